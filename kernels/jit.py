@@ -1,0 +1,63 @@
+"""The one place of Numba policy: flags, cache directory, threads and the reduction idiom.
+
+Policy, and why:
+
+* ``error_model="numpy"``: a division by zero gives inf or NaN, as arrays do, and never raises in compiled code.
+* no ``fastmath`` that lets LLVM assume away NaN or inf: a diverged lane would look converged. ``SAFE_FASTMATH``
+  (re-association, contraction, reciprocal, signed zero) is for kernels that state why it is safe for them.
+* ``nogil``: a caller's thread may go on.
+* the on-disk cache is keyed by the content of the whole ``kernels`` package: Numba's own stamp only sees the
+  file of the function, so that a changed callee in another file would be served stale.
+* parallel reductions write one partial result per fixed block and sum the blocks in order, so that results do
+  not depend on the number of threads. ``prange`` scalar reductions are not used.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numba
+from numba import prange
+
+__all__ = ["SAFE_FASTMATH", "cache_directory", "njit", "pnjit", "prange", "set_threads", "threads"]
+
+SAFE_FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+
+
+def cache_directory() -> Path:
+    """Directory of compiled kernels for exactly this source and this Numba.
+
+    The root is ``NUMBA_CACHE_DIR`` where set, else ``XDG_CACHE_HOME/province-twin``, else
+    ``~/.cache/province-twin``.
+    """
+    digest = hashlib.sha256(numba.__version__.encode())
+    root = Path(__file__).parent
+    for source in sorted(root.rglob("*.py")):
+        digest.update(source.relative_to(root).as_posix().encode())
+        digest.update(source.read_bytes())
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "province-twin"
+    return Path(os.environ.get("NUMBA_CACHE_DIR") or default) / digest.hexdigest()[:16]
+
+
+numba.config.CACHE_DIR = str(cache_directory())  # type: ignore[attr-defined]
+
+
+def njit(function=None, **flags):
+    """``numba.njit`` with the project's flags; serial. Extra ``flags`` override."""
+    options = {"error_model": "numpy", "nogil": True, "cache": True, **flags}
+    return numba.njit(function, **options) if function is not None else numba.njit(**options)
+
+
+def pnjit(function=None, **flags):
+    """As :func:`njit`, with ``prange`` loops run on threads."""
+    return njit(function, parallel=True, **flags)
+
+
+def set_threads(n: int) -> None:
+    """Use ``n`` threads in parallel kernels; results do not depend on it."""
+    numba.set_num_threads(n)
+
+
+def threads() -> int:
+    """Number of threads that parallel kernels use."""
+    return numba.get_num_threads()
