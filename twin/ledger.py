@@ -10,7 +10,7 @@ from typing import Any
 
 from twin.errors import BudgetError, UnitError
 
-__all__ = ["Balance", "Ledger", "TRANSFER_TOLERANCE"]
+__all__ = ["TRANSFER_TOLERANCE", "Balance", "Ledger"]
 
 TRANSFER_TOLERANCE = 1e-9  # relative; sums of float64 in another order differ by far less
 
@@ -57,7 +57,14 @@ class Ledger:
         entry.takers += 1
 
     def balance(
-        self, name: str, *, inflow: float, outflow: float, change: float = 0.0, units: str, tolerance: float = 1e-9
+        self,
+        name: str,
+        *,
+        inflow: float,
+        outflow: float,
+        change: float = 0.0,
+        units: str,
+        tolerance: float = 1e-9,
     ) -> float:
         """Book ``inflow = outflow + change`` of one step; return the relative residual.
 

@@ -11,7 +11,23 @@ __all__ = ["UNITS", "In", "InOut", "Out", "Static", "Variable", "check_units"]
 # Every unit that state may carry (UDUNITS spelling); a unit not listed here is refused by name.
 UNITS = frozenset(
     {
-        *("1", "m", "m2", "km", "ha", "s", "h", "h-1", "km h-1", "m s-1", "degree", "degC", "W m-2", "mm h-1", "hPa"),
+        *(
+            "1",
+            "m",
+            "m2",
+            "km",
+            "ha",
+            "s",
+            "h",
+            "h-1",
+            "km h-1",
+            "m s-1",
+            "degree",
+            "degC",
+            "W m-2",
+            "mm h-1",
+            "hPa",
+        ),
         *("g", "g s-1", "kg", "mol", "mol s-1", "mol ha-1", "mol ha-1 yr-1", "ug m-3", "ug m-2 h-1"),
         *("W", "kW", "MW", "kvar", "kWh", "kWh yr-1", "V", "VA", "ohm", "S"),
     }
@@ -55,7 +71,7 @@ class Static:
     units: str
 
 
-def In(  # noqa: N802 - declarations read as types
+def In(
     name: str,
     dims: tuple[str, ...],
     units: str,
@@ -68,7 +84,7 @@ def In(  # noqa: N802 - declarations read as types
     return Variable(name, dims, units, doc, "in", over, lag)
 
 
-def Out(  # noqa: N802
+def Out(
     name: str,
     dims: tuple[str, ...],
     units: str,
@@ -84,7 +100,7 @@ def Out(  # noqa: N802
     return Variable(name, dims, units, doc, "out", "last", False, initial, dtype, keep, cell_methods)
 
 
-def InOut(  # noqa: N802
+def InOut(
     name: str,
     dims: tuple[str, ...],
     units: str,

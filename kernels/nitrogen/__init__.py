@@ -1,1 +1,1 @@
-
+"""Kernels of nitrogen: meteorology, dispersion, deposition."""

@@ -1,1 +1,1 @@
-
+"""Kernels of electricity: power flow, demand, congestion."""

@@ -1,1 +1,1 @@
-
+"""Kernels that bring lines and polygons onto the lattice."""

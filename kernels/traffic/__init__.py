@@ -1,1 +1,1 @@
-
+"""Kernels of road traffic: costs, shortest paths, equilibrium, emission."""

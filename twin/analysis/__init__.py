@@ -1,1 +1,1 @@
-
+"""Analysis of run files."""

@@ -1,1 +1,1 @@
-
+"""Exports of run files to other formats."""

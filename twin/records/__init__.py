@@ -1,1 +1,1 @@
-
+"""Run files: the only code that writes or reads them."""

@@ -1,1 +1,1 @@
-
+"""Viewer of run files in a browser."""

@@ -1,1 +1,1 @@
-
+"""The province: schema of its state, and the builders that fill it."""
