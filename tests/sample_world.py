@@ -94,7 +94,9 @@ def sample_world(nx=7, ny=5, missing_corner=True):
 
 
 RESULTS = [
-    ResultVariable("n_deposition", ("y", "x"), "mol ha-1", "nitrogen deposition", "time: point", component="deposition"),
+    ResultVariable(
+        "n_deposition", ("y", "x"), "mol ha-1", "nitrogen deposition", "time: point", component="deposition"
+    ),
     ResultVariable("nox_concentration", ("y", "x"), "ug m-3", "NOx concentration"),
     ResultVariable("road_flow", ("vehicle_class", "road_link"), "h-1", "traffic flow"),
     ResultVariable("road_nox", ("road_link",), "g s-1", "NOx from road traffic"),

@@ -16,9 +16,7 @@ from twin.records.layout import open_shared
 __all__ = ["check_same_coordinates", "find_run", "open_run", "read_attributes"]
 
 # HDF5's own attributes of dimension scales
-INTERNAL = frozenset(
-    {"CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST", "_Netcdf4Dimid", "_NCProperties", "result"}
-)
+INTERNAL = frozenset({"CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST", "_Netcdf4Dimid", "_NCProperties", "result"})
 
 
 class _StoredArray(BackendArray):
@@ -102,7 +100,11 @@ def check_same_coordinates(a: xr.DataTree, b: xr.DataTree) -> None:
 
 
 def _variable(path: Path, name: str, d: h5py.Dataset) -> xr.Variable:
-    dims = (name,) if d.is_scale else tuple(axis[0].name.lstrip("/") if len(axis) else f"{name}_{i}" for i, axis in enumerate(d.dims))
+    dims = (
+        (name,)
+        if d.is_scale
+        else tuple(axis[0].name.lstrip("/") if len(axis) else f"{name}_{i}" for i, axis in enumerate(d.dims))
+    )
     attributes = _attributes(d)
     attributes.pop("_FillValue", None)  # unwritten steps are out of sight, and NaN needs no mask
     if d.dtype.kind == "S":

@@ -10,7 +10,6 @@ import json
 import os
 import time
 import uuid
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,7 +71,7 @@ class RunWriter:
         times: Sequence[Any] | np.ndarray,
         provenance: Mapping[str, Any] | None = None,
         *,
-        significant_bits: int | None | Mapping[str, int | None] = SIGNIFICANT_BITS,
+        significant_bits: int | Mapping[str, int | None] | None = SIGNIFICANT_BITS,
         bounds: np.ndarray | None = None,
     ) -> "RunWriter":
         """Start a run file with all planned ``times`` (datetime64, UTC) and no step written.
@@ -148,7 +147,9 @@ class RunWriter:
                 values = np.asarray(arrays[declared])
                 for name, row, shape, bits in parts:
                     if row is not None and (values.ndim != len(shape) + 1 or row >= len(values)):
-                        raise RecordError(f"result {declared!r}: shape {values.shape}, one row per vehicle class wanted")
+                        raise RecordError(
+                            f"result {declared!r}: shape {values.shape}, one row per vehicle class wanted"
+                        )
                     part = values if row is None else values[row]
                     if part.shape != shape:
                         raise RecordError(f"result {name!r}: shape {part.shape} given, {shape} declared")
@@ -247,7 +248,9 @@ class RunWriter:
             yield
         except (OSError, RuntimeError) as error:
             number = error.errno if isinstance(error, OSError) else None
-            code = number or next((n for n in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) if f"errno = {n}" in str(error)), 0)
+            code = number or next(
+                (n for n in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) if f"errno = {n}" in str(error)), 0
+            )
             if code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
                 raise RecordError(
                     f"{self.live}: the disk is full ({os.strerror(code)}) at output step {self.steps_written}; make "
@@ -281,7 +284,7 @@ def _store(d: h5py.Dataset, step: int, values: np.ndarray, bits: int) -> None:
         d.id.write_direct_chunk((step, *start), _deflate(raw))
 
 
-def _bits_for(part: ResultVariable, significant_bits: int | None | Mapping[str, int | None]) -> int:
+def _bits_for(part: ResultVariable, significant_bits: int | Mapping[str, int | None] | None) -> int:
     if isinstance(significant_bits, Mapping):
         declared = str(part.attributes.get("declared_as", part.name))
         chosen = significant_bits.get(declared, significant_bits.get("*", SIGNIFICANT_BITS))
