@@ -87,7 +87,9 @@ class Configuration(Section):
         built = []
         for name, options in self.components.items():
             if name not in Component.registry:
-                raise ConfigError(f"{self.path}: [components.{name}]: no such component{_nearest(name, Component.registry)}")
+                raise ConfigError(
+                    f"{self.path}: [components.{name}]: no such component{_nearest(name, Component.registry)}"
+                )
             cls = Component.registry[name]
             try:
                 built.append(cls(cls.Options(**options)))
@@ -108,7 +110,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
 
 
-def load(path: Path, overrides: Iterable[str] = (), sections: Mapping[str, Mapping[str, Any]] | None = None) -> Configuration:
+def load(
+    path: Path, overrides: Iterable[str] = (), sections: Mapping[str, Mapping[str, Any]] | None = None
+) -> Configuration:
     """Read, override and check a configuration.
 
     ``overrides`` are ``section.key=value`` texts, ``value`` in TOML notation (a bare word is a string);

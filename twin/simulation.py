@@ -52,8 +52,10 @@ class OutputBuffer:
         self.buffer = np.zeros_like(self.source)
 
     def collect(self, ticks: int) -> None:
-        """Add one tick to the interval of ``ticks`` ticks."""
-        if self.variable.cell_methods == "time: mean":
+        """Add one tick to the interval of ``ticks`` ticks; codes keep their last value."""
+        if self.source.dtype.kind != "f":
+            self.buffer[...] = self.source
+        elif self.variable.cell_methods == "time: mean":
             self.buffer += self.source / ticks
         elif self.variable.cell_methods == "time: sum":
             self.buffer += self.source
