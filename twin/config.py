@@ -125,7 +125,7 @@ def load(
         data.setdefault(section, {}).update(values)
     unknown = set(data) - (set(Configuration.model_fields) - {"path", "text"})
     if unknown:
-        key = sorted(unknown)[0]
+        key = min(unknown)
         raise ConfigError(f"{path}: unknown section [{key}]{_nearest(key, Configuration.model_fields)}")
     try:
         return Configuration(**data, path=path, text=path.read_text(encoding="utf-8"))
