@@ -20,7 +20,7 @@ def compare(run_a: str | Path | xr.DataTree, run_b: str | Path | xr.DataTree) ->
     """
     a, b = (run if isinstance(run, xr.DataTree) else open_run(run) for run in (run_a, run_b))
     check_same_coordinates(a, b)
-    if not np.array_equal(a["time"].values, b["time"].values):
+    if not np.array_equal(a.to_dataset()["time"], b.to_dataset()["time"]):
         spans = " and ".join(f"{_span(run)} ({run.sizes['time']} steps)" for run in (a, b))
         raise RecordError(f"the runs cover different times: {spans}; run both over the same period")
     left, right = ({i.name: i for i in indicators(run)} for run in (a, b))
@@ -37,5 +37,5 @@ def compare(run_a: str | Path | xr.DataTree, run_b: str | Path | xr.DataTree) ->
 
 
 def _span(run: xr.DataTree) -> str:
-    time = run["time"].values
+    time = run.to_dataset()["time"].values
     return f"{str(time[0])[:16]} to {str(time[-1])[:16]}" if len(time) else "no time"

@@ -4,7 +4,7 @@ Time sums weigh each output step with its length (``time_bounds`` where the file
 output times). Sums run in double precision over at most one step of one variable in memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,9 +31,9 @@ class Indicator:
     value: float
 
 
-def step_seconds(run: xr.DataTree) -> np.ndarray:
+def step_seconds(run: xr.Dataset) -> np.ndarray:
     """Length of each output step [s]; a single step without bounds counts as one hour."""
-    if "time_bounds" in run.to_dataset().variables:
+    if "time_bounds" in run.variables:
         ends = run["time_bounds"].values
         if np.issubdtype(ends.dtype, np.datetime64):
             return np.diff(ends, axis=1)[:, 0] / np.timedelta64(1, "s")
@@ -48,13 +48,14 @@ def step_seconds(run: xr.DataTree) -> np.ndarray:
 def indicators(run: xr.DataTree) -> list[Indicator]:
     """Indicators of every result of an opened run, in the order of the file."""
     found: list[Indicator] = []
-    for name in run.data_vars:
-        if "time" in run[name].dims:
-            found += _of(run, str(name))
+    data = run.to_dataset()
+    for name, array in data.data_vars.items():
+        if "time" in array.dims:
+            found += _of(data, str(name))
     return found
 
 
-def _of(run: xr.DataTree, name: str) -> Iterator[Indicator]:
+def _of(run: xr.Dataset, name: str) -> Iterator[Indicator]:
     array = run[name]
     units, dims = str(array.attrs.get("units", "1")), array.dims[1:]
     if not array.sizes["time"] or (array.size and array.dtype.kind not in "fiu"):
@@ -67,7 +68,8 @@ def _of(run: xr.DataTree, name: str) -> Iterator[Indicator]:
         return
     weights = _weights(run, name, dims)
     total = peak = 0.0
-    mean, low, high, over = [], np.inf, -np.inf, 0.0
+    mean: list[float] = []
+    low, high, over = np.inf, -np.inf, 0.0
     for k, length in enumerate(seconds):
         values = _inside(run, array[k].values.astype("f8"), dims)
         if not np.isfinite(values).any():
@@ -98,7 +100,7 @@ def _of(run: xr.DataTree, name: str) -> Iterator[Indicator]:
             yield Indicator(f"{name}: asset-hours above rating", "h", over)
 
 
-def _weights(run: xr.DataTree, name: str, dims: tuple) -> np.ndarray | float:
+def _weights(run: xr.Dataset, name: str, dims: tuple) -> np.ndarray | float:
     """Link lengths [m] for flows; links that do not count (skeleton and gates) weigh nothing."""
     if dims != ("road_link",) or run[name].attrs.get("units") != "h-1" or "road_length" not in run.data_vars:
         return 1.0
@@ -106,7 +108,7 @@ def _weights(run: xr.DataTree, name: str, dims: tuple) -> np.ndarray | float:
     return length * run["road_reported"].values if "road_reported" in run.data_vars else length
 
 
-def _inside(run: xr.DataTree, values: np.ndarray, dims: tuple) -> np.ndarray:
+def _inside(run: xr.Dataset, values: np.ndarray, dims: tuple) -> np.ndarray:
     """Lattice values inside the province only, others as they are."""
     if dims == ("y", "x") and "province" in run.data_vars:
         return np.where(run["province"].values == 1, values, np.nan)
@@ -117,5 +119,5 @@ def _mean(values: np.ndarray) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
-def _extreme(values: np.ndarray, function) -> float:
+def _extreme(values: np.ndarray, function: Callable) -> float:
     return float(function(values)) if np.isfinite(values).any() else float("nan")

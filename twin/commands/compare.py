@@ -14,9 +14,9 @@ def compare_runs(run_a: str | Path, run_b: str | Path) -> str:
     unit = max([len("unit"), *table["unit"].str.len()])
     lines = [f"A  {run_a}", f"B  {run_b}", ""]
     lines.append(f"{'indicator':<{width}}  {'unit':<{unit}}  {'A':>13}  {'B':>13}  {'B - A':>13}  {'%':>8}")
-    for row in table.itertuples(index=False):
-        lines.append(
-            f"{row.indicator:<{width}}  {row.unit:<{unit}}  {row.A:>13.6g}  {row.B:>13.6g}  "
-            f"{row.difference:>13.6g}  {row.percent:>8.3g}"
-        )
+    lines += [
+        f"{row.indicator:<{width}}  {row.unit:<{unit}}  {row.A:>13.6g}  {row.B:>13.6g}  "
+        f"{row.difference:>13.6g}  {row.percent:>8.3g}"
+        for row in table.itertuples(index=False)
+    ]
     return "\n".join(lines)

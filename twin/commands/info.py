@@ -18,7 +18,8 @@ def info(path: str | Path) -> str:
     """Title, state, period, provenance, results with the range of the last step, and what is synthetic."""
     file = find_run(path)
     run = open_run(file)
-    about, time = run.attrs, run["time"].values
+    data = run.to_dataset()
+    about, time = run.attrs, data["time"].values
     synthetic = _mapping(about.get("synthetic_variables"))
     lines = [
         f"{about.get('title', 'run')}{' (SYNTHETIC PROVINCE)' if about.get('synthetic_province') else ''}",
@@ -31,13 +32,15 @@ def info(path: str | Path) -> str:
     inputs = _mapping(about.get("inputs"))
     if inputs:
         lines.append(f"  inputs    {len(inputs)} files by SHA-256")
-    lines.append(f"  sizes     {', '.join(f'{n} {d}' for d, n in run.sizes.items() if d != 'two')}")
+    lines.append(f"  sizes     {', '.join(f'{n} {d}' for d, n in data.sizes.items() if d != 'two')}")
     lines += ["", "results (range over the last written step)"]
-    results = [str(n) for n, v in run.data_vars.items() if v.dims[:1] == ("time",)]
+    results = [str(n) for n, v in data.data_vars.items() if v.dims[:1] == ("time",)]
     width = max((len(n) for n in results), default=0)
     for name in results:
-        lines.append(f"  {name:<{width}}  {_range(run[name]):<28} [{run[name].attrs.get('units', '')}]  "
-                     f"{run[name].attrs.get('long_name', '')}{' (synthetic)' if name in synthetic else ''}")
+        lines.append(
+            f"  {name:<{width}}  {_range(data[name]):<28} [{data[name].attrs.get('units', '')}]  "
+            f"{data[name].attrs.get('long_name', '')}{' (synthetic)' if name in synthetic else ''}"
+        )
     if synthetic:
         lines += ["", "synthetic (not from a file; rule)"]
         lines += [f"  {name}: {rule or 'no rule given'}" for name, rule in sorted(synthetic.items())]

@@ -190,7 +190,9 @@ def _same_steps(f: h5py.File) -> Iterator[Violation]:
     for name in _blocks(f):
         steps = groups.get(f"/{ROOT}/{name}/Steps")
         if steps is None:
-            yield Violation(7, f"/{ROOT}/{name}", "a block without Steps beside blocks with them; VTK shows wrong times")
+            yield Violation(
+                7, f"/{ROOT}/{name}", "a block without Steps beside blocks with them; VTK shows wrong times"
+            )
         elif not np.array_equal(steps["Values"][...], values):
             yield Violation(7, f"/{ROOT}/{name}", "other times than the composite; VTK shows wrong times")
 
@@ -262,7 +264,9 @@ def _offsets(f: h5py.File) -> Iterator[Violation]:
             continue
         if _kind(group) == "ImageData":
             if own == shared or CELL_KINDS & {k.removesuffix("Offsets") for k in own}:
-                yield Violation(13, f"/{ROOT}/{name}/Steps", "an image needs Steps of its own without offsets; VTK fails")
+                yield Violation(
+                    13, f"/{ROOT}/{name}/Steps", "an image needs Steps of its own without offsets; VTK fails"
+                )
             continue
         for kind in CELL_KINDS & set(group):
             for array, d in group[kind].items():
@@ -271,9 +275,13 @@ def _offsets(f: h5py.File) -> Iterator[Violation]:
                 changing = d.size == steps * cells and (steps > 1 or offsets.any())
                 expected = np.arange(len(offsets)) * (cells if changing else 0)
                 if d.size not in (cells, steps * cells):
-                    yield Violation(13, f"/{ROOT}/{name}/{kind}/{array}", f"{d.size} values for {cells} in {steps} steps")
+                    yield Violation(
+                        13, f"/{ROOT}/{name}/{kind}/{array}", f"{d.size} values for {cells} in {steps} steps"
+                    )
                 elif not np.array_equal(offsets, expected):
-                    yield Violation(13, f"/{ROOT}/Steps/{kind}Offsets/{array}", "offsets are not step * values per step")
+                    yield Violation(
+                        13, f"/{ROOT}/Steps/{kind}Offsets/{array}", "offsets are not step * values per step"
+                    )
 
 
 def _cell_count(group: h5py.Group) -> int:
@@ -392,5 +400,9 @@ def _no_copies(f: h5py.File) -> Iterator[Violation]:
             for array, d in group[kind].items():
                 if array in results and d != results[array] and not d.is_virtual:
                     yield Violation(25, f"/{ROOT}/{name}/{kind}/{array}", "is a copy of the root variable")
-                if d.is_virtual and any(s.file_name != "." or s.dset_name.strip("/") not in f for s in d.virtual_sources()):
-                    yield Violation(25, f"/{ROOT}/{name}/{kind}/{array}", "its source is not a root variable of this file")
+                if d.is_virtual and any(
+                    s.file_name != "." or s.dset_name.strip("/") not in f for s in d.virtual_sources()
+                ):
+                    yield Violation(
+                        25, f"/{ROOT}/{name}/{kind}/{array}", "its source is not a root variable of this file"
+                    )
