@@ -242,9 +242,9 @@ def _ends(
             by_people = people / people.sum() if people.sum() > 0 else uniform
             h, w = rules.home_population_weight, rules.work_population_weight
             home, work = h * by_people + (1 - h) * uniform, w * by_people + (1 - w) * uniform
-            rows += [(z, i, x[i], y[i], 0.0, 0.0, a, b) for i, a, b in zip(members, home, work)]
+            rows += [(z, int(i), x[i], y[i], 0.0, 0.0, float(a), float(b)) for i, a, b in zip(members, home, work)]
         else:
-            rows += [(z, i, x[i], y[i], nodes.population[i], 1.0, 0.0, 0.0) for i in members]
+            rows += [(z, int(i), x[i], y[i], float(nodes.population[i]), 1.0, 0.0, 0.0) for i in members]
     taken = {*fixed, *on_graph}
     rows += _places(rules, x, y, nodes, zones, municipalities, tree, taken, graph)
     table = np.array(rows)

@@ -227,11 +227,11 @@ def _add_skeleton(graph: _Graph, rules: SkeletonRules, epsg: int) -> None:
         node = graph.node(gate.node, f"skeleton, gate {gate.node}")
         if gate.skeleton not in number:
             raise ConfigError(f"skeleton, gate {gate.node}: no skeleton node {gate.skeleton!r}; add it to [nodes]")
-        far, kind = number[gate.skeleton], _kind(rules.gate_kinds, gate.kind)
+        far, how = number[gate.skeleton], _kind(rules.gate_kinds, gate.kind)
         if gate.direction != "in" and node in incoming:
-            graph.join(f"gate:{gate.node}-{gate.skeleton}", node, far, kind, "gate")
+            graph.join(f"gate:{gate.node}-{gate.skeleton}", node, far, how, "gate")
         if gate.direction != "out" and node in outgoing:
-            graph.join(f"gate:{gate.skeleton}-{gate.node}", far, node, kind, "gate")
+            graph.join(f"gate:{gate.skeleton}-{gate.node}", far, node, how, "gate")
 
 
 def _kind(kinds: dict[str, LinkKind], name: str) -> LinkKind:
