@@ -140,7 +140,8 @@ class HourlyPlumes:
         self.kernels = np.zeros((0, self.fft.rows, self.fft.columns))
         self.field = np.empty((3, ny, nx))
         self.directions = [np.empty((2, ny, nx)) for _ in range(LARGEST_ITERATIONS)]
-        self.solutions = [Solution(*(np.zeros((ny, nx)) for _ in range(3)), np.zeros(4)) for _ in range(2)]
+        shape = (ny, nx)
+        self.solutions = [Solution(np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(4)) for _ in range(2)]
 
     def heights(self, air: Turbulence) -> list[tuple[float, float]]:
         """Plume height [m] and share below the mixing height [1] of each class."""
@@ -187,11 +188,11 @@ class HourlyPlumes:
             exposure_table(self.x, share[0], 0.0, 0.0, 1.0, REFERENCE_HEIGHT, *profile, ground)
             rows.append(ground)
             for c in classes:
-                table = np.empty(self.x.size)
+                exposure = np.empty(self.x.size)
                 height, below = heights[c]
                 spread = self.classes[c].initial_spread
-                exposure_table(self.x, share[0], height, spread, below, REFERENCE_HEIGHT, *profile, table)
-                rows.append(table)
+                exposure_table(self.x, share[0], height, spread, below, REFERENCE_HEIGHT, *profile, exposure)
+                rows.append(exposure)
             rows.append(share[3])
             if rate.rain:
                 rows.append(share[2])
@@ -207,9 +208,10 @@ class HourlyPlumes:
         self.through_y[...] = 0.0
         coefficient = crosswind_coefficient(air.obukhov_length, air.roughness_length)
         above = np.zeros((2, 2 * self.nx, table.shape[1]))
-        for degree, weight, half in zip(*np.broadcast_arrays(*wind_directions(direction))):
+        degrees, weights, half = wind_directions(direction)
+        width = half / 3.0**0.5  # standard deviation of a uniform sector
+        for degree, weight in zip(degrees, weights):
             towards = -float(np.sin(np.radians(degree))), -float(np.cos(np.radians(degree)))
-            width = float(half) / 3.0**0.5  # standard deviation of a uniform sector
             corner_stream(*towards, self.cell_size, coefficient, width, self.stream)
             assemble_kernels(
                 self.stream,
