@@ -3,7 +3,7 @@
 Radiation and heat flux: Holtslag and van Ulden (1983), J. Climate Appl. Meteor. 22, 517-529. Stable hours: the
 temperature scale of Holtslag and van Ulden (1982, KNMI WR 82-3) and van Ulden and Holtslag (1985), J. Climate
 Appl. Meteor. 24, 1196-1207. Mixing height: Nieuwstadt (1981), Boundary-Layer Meteor. 20, 3-17, when stable;
-encroachment (Tennekes 1973, J. Atmos. Sci. 30, 558-567) with 20 % entrainment by day.
+growth by heating and shear (Batchvarova and Gryning 1991, Boundary-Layer Meteor. 56, 261-274) by day.
 """
 
 import math
@@ -25,7 +25,9 @@ ADVECTION = 20.0  # W m-2, Priestley-Taylor beta of grass (alpha = 1)
 TEMPERATURE_SCALE = 0.09  # K, theta* of a clear night
 CORIOLIS = 1.15e-4  # s-1 at 52 degrees north
 LAPSE = 0.005  # K m-1, gradient of potential temperature above the mixing layer
-ENTRAINMENT = 1.4  # 1 + 2 A with A = 0.2
+ENTRAINMENT = 0.2  # A, share of the surface heat flux that is entrained
+SHEAR_ENTRAINMENT = 2.5  # B
+GROWTH_STEPS = 12  # per hour
 LOWEST_WIND = 0.5  # m s-1: the anemometer threshold; calm hours count as this
 LOWEST_MIXING_HEIGHT = 50.0  # m
 SHORTEST_LENGTH = 5.0  # m, of |L|, as in OPS
@@ -58,7 +60,8 @@ def turbulence(
     """Friction velocity [m s-1], Obukhov length [m] and sensible heat flux [W m-2] of one hour.
 
     Where the heat flux of :func:`heat_flux` is positive the hour is unstable and L = -rho cp T u*^3 / (k g H);
-    otherwise it is stable with theta* = min(0.09 (1 - N^2/2), T C_D u^2 / (18.8 g z)) and L = T u*^2/(k g theta*).
+    otherwise it is stable with theta* = min(0.09 (1 - N^2/2), T C u^2 / (18.8 g z)), C = k/ln(z/z0) (the largest
+    that the wind can carry; Venkatram 1980, Boundary-Layer Meteor. 19, 481-485), and L = T u*^2/(k g theta*).
 
     Args:
         wind: wind speed [m s-1] at height ``z`` [m]; at least LOWEST_WIND is used.
@@ -84,7 +87,7 @@ def turbulence(
             if done:
                 break
         return max(ustar, LOWEST_FRICTION_VELOCITY), length, flux
-    drag = (neutral / u) ** 2
+    drag = neutral / u
     scale = min(TEMPERATURE_SCALE * (1.0 - 0.5 * cloud_cover**2), t * drag * u * u / (18.8 * GRAVITY * z))
     length = 1.0e6
     for _ in range(30):
@@ -119,8 +122,8 @@ def boundary_layer(
 ) -> None:
     """Turbulence and mixing height of consecutive hours over the roughness of the weather station.
 
-    By day h^2 grows by 2 (1 + 2A) H dt / (rho cp gamma) from the height of the last stable hour, and is at least
-    the neutral 0.3 u*/f; the first hour of the series starts from its own value.
+    By day dh/dt = ((1 + 2A) H/(rho cp) + 2B u*^3 T/(g h)) / (gamma h) from the height of the last stable hour; the
+    hour's value is the mean of its ends. The series starts from the lowest height.
 
     Args:
         wind: (n) 10 m wind speed [m s-1].
@@ -142,8 +145,10 @@ def boundary_layer(
             grown = max(stable_mixing_height(ustar, length), LOWEST_MIXING_HEIGHT)
             mixing_height[i] = grown
             continue
-        warming = flux / (DENSITY_AIR * CP_AIR) * 3600.0  # K m in the hour
         before = grown
-        grown = math.sqrt(grown * grown + 2.0 * ENTRAINMENT * warming / LAPSE)
-        # mean of the hour's two ends, and not below the neutral layer
-        mixing_height[i] = max(0.5 * (before + grown), 0.3 * ustar / CORIOLIS)
+        heating = (1.0 + 2.0 * ENTRAINMENT) * flux / (DENSITY_AIR * CP_AIR)  # K m s-1
+        shear = 2.0 * SHEAR_ENTRAINMENT * ustar**3 * (temperature[i] + 273.15) / GRAVITY  # K m2 s-1
+        for _ in range(GROWTH_STEPS):  # h dh/dt is smooth: step h^2
+            square = grown * grown + 2.0 * (heating + shear / grown) / LAPSE * (3600.0 / GROWTH_STEPS)
+            grown = math.sqrt(square)
+        mixing_height[i] = 0.5 * (before + grown)
