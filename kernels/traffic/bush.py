@@ -113,9 +113,7 @@ def build_bushes(
     g = build_graph(from_node, to_node, nodes, first_thru)
     m, o = len(g.tail), len(origin_node)
     origin_node = np.ascontiguousarray(origin_node, np.int32)
-    destination_node = (
-        origin_node if destination_node is None else np.ascontiguousarray(destination_node, np.int32)
-    )
+    destination_node = origin_node if destination_node is None else np.ascontiguousarray(destination_node, np.int32)
     b = Bushes(
         *g,
         origin_node=origin_node,
@@ -359,6 +357,7 @@ def _visit(b, o, demand, target):
     n = len(mean)
     count = b.reached[o]
     if count < n:
+        candidate[:] = False
         mean[:] = np.inf
         longest[:] = np.inf
         position[:] = n
@@ -406,14 +405,15 @@ def _visit(b, o, demand, target):
                 continue
             if share[a] > 0.0:
                 best = min(best, w)
-            elif through[i] or i == origin:
-                if longest[i] < longest[j] or (longest[i] == longest[j] and position[i] < k):
-                    candidate[a] = True
-                    widened[j] = True
-                    found = True
-                    best = min(best, w)
-                    if position[i] > k:
-                        again = True
+            elif (through[i] or i == origin) and (
+                longest[i] < longest[j] or (longest[i] == longest[j] and position[i] < k)
+            ):
+                candidate[a] = True
+                widened[j] = True
+                found = True
+                best = min(best, w)
+                if position[i] > k:
+                    again = True
         excess += v[j] * (mean[j] - best)
     if excess == 0.0 and not found:
         return False
