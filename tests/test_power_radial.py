@@ -1,11 +1,16 @@
 """Radial sweep: analytic solution, collapse, bit-identity of lanes and threads, energy closure, independent oracles."""
 
 import numpy as np
+import pandapower
 import power_grid_model as pgm
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandapower.networks import case33bw
 from power_grids import BASE, feeder_forest, feeder_grid, two_bus
 
 from kernels.jit import set_threads, threads
+from kernels.power.forest import plant
 from kernels.power.status import COLLAPSED, MAX_ITERATIONS, OK
 from kernels.power.tree import LOOP, TWO_SOURCES
 
@@ -205,8 +210,6 @@ def test_matches_power_grid_model_on_its_benchmark_grid():
 
 def test_loops_and_joined_sources_are_not_a_forest():
     def code(start, to, held):
-        from kernels.power.forest import plant
-
         m, n = len(start), len(held)
         none = np.zeros(m, complex)
         rated = np.ones(m)
@@ -229,3 +232,82 @@ def test_loops_and_joined_sources_are_not_a_forest():
     assert code([0, 1, 2], [1, 2, 0], [1, 0, 0])[0] == LOOP
     assert code([0, 0], [1, 1], [1, 0])[0] == LOOP
     assert code([0, 1], [1, 2], [1, 0, 1]) == (TWO_SOURCES, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(r=st.floats(0.001, 0.1), x=st.floats(0.001, 0.2), p=st.floats(-1, 1), q=st.floats(-0.5, 0.5))
+def test_two_buses_of_any_impedance_meet_the_analytic_solution(r, x, p, q):
+    # as in the first test, away from the nose
+    a = 1.05**2 - 2 * (r * p + x * q)
+    root = a * a - 4 * (r * r + x * x) * (p * p + q * q)
+    square = 0.5 * (a + np.sqrt(max(root, 0)))
+    if root < 0.05 or square < 0.4:
+        return
+    source = np.array([[1.05 + 0j], [np.nan]])
+    load = np.array([[0.0], [p]]), np.array([[0.0], [q]])
+    out = solve(two_bus(r + 1j * x), source, *load, tolerance=1e-13, max_iterations=500)
+    assert out.status[0, 0] == OK
+    assert abs(out.magnitude[1, 0] - np.sqrt(square)) < 1e-11
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(2, 30))
+def test_kirchhoff_holds_on_random_trees_with_complex_ratios(seed, n):
+    rng = np.random.default_rng(seed)
+    start, to = np.array([rng.integers(0, k) for k in range(1, n)]), np.arange(1, n)
+    turn = rng.random(n - 1) < 0.5
+    start, to = np.where(turn, to, start), np.where(turn, start, to)
+    z = rng.uniform(0.002, 0.01, n - 1) + 1j * rng.uniform(0.002, 0.01, n - 1)
+    ratio = rng.uniform(0.97, 1.03, n - 1) * np.exp(1j * rng.uniform(-0.6, 0.6, n - 1))
+    half_f, half_t = 1j * rng.uniform(0, 1e-3, n - 1) + 1e-4, 1j * rng.uniform(0, 1e-3, n - 1)
+    shunt = rng.uniform(0, 1e-3, n) * (1 + 1j)
+    source = np.zeros(n, bool)
+    source[0] = True
+    one = np.ones(n - 1)
+    forest = plant(n, start, to, one > 0, source, z, ratio, half_f, half_t, shunt, one, one)
+    load = rng.uniform(-0.02, 0.06, (n, 3)) * (1 + 0.3j)
+    held = np.full((n, 1), 1.01 + 0j)
+    out = solve(forest, held, load.real.copy(), load.imag.copy(), tolerance=1e-12)
+    assert (out.status == OK).all()
+    # the admittance matrix, written out apart from the kernel
+    y = np.diag(shunt)
+    for k, (f, t) in enumerate(zip(start, to)):
+        y[f, f] += (1 / z[k] + half_f[k]) / abs(ratio[k]) ** 2
+        y[t, t] += 1 / z[k] + half_t[k]
+        y[f, t] -= 1 / z[k] / np.conj(ratio[k])
+        y[t, f] -= 1 / z[k] / ratio[k]
+    v = out.v_real + 1j * out.v_imag
+    injected = v * np.conj(y @ v)
+    np.testing.assert_allclose(injected[1:], -load[1:], atol=1e-9)
+    flows = forest.flows(out, held, n - 1)
+    current = y @ v
+    for k in range(n - 1):
+        i_from = (1 / z[k] + half_f[k]) / abs(ratio[k]) ** 2 * v[start[k]] - v[to[k]] / z[k] / np.conj(ratio[k])
+        np.testing.assert_allclose(flows[0][k] + 1j * flows[1][k], v[start[k]] * np.conj(i_from), atol=1e-9)
+    given_ = v[0] * np.conj(current[0])
+    own = abs(v[0]) ** 2 * np.conj(forest.y[0, 0] + 1j * forest.y[1, 0])
+    drawn = (1.01 * np.conj(out.source_real + 1j * out.source_imag)).sum(0) + own
+    np.testing.assert_allclose(drawn, given_, atol=1e-9)
+
+
+def test_losses_of_the_33_bus_feeder_against_pandapower():
+    # Baran and Wu 1989 print 202.7 kW for the base case of this feeder; the oracle solves the same data.
+    net = case33bw()
+    pandapower.runpp(net, tolerance_mva=1e-12, numba=False)
+    lines = net.line[net.line.in_service]
+    z = (lines.r_ohm_per_km + 1j * lines.x_ohm_per_km).to_numpy() * lines.length_km.to_numpy() / 12.66**2
+    m = len(lines)
+    none, one = np.zeros(m, complex), np.ones(m)
+    source = np.zeros(33, bool)
+    source[0] = True
+    ends = lines.from_bus.to_numpy(), lines.to_bus.to_numpy()
+    forest = plant(33, *ends, one > 0, source, z, none + 1, none, none, np.zeros(33, complex), one, one)
+    load = np.zeros((33, 1), complex)
+    load[net.load.bus, 0] = net.load.p_mw + 1j * net.load.q_mvar
+    held = np.full((33, 1), 1 + 0j)
+    out = solve(forest, held, load.real.copy(), load.imag.copy(), tolerance=1e-12)
+    assert np.abs(out.magnitude[:, 0] - net.res_bus.vm_pu).max() < 1e-10
+    p_from, _, p_to, _ = forest.flows(out, held, m)
+    losses_kw = (p_from + p_to).sum() * 1e3
+    assert abs(losses_kw - net.res_line.pl_mw.sum() * 1e3) < 1e-6
+    assert round(losses_kw, 1) == 202.7

@@ -54,8 +54,12 @@ class PowerFlow(Component):
     voltage_rated = Static("power/bus_voltage_rated", ("bus",), "V")
     source_voltage = Static("power/source_voltage", ("bus",), "1")
 
-    voltage = Out("bus_voltage", ("bus",), "1", "voltage over rated voltage (per unit), NaN where not solved", initial=np.nan)
-    loading = Out("branch_loading", ("branch",), "1", "current over rated current, the larger of both ends", initial=np.nan)
+    voltage = Out(
+        "bus_voltage", ("bus",), "1", "voltage over rated voltage (per unit), NaN where not solved", initial=np.nan
+    )
+    loading = Out(
+        "branch_loading", ("branch",), "1", "current over rated current, the larger of both ends", initial=np.nan
+    )
     power = Out("branch_power", ("branch",), "kW", "active power into the from end")
     losses = Out("branch_losses", ("branch",), "kW", "active losses")
     status = Out(
@@ -122,7 +126,8 @@ class PowerFlow(Component):
         if lone.any() and self.options.islands == "refuse":
             raise DataError(
                 f"world power: {lone.sum()} buses have no path to a source: "
-                f'{_named(world["power"]["bus_id"].values[lone])}; connect them, or set islands = "deenergise" in [components.power_flow] to leave them without supply'
+                f"{_named(world['power']['bus_id'].values[lone])}; connect them, or set "
+                f'islands = "deenergise" in [components.power_flow] to leave them without supply'
             )
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
