@@ -23,13 +23,14 @@ class _Rate(ProgressColumn):
 class RunProgress:
     """Simulated time, steps per second and estimated end."""
 
-    def __init__(self, total: int, first: int = 0):
+    def __init__(self, total: int, first: int = 0, quiet: bool = False):
         self.total = total
         self._began = time.perf_counter()
         self._first = first
         self._said = -1
+        self._quiet = quiet
         self._bar: Progress | None = None
-        if sys.stderr.isatty():
+        if not quiet and sys.stderr.isatty():
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -54,7 +55,7 @@ class RunProgress:
             self._bar.update(self._task, completed=tick, description=f"{when:%a %d %b %Y %H:%M} UTC")
             return
         tenth = 10 * tick // self.total
-        if tenth == self._said:
+        if self._quiet or tenth == self._said:
             return
         self._said = tenth
         rate = (tick - self._first) / max(time.perf_counter() - self._began, 1e-9)
@@ -63,9 +64,12 @@ class RunProgress:
 
 
 @contextmanager
-def stage(text: str) -> Iterator[None]:
+def stage(text: str, quiet: bool = False) -> Iterator[None]:
     """Say what is going on, and how long it took."""
     began = time.perf_counter()
+    if quiet:
+        yield
+        return
     if sys.stderr.isatty():
         with Console(stderr=True).status(text):
             yield
