@@ -69,7 +69,7 @@ class AddHomes(Verb):
             return near
         if distance.min() > 10_000:
             raise ScenarioError(
-                f"add_homes at ({self.x:.0f}, {self.y:.0f}): the nearest {what} is {distance.min() / 1000:.1f} km away; "
+                f"add_homes at ({self.x:.0f}, {self.y:.0f}): the nearest {what} is {distance.min() / 1000:.0f} km off; "
                 f"give RD coordinates inside the province"
             )
         return distance == distance.min()

@@ -5,6 +5,7 @@ emission and the power network follow from it, so that the chain between them is
 """
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
 from twin.world.power import synthesise_province
+from twin.world.roads import roads_group
 
 __all__ = ["SyntheticWorld", "build"]
 
@@ -181,7 +183,7 @@ def _roads(
         k = main_row * nx + c
         nodes.append((nodes[k][0] + 400.0, nodes[k][1] + offset))
     motorway = list(range(first_motorway, len(nodes)))
-    for a, b in zip(motorway[:-1], motorway[1:]):
+    for a, b in pairwise(motorway):
         both(a, b, 0)
     for index, k in enumerate(motorway):
         both(k, main_row * nx + 2 * index, 1)
@@ -204,60 +206,27 @@ def _roads(
     origin = np.full(len(nodes), -1, np.int32)
     demand = np.r_[np.arange(nx * ny), np.arange(outside, len(nodes))]
     origin[demand] = np.arange(len(demand))
-    inside_box = _within(lattice, xy)
-    z = np.full(len(nodes), 0.0)
-    z[inside_box] = _at(lattice, "elevation", xy[inside_box])
-    ids = np.array([f"demo-{a}-{b}" for a, b in zip(start, end)], dtype="S24")
-    rule = "jittered grid of roads, one motorway, four gates; capacity and speed by class"
-
-    def v(dims: str, data: Any, units: str, name: str, **attrs: Any) -> xr.Variable:
-        return _variable(dims, data, units, name, rule, **attrs)
-
-    reported = (kind != 7).astype(np.int8)
-    vertex_start = np.arange(len(kind), dtype=np.int32) * 2
-    vertices = np.stack([xy[start], xy[end]], 1).reshape(-1, 2)
-    cell_link, cell_index, cell_share = clip_lines(lattice, vertex_start, vertices, reported)
-    return xr.Dataset(
-        {
-            "node_x": v("road_node", xy[:, 0], "m", "RD x of the node"),
-            "node_y": v("road_node", xy[:, 1], "m", "RD y of the node"),
-            "node_z": v("road_node", z, "m", "height of the node above NAP"),
-            "node_origin": v("road_node", origin, "1", "demand origin at the node, -1 where none"),
-            "from_node": v("road_link", start.astype(np.int32), "1", "node where the link begins"),
-            "to_node": v("road_link", end.astype(np.int32), "1", "node where the link ends"),
-            "length": v("road_link", length, "m", "length along the road"),
-            "free_flow_time": v("road_link", length / (speed / 3.6), "s", "travel time on the empty road"),
-            "capacity": v("road_link", lanes * lane_capacity, "h-1", "capacity in passenger-car units, all lanes"),
-            "bpr_b": v("road_link", bpr_b, "1", "BPR coefficient B"),
-            "bpr_power": v("road_link", bpr_power, "1", "BPR exponent"),
-            "lanes": v("road_link", lanes, "1", "number of lanes"),
-            "road_class": v("road_link", kind.astype(np.int8), "1", "road class"),
-            "speed_limit": v("road_link", limit, "km h-1", "legal speed limit"),
-            "reported": v("road_link", reported, "1", "1 where the link counts in results"),
-            "link_id": v("road_link", ids, "1", "link id"),
-            "vertex_start": v("road_link", vertex_start, "1", "first vertex of the link"),
-            "vertex_x": v("road_vertex", vertices[:, 0], "m", "RD x of the vertex"),
-            "vertex_y": v("road_vertex", vertices[:, 1], "m", "RD y of the vertex"),
-            "cell_link": v("link_cell", cell_link, "1", "link of the piece"),
-            "cell_index": v("link_cell", cell_index, "1", "flat cell of the piece"),
-            "cell_share": v("link_cell", cell_share, "1", "share of the link's length in the cell"),
-        }
+    group = roads_group(
+        node_x=xy[:, 0],
+        node_y=xy[:, 1],
+        from_node=start,
+        to_node=end,
+        length=length,
+        free_flow_time=length / (speed / 3.6),
+        capacity=lanes * lane_capacity,
+        bpr_b=bpr_b,
+        bpr_power=bpr_power,
+        lanes=lanes,
+        road_class=kind,
+        speed_limit=limit,
+        reported=kind != 7,
+        link_id=[f"demo-{a}-{b}" for a, b in zip(start, end)],
+        lattice=lattice,
     )
-
-
-def _within(lattice: xr.Dataset, xy: np.ndarray) -> np.ndarray:
-    """Which points lie on the lattice."""
-    half = lattice.attrs["cell_size"] / 2
-    x, y = lattice["x"].values, lattice["y"].values
-    return (xy[:, 0] >= x[0] - half) & (xy[:, 0] < x[-1] + half) & (xy[:, 1] >= y[0] - half) & (xy[:, 1] < y[-1] + half)
-
-
-def _at(lattice: xr.Dataset, name: str, xy: np.ndarray) -> np.ndarray:
-    """Value of the cell that holds each point."""
-    size = lattice.attrs["cell_size"]
-    column = ((xy[:, 0] - lattice["x"].values[0]) / size + 0.5).astype(int)
-    row = ((xy[:, 1] - lattice["y"].values[0]) / size + 0.5).astype(int)
-    return lattice[name].values[row, column]
+    group["node_origin"].values[:] = origin
+    for variable in group.variables.values():
+        variable.attrs |= {"synthetic": np.int32(1), "rule": "jittered grid of roads, one motorway, four gates"}
+    return group
 
 
 def _nearest_node(lattice: xr.Dataset, roads: xr.Dataset, count: int) -> np.ndarray:
