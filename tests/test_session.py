@@ -106,14 +106,14 @@ def test_no_homes_is_the_base_bit_for_bit(base, tmp_path):
 def test_homes_make_trips_emission_deposition_and_load(base, tmp_path):
     plain = results(base.path)
     more = scenario_run(tmp_path, AddHomes(verb="add_homes", homes=5000, x=131_000.0, y=450_000.0))
-    for name in ("road_flow", "road_nox", "n_deposition", "bus_load"):
+    for name in ("road_flow_light", "road_nox", "n_deposition", "bus_load"):
         assert more[name].sum() > plain[name].sum(), name
 
 
 def test_electric_kilometres_charge_the_network_and_leave_the_exhaust(base, tmp_path):
     plain = results(base.path)
     electric = scenario_run(tmp_path, EvShare(verb="ev_share", share=1.0))
-    np.testing.assert_array_equal(electric["road_flow"], plain["road_flow"])
+    np.testing.assert_array_equal(electric["road_flow_light"], plain["road_flow_light"])
     assert electric["charging_power"].sum() > 5 * plain["charging_power"].sum()
     assert electric["bus_load"].sum() > plain["bus_load"].sum()
     assert electric["road_nox"].sum() < plain["road_nox"].sum()

@@ -129,7 +129,7 @@ def run(
                 checkpoint.save(simulation, saved)
             record += time.perf_counter() - mark
     mark = time.perf_counter()
-    writer.finish(_summary(simulation))
+    writer.finish(ledger=[list(row) for row in simulation.ledger.summary()])
     saved.unlink(missing_ok=True)
     record += time.perf_counter() - mark
     return RunResult(
@@ -261,6 +261,3 @@ def _synthetic(world: xr.DataTree) -> dict[str, str]:
         if variable.attrs.get("synthetic")
     }
 
-
-def _summary(simulation: Simulation) -> dict[str, Any]:
-    return {"ledger": [list(row) for row in simulation.ledger.summary()]}
