@@ -93,9 +93,7 @@ def test_another_configuration_does_not_resume(base, tmp_path):
 
 
 def scenario_run(tmp_path, *changes):
-    result = twin.run(
-        "demo", out=tmp_path, sections=DAY, scenario=Scenario(name="changed", change=changes), quiet=True
-    )
+    result = twin.run("demo", out=tmp_path, sections=DAY, scenario=Scenario(name="changed", change=changes), quiet=True)
     return results(result.path)
 
 

@@ -260,4 +260,3 @@ def _synthetic(world: xr.DataTree) -> dict[str, str]:
         for name, variable in node.ds.variables.items()
         if variable.attrs.get("synthetic")
     }
-
