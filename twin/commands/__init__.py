@@ -1,1 +1,1 @@
-"""Commands of the ``twin`` program: one function each; they parse nothing, call, and print."""
+"""What the commands on run files do, as plain functions: text or tables and an exit code, nothing printed."""

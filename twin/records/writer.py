@@ -392,13 +392,14 @@ def _statics(f: h5py.File, world: xr.DataTree) -> None:
                 long_name=f"RD New {name} of the cell centre",
                 axis=name.upper(),
             )
-    for group, dims in (
+    axes: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("roads", ("road_node", "road_link", "road_vertex")),
         ("zones", ("origin",)),
         ("receptors", ("area", "area_cell")),
         ("power", ("bus", "branch")),
-    ):
-        for dim in dims:
+    )
+    for group, named in axes:
+        for dim in named:
             if group in groups and dim in groups[group].sizes:
                 size = groups[group].sizes[dim]
                 has = dim == "area_cell" and dim in groups[group]
@@ -432,7 +433,7 @@ def _static(f: h5py.File, source: xr.DataArray, name: str, dims: tuple[str, ...]
         d.attrs["_FillValue"] = np.array([np.nan], values.dtype)  # GDAL draws an undeclared NaN as 0
     for i, dim in enumerate(dims):
         d.dims[i].attach_scale(f[dim])
-    about = {
+    about: dict[str, Any] = {
         k: str(v) if isinstance(v, str) else v
         for k, v in source.attrs.items()
         if isinstance(v, str | int | float | np.integer | np.floating) and k not in ("_FillValue", "grid_mapping")
