@@ -43,7 +43,7 @@ def run_ensemble(
     except ImportError:
         raise ConfigError("twin ensemble needs dask.distributed: install province-twin[cluster]") from None
 
-    named = [("base", None)] + [(_name(path), path) for path in scenarios]
+    named: list[tuple[str, Path | None]] = [("base", None), *((_name(path), path) for path in scenarios)]
     names = [name for name, _ in named]
     for name in names:
         if names.count(name) > 1:
