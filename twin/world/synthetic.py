@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
-from twin.world.power import synthesise_province
+from twin.world.power import Places, synthesise
+from twin.world.road_factors import build_factors
 from twin.world.roads import roads_group
 
 __all__ = ["SyntheticWorld", "build"]
@@ -46,24 +47,27 @@ class SyntheticWorld(BaseModel):
     node_spacing: float = Field(default=2500.0, ge=1000)
     car_trips_per_inhabitant: float = Field(default=0.9, gt=0)  # per working day
     bev_share: float = Field(default=0.05, ge=0, le=1)
-    year: int = 2023
+    year: int = 2023  # of the weather
+    factor_year: int = 2020
 
 
 def build(options: SyntheticWorld) -> dict[str, xr.Dataset]:
-    """All groups of the world but ``factors``, as in docs/world.md."""
+    """All groups of the world, as in docs/world.md."""
     rng = np.random.Generator(np.random.Philox(key=[options.seed, 0]))
     towns = _towns(options, rng)
     lattice = _lattice(options, towns)
     roads = _roads(options, towns, lattice, rng)
     zones = _zones(options, lattice, roads)
+    weather = _weather(options)
     return {
         "lattice": lattice,
         "roads": roads,
         "zones": zones,
         "sources": _sources(options, lattice, rng),
         "receptors": _receptors(options, lattice),
-        "weather": _weather(options),
-        "power": _power(options, lattice, roads, zones),
+        "weather": weather,
+        "power": _power(options, lattice, roads, zones, weather),
+        "factors": build_factors(options.factor_year, bev_share_reference=options.bev_share),
     }
 
 
@@ -456,7 +460,7 @@ def _weather(o: SyntheticWorld) -> xr.Dataset:
     wind = 4.6 * np.exp(0.45 * red(20) - 0.10) * (1 + 0.12 * np.cos(2 * np.pi * (hours % 24 - 14) / 24))
     direction = (225.0 + 75.0 * red(45)) % 360.0
     wet = np.clip(red(6) + 0.9 * (cloud - 0.75), -5, 5)
-    rain = np.where(wet > 1.1, 1.3 * (wet - 1.1) ** 1.3, 0.0)
+    rain = 1.3 * np.maximum(wet - 1.1, 0.0) ** 1.3
     duration = np.where(rain > 0, np.clip(rain / 1.2, 0.1, 1.0), 0.0)
     humidity = np.clip(
         82 - 9 * season * np.maximum(sine, 0) - 14 * np.maximum(sine, 0) * (1 - cloud) + 5 * red(12), 25, 100
@@ -479,18 +483,46 @@ def _weather(o: SyntheticWorld) -> xr.Dataset:
     return xr.Dataset(data, {"weather_time": ("weather_time", stamp.astype("datetime64[ns]"))})
 
 
-def _power(o: SyntheticWorld, lattice: xr.Dataset, roads: xr.Dataset, zones: xr.Dataset) -> xr.Dataset:
-    """Places of homes and jobs around the local demand nodes, and the network synthesised for them."""
-    local = int(zones["inside"].values.sum())
-    nearest = _nearest_node(lattice, roads, local)
-    people = np.bincount(nearest.ravel(), lattice["population"].values.ravel(), minlength=local)
-    node = zones["origin_node"].values[:local]
-    dwellings = np.round(people / 2.1)
-    return synthesise_province(
-        x=roads["node_x"].values[node],
-        y=roads["node_y"].values[node],
-        dwellings=dwellings,
-        origin=np.arange(local, dtype=np.int32),
-        origins=len(zones["origin_node"]),
-        seed=o.seed,
+def _profiles(o: SyntheticWorld, weather: xr.Dataset) -> dict[str, np.ndarray]:
+    """Hourly shares of the year in standard time: homes in the evening, work by day, heat when it is cold."""
+    hours = np.arange(HOURS_OF_YEAR)
+    hour, day = hours % 24, hours // 24
+    weekend = (np.datetime64(f"{o.year}-01-01") + day).astype("datetime64[D]").astype(int) % 7
+    weekend = np.isin((weekend + 3) % 7, (5, 6))  # day 0 of the epoch was a Thursday
+    season = np.cos(2 * np.pi * (day - 15) / 365)
+    evening = np.exp(-0.5 * ((hour - 19.0) / 2.6) ** 2) + 0.5 * np.exp(-0.5 * ((hour - 8.0) / 2.0) ** 2)
+    home = (0.55 + evening + 0.15 * weekend * np.exp(-0.5 * ((hour - 13.0) / 3.0) ** 2)) * (1 + 0.18 * season)
+    work = 0.45 + np.exp(-0.5 * ((hour - 12.5) / 4.2) ** 4) * np.where(weekend, 0.25, 1.0)
+    cold = np.maximum(15.5 - weather["temperature"].values, 0.0)
+    inertia = np.convolve(np.r_[cold[-23:], cold], np.full(24, 1 / 24), "valid")  # a day's mean: heavy buildings
+    heat = inertia * (
+        0.8 + 0.4 * np.exp(-0.5 * ((hour - 7.5) / 2.0) ** 2) + 0.3 * np.exp(-0.5 * ((hour - 18.0) / 3.0) ** 2)
     )
+    shapes = {"household": home, "service": work, "industry": 0.8 + 0.2 * work, "heat": heat}
+    return {f"profile_{name}": shape / shape.sum() for name, shape in shapes.items()}
+
+
+def _power(
+    o: SyntheticWorld, lattice: xr.Dataset, roads: xr.Dataset, zones: xr.Dataset, weather: xr.Dataset
+) -> xr.Dataset:
+    """Homes and jobs around the local demand nodes, three substations, and the network synthesised for them."""
+    inside = zones["inside"].values == 1
+    local = int(inside.sum())
+    node = zones["origin_node"].values
+    x, y = roads["node_x"].values[node], roads["node_y"].values[node]
+    people = np.bincount(
+        _nearest_node(lattice, roads, local).ravel(), lattice["population"].values.ravel(), minlength=local
+    )
+    homes = np.round(people / 2.1)
+    jobs = np.round(0.45 * people**1.25 * people.sum() / (people**1.25).sum())
+    places = Places(
+        x=x[:local], y=y[:local], radius=np.full(local, 0.45 * o.node_spacing), dwellings=homes,
+        multi_family=np.round(0.3 * homes), household_energy=2600.0 * homes, heat_pumps=0.06 * homes,
+        heat_demand=0.06 * 7500.0 * homes, pv_capacity=0.35 * 3.8 * 0.7 * homes, jobs=jobs,
+        service_energy=4300.0 * 0.8 * jobs, industry_energy=12_000.0 * 0.2 * jobs,
+    )  # fmt: skip
+    order = np.argsort(-people, kind="stable")[:3]
+    return synthesise(
+        places, x[order], y[order], [f"demo-{k}" for k in range(len(order))], _profiles(o, weather),
+        origin_x=x, origin_y=y, inside=inside, detailed=(int(order[0]),),
+    )  # fmt: skip
