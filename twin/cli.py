@@ -23,6 +23,11 @@ for _name, _place in {
     "run": "twin.commands.run:run",
     "provinces": "twin.commands.provinces:provinces",
     "ensemble": "twin.commands.ensemble:ensemble",
+    "compare": "twin.commands.compare:compare_runs",
+    "info": "twin.commands.info:info",
+    "validate": "twin.commands.validate:validate_run",
+    "repair": "twin.commands.validate:repair_run",
+    "export": "twin.commands.export:export_run",
 }.items():
     app.command(_place, name=_name)
 
@@ -31,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point of the ``twin`` program."""
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        code = app(arguments, exit_on_error=False, print_error=True)
+        result = app(arguments, exit_on_error=False, print_error=True)
     except CycloptsError:
         sys.exit(2)
     except TwinError as error:
@@ -40,7 +45,17 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         errors.print("twin: interrupted")
         sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(_show(result))
+
+
+def _show(result: object) -> int:
+    """Print what a command returned: a text, a text with an exit code, or an exit code alone."""
+    text, code = result if isinstance(result, tuple) else (result, 0)
+    if isinstance(text, int):
+        return text
+    if text:
+        sys.stdout.write(f"{text}\n")
+    return int(code)
 
 
 if __name__ == "__main__":

@@ -172,14 +172,14 @@ def plan(
 
 
 def warm_up(config: Configuration | None = None) -> None:
-    """Compile the kernels once, on two hours of the demo province, and say so; later runs find them compiled."""
+    """Compile the kernels once, on a morning of the demo province, and say so; later runs find them compiled."""
     marker = cache_directory() / "compiled"
     if marker.exists():
         return
     demo = load(BUILT_IN / "demo.toml")
     with stage("compiling kernels, once"):
         simulation = build(demo)
-        for _ in range(2):
+        for _ in range(8):  # night and peak take different branches of the kernels
             simulation.step()
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
@@ -224,6 +224,7 @@ def _provenance(simulation: Simulation, scenario: Scenario | None) -> dict[str, 
     return {
         "title": config.province.title,
         "province": config.province.name,
+        "synthetic_province": int(config.province.kind == "synthetic"),
         "scenario": scenario.name if scenario is not None else "base",
         "scenario_text": scenario.model_dump_json() if scenario is not None else "",
         "config_text": config.text,
