@@ -6,9 +6,10 @@ vectorise a loop that reads and writes many of them. The stride is padded off a 
 
 import numpy as np
 
-__all__ = ["LANES", "STRIDE", "workspace"]
+__all__ = ["LANES", "PAIR_ROWS", "STRIDE", "workspace"]
 
 LANES = 128  # lanes per block
+PAIR_ROWS = 26  # rows that are filled per pair
 STRIDE = 136  # row length: LANES plus padding, no power of two
 
 # rows of a pair (the same for all classes)
@@ -37,7 +38,7 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
     SHARET,  # mean of the path
     KGIVEN,  # given conversion rate [%/h]
     KNH3,  # conversion rate of NH3 [%/h]
-    RATIO,  # NO2/NOx
+    BASERATIO,  # NO2/NOx of the background before the class
     WEIGHT,  # weight of the pair in its receptor's mean
 ) = (i * STRIDE for i in range(26))
 
@@ -67,6 +68,7 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
     TW,  # rain time constant [h]
     RAIN,  # rain intensity [mm/h]
     NIGHT,  # night fraction of the class
+    RATIO,  # NO2/NOx
     Q,  # source strength in the class [g/s]
     USS,
     OLS,  # source: friction velocity [m/s], Obukhov length [m]
@@ -114,7 +116,7 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
     OUT_CS,
     OUT_DRYS,
     OUT_WETS,  # secondary
-) = ((26 + i) * STRIDE for i in range(71))
+) = ((PAIR_ROWS + i) * STRIDE for i in range(72))
 
 # scratch rows: arguments and results of the iterations
 (
@@ -148,12 +150,12 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
     D7,
     D8,
     D9,
-) = ((97 + i) * STRIDE for i in range(30))
+) = ((98 + i) * STRIDE for i in range(30))
 
 # shares of the nine land uses, receptor and trajectory
-LUR = 127 * STRIDE
-LUT = 136 * STRIDE
-_ROWS = 145
+LUR = 128 * STRIDE
+LUT = 137 * STRIDE
+_ROWS = 146
 
 
 def workspace(blocks: int = 1) -> np.ndarray:

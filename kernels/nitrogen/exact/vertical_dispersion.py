@@ -215,5 +215,3 @@ def sigma_z(w, order, result, n):
                 w[result + i] = w[B5 + j]
             else:
                 w[result + i] = share * w[B5 + j] + (1.0 - share) * w[result + i]
-
-
