@@ -14,10 +14,20 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+import twin.components  # noqa: F401 - registers the components that a configuration may name
 from twin.component import Component
 from twin.errors import ConfigError
 
-__all__ = ["BUILT_IN", "Configuration", "OutputSection", "ProvinceSection", "RunSection", "load", "read_toml"]
+__all__ = [
+    "BUILT_IN",
+    "Configuration",
+    "OutputSection",
+    "ProvinceSection",
+    "RunSection",
+    "explain",
+    "load",
+    "read_toml",
+]
 
 BUILT_IN = Path(__file__).parent.parent / "configs"
 
@@ -94,7 +104,7 @@ class Configuration(Section):
             try:
                 built.append(cls(cls.Options(**options)))
             except ValidationError as error:
-                raise ConfigError(_explain(error, cls.Options, f"{self.path}: [components.{name}]")) from None
+                raise ConfigError(explain(error, cls.Options, f"{self.path}: [components.{name}]")) from None
         return built
 
 
@@ -130,7 +140,7 @@ def load(
     try:
         return Configuration(**data, path=path, text=path.read_text(encoding="utf-8"))
     except ValidationError as error:
-        raise ConfigError(_explain(error, Configuration, str(path))) from None
+        raise ConfigError(explain(error, Configuration, str(path))) from None
 
 
 def _override(data: dict[str, Any], text: str) -> None:
@@ -154,7 +164,7 @@ def _nearest(key: str, valid: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; valid are {', '.join(sorted(valid))}"
 
 
-def _explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
+def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
     """One line for the first problem: place, key, what is wrong and the cure."""
     problem = error.errors()[0]
     place: list[str] = [str(p) for p in problem["loc"]]

@@ -28,7 +28,7 @@ UNITS = frozenset(
             "mm h-1",
             "hPa",
         ),
-        *("g", "g s-1", "kg", "mol", "mol s-1", "mol ha-1", "mol ha-1 yr-1", "ug m-3", "ug m-2 h-1"),
+        *("g", "g s-1", "g km-1", "kg", "mol", "mol s-1", "mol ha-1", "mol ha-1 yr-1", "ug m-3", "ug m-2 h-1"),
         *("W", "kW", "MW", "kvar", "kWh", "kWh yr-1", "V", "VA", "ohm", "S"),
     }
 )

@@ -1,0 +1,123 @@
+"""Indicators of a run: a few totals per result that policy people compare, each with its unit.
+
+Time sums weigh each output step with its length (``time_bounds`` where the file has them, else the spacing of the
+output times). Sums run in double precision over at most one step of one variable in memory.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["Indicator", "indicators"]
+
+# rate -> (unit of its sum over time, factor from rate * seconds)
+RATES = {
+    "g s-1": ("kg", 1e-3),
+    "kW": ("MWh", 1 / 3.6e6),
+    "kvar": ("Mvarh", 1 / 3.6e6),
+    "W": ("kWh", 1 / 3.6e6),
+}
+FULL = 1.0  # loading at the rating
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """One number of a run: which result and statistic, in which unit."""
+
+    name: str
+    units: str
+    value: float
+
+
+def step_seconds(run: xr.Dataset) -> np.ndarray:
+    """Length of each output step [s]; a single step without bounds counts as one hour."""
+    if "time_bounds" in run.variables:
+        ends = run["time_bounds"].values
+        if np.issubdtype(ends.dtype, np.datetime64):
+            return np.diff(ends, axis=1)[:, 0] / np.timedelta64(1, "s")
+        return np.diff(ends, axis=1)[:, 0].astype("f8")
+    time = run["time"].values
+    if len(time) < 2:
+        return np.full(len(time), 3600.0)
+    steps = np.diff(time) / np.timedelta64(1, "s")
+    return np.append(steps, steps[-1])
+
+
+def indicators(run: xr.DataTree) -> list[Indicator]:
+    """Indicators of every result of an opened run, in the order of the file."""
+    found: list[Indicator] = []
+    data = run.to_dataset()
+    for name, array in data.data_vars.items():
+        if "time" in array.dims:
+            found += _of(data, str(name))
+    return found
+
+
+def _of(run: xr.Dataset, name: str) -> Iterator[Indicator]:
+    array = run[name]
+    units, dims = str(array.attrs.get("units", "1")), array.dims[1:]
+    if not array.sizes["time"] or (array.size and array.dtype.kind not in "fiu"):
+        return
+    seconds = step_seconds(run)
+    if array.attrs.get("cell_methods") == "time: point" and dims:
+        last = _inside(run, array[-1].values.astype("f8"), dims)
+        yield Indicator(f"{name}: mean at the end", units, _mean(last))
+        yield Indicator(f"{name}: highest at the end", units, _extreme(last, np.nanmax))
+        return
+    weights = _weights(run, name, dims)
+    total = peak = 0.0
+    mean: list[float] = []
+    low, high, over = np.inf, -np.inf, 0.0
+    for k, length in enumerate(seconds):
+        values = _inside(run, array[k].values.astype("f8"), dims)
+        if not np.isfinite(values).any():
+            continue
+        now = float(np.nansum(values * weights))
+        total += now * length
+        peak = max(peak, abs(now))
+        mean.append(_mean(values))
+        low, high = min(low, float(np.nanmin(values))), max(high, float(np.nanmax(values)))
+        over += float(np.count_nonzero(values > FULL)) * length / 3600
+    if not mean:
+        return
+    if units in RATES and dims:
+        unit, factor = RATES[units]
+        yield Indicator(f"{name}: total", unit, total * factor)
+        yield Indicator(f"{name}: highest total", units, peak)
+    elif units == "h-1" and dims == ("road_link",):
+        yield Indicator(f"{name}: vehicle-kilometres", "km", total / 3600 / 1000)
+        yield Indicator(f"{name}: highest", units, high)
+    elif "sum" in str(array.attrs.get("cell_methods", "")) and dims:
+        steps = sum(float(np.nansum(_inside(run, array[k].values.astype("f8"), dims))) for k in range(len(seconds)))
+        yield Indicator(f"{name}: total", units, steps)
+    else:
+        yield Indicator(f"{name}: mean", units, float(np.mean(mean)))
+        yield Indicator(f"{name}: lowest", units, low)
+        yield Indicator(f"{name}: highest", units, high)
+        if dims == ("branch",) and units == "1":
+            yield Indicator(f"{name}: asset-hours above rating", "h", over)
+
+
+def _weights(run: xr.Dataset, name: str, dims: tuple) -> np.ndarray | float:
+    """Link lengths [m] for flows; links that do not count (skeleton and gates) weigh nothing."""
+    if dims != ("road_link",) or run[name].attrs.get("units") != "h-1" or "road_length" not in run.data_vars:
+        return 1.0
+    length = run["road_length"].values.astype("f8")
+    return length * run["road_reported"].values if "road_reported" in run.data_vars else length
+
+
+def _inside(run: xr.Dataset, values: np.ndarray, dims: tuple) -> np.ndarray:
+    """Lattice values inside the province only, others as they are."""
+    if dims == ("y", "x") and "province" in run.data_vars:
+        return np.where(run["province"].values == 1, values, np.nan)
+    return values
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def _extreme(values: np.ndarray, function: Callable) -> float:
+    return float(function(values)) if np.isfinite(values).any() else float("nan")
