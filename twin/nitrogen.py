@@ -198,7 +198,7 @@ def deposit(
         switches.numbers(),
         float(given),
     )
-    chemical = nitrate and roads.chemistry and bool(source_input.index[:, 3].any())
+    chemical = nitrate and roads.chemistry and bool(source_input.codes[:, 3].any())
     options = pairs.Options(cell, subdivide, float(reach), bool(roads.dispersion), chemical)
     if chemical and len(roads.ozone) != 12:
         raise ConfigError(
@@ -239,7 +239,7 @@ def _run(sources, receptors, maps, climate, substance, options, chemical, roads)
     order = np.zeros((pairs.PARTS, STRIDE), dtype=np.int64)
     fan = np.zeros((pairs.PARTS, 27))
     count = receptors.values.shape[0]
-    n_groups = int(sources.index[:, 2].max()) + 1
+    n_groups = int(sources.codes[:, 2].max()) + 1
     out = np.zeros((count, n_groups, pairs.OUTPUTS))
     ratio = np.zeros((count, 12))
     fixed = (work, iw, order, fan, sources, receptors, maps, climate, substance, options)

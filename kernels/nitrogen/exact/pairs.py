@@ -144,7 +144,7 @@ class Sources(NamedTuple):
     """Sources as the kernel takes them."""
 
     values: np.ndarray  # (ns, SOURCE_COLUMNS)
-    index: np.ndarray  # (ns, 4) int64: type, timing code, group, 1 for a road
+    codes: np.ndarray  # (ns, 4) int64: type, timing code, group, 1 for a road
     turning: np.ndarray  # (types, 6, 12) turning of the wind [degree]
     timing_kind: np.ndarray  # (codes,) int64, see _timing
     timing_weight: np.ndarray  # (codes, 4, 6)
@@ -534,7 +534,7 @@ def count_pairs(sources, receptors, cell, subdivide, reach):
 def _part(begin, end, work, sources, receptors, maps, climate, substance, options, road_pass, road_ratio, out, road):
     """Receptors ``begin`` to ``end``."""
     w, iw = work[0], work[1]
-    places, points, index = receptors.values, sources.values, sources.index
+    places, points, index = receptors.values, sources.values, sources.codes
     cell, subdivide = options.cell, options.subdivide
     n = 0
     areas = False
