@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sample_world import RESULTS, sample_world, step_arrays, times
 
-from twin.errors import RecordError
 from twin.analysis import open_run
+from twin.errors import RecordError
 from twin.records import RunWriter
 
 matplotlib = pytest.importorskip("matplotlib")

@@ -3,6 +3,7 @@
 Matplotlib is imported on first use, so that a run without pictures does not need it.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,9 @@ class RunPlots:
         self._run = tree
         self._data = tree.to_dataset()
 
-    def map(self, name: str, time: Any = -1, *, ax: Any = None, minus: xr.DataTree | None = None, **options: Any) -> Any:
+    def map(
+        self, name: str, time: Any = -1, *, ax: Any = None, minus: xr.DataTree | None = None, **options: Any
+    ) -> Any:
         """Lattice field ``name`` at a time (a moment, or a step number) as a map in RD New.
 
         ``minus`` subtracts the same field of another run: a diverging scale around zero.
@@ -73,7 +76,7 @@ class RunPlots:
             values = values - RunPlots(minus)._links(name, time).values
         ax = _axes(ax, (8, 6))
         points, offsets = road_lines(self._data)
-        lines = [points[a:b, :2] for a, b in zip(offsets[:-1], offsets[1:])]
+        lines = [points[a:b, :2] for a, b in pairwise(offsets)]
         scale = self._scale(values, minus is not None, LINE_COLOURS)
         largest = max(abs(scale["vmin"]), abs(scale["vmax"])) or 1.0
         share = np.clip(np.nan_to_num(np.abs(values)) / largest, 0, 1)
@@ -88,10 +91,8 @@ class RunPlots:
         return self._finish(ax, array)
 
     def series(self, name: str, *, ax: Any = None, how: str = "sum", **places: int) -> Any:
-        """A result over time: of one place (``bus=3``, ``road_link=8``, ``y=4, x=5``), or the ``sum``, ``mean`` or ``max``
-        over all.
-        """
-        array = self._data[name] if name in self._data else None
+        """A result over time: of one place (``bus=3``, ``y=4, x=5``), or ``how`` (sum, mean or max) over all."""
+        array = self._data.get(name)
         if array is None or array.dims[:1] != ("time",):
             raise RecordError(f"{name!r} is no result of the run; choose one of {', '.join(self._results())}")
         unknown = set(places) - set(array.dims)
@@ -101,7 +102,9 @@ class RunPlots:
         rest = line.dims[1:]
         values = getattr(line, how)(rest).values if rest else line.values
         ax = _axes(ax, (9, 3.5))
-        where = ", ".join(f"{d} {i}" for d, i in places.items()) or (f"{how} over {', '.join(rest)}" if rest else "")
+        where = ", ".join(f"{d} {i}" for d, i in places.items()) or (
+            f"{how} over {', '.join(map(str, rest))}" if rest else ""
+        )
         ax.plot(self._data["time"].values, values, label=f"{self._run.attrs.get('scenario', name)} {where}".strip())
         ax.set_ylabel(f"{array.attrs.get('long_name', name)} [{array.attrs.get('units', '1')}]")
         ax.set_xlabel("time (UTC)")
@@ -121,7 +124,7 @@ class RunPlots:
         return [str(n) for n, v in self._data.data_vars.items() if v.dims[:1] == ("time",)]
 
     def _named(self, name: str, dims: tuple[str, ...]) -> xr.DataArray:
-        array = self._data[name] if name in self._data else None
+        array = self._data.get(name)
         if array is None or array.dims not in (dims, ("time", *dims)):
             fitting = [str(n) for n, v in self._data.data_vars.items() if v.dims in (dims, ("time", *dims))]
             raise RecordError(f"{name!r} is no field over {dims} of the run; choose one of {', '.join(fitting)}")
@@ -185,7 +188,7 @@ class RunView:
         """A frame that shows the run, beside ``other`` where given."""
         from twin.viewer import show
 
-        sources = [run.encoding.get("source") for run in (self._run, other) if run is not None]
-        if None in sources:
+        sources = [str(run.encoding.get("source", "")) for run in (self._run, other) if run is not None]
+        if "" in sources:
             raise RecordError("this tree was not opened from a run file; open it with twin.open_run(path)")
         return show(*sources, height=height)
