@@ -21,7 +21,7 @@ def solve(air, direction, field, velocity=None, rate=None, classes=(STACK,), ite
     rate = rate or Rates()
     plumes.prepare(air, direction, [rate, rate], [[0], [0]])
     velocity = np.zeros((NY, NX)) if velocity is None else velocity
-    return plumes, plumes.solve(0, [(0, plumes.fft.forward(field))], field, velocity)
+    return plumes, plumes.solve(0, [(0, plumes.fft.spectrum(field))], field, velocity)
 
 
 def point(i, j, q=1.0):
@@ -183,9 +183,10 @@ def test_turning_the_wind_and_the_lattice_together_changes_nothing():
         source[20, 15] = 1.0
         # rows run north: a clockwise turn of the map is np.rot90 with k = +1 in (row = y) order
         source = np.rot90(source, -turn)
-        out = plumes.solve(0, [(0, plumes.fft.forward(source))], source, np.zeros((square, square)))
+        out = plumes.solve(0, [(0, plumes.fft.spectrum(source))], source, np.zeros((square, square)))
         fields.append(np.rot90(out.concentration, turn).copy())
-    np.testing.assert_allclose(fields[0], fields[1], atol=1e-9 * fields[0].max())
+    # the plume is cut at five standard deviations, where 3e-7 of it lies outside
+    np.testing.assert_allclose(fields[0], fields[1], atol=1e-6 * fields[0].max())
 
 
 def test_export_of_a_source_at_the_edge_is_its_downwind_share():

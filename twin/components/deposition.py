@@ -130,6 +130,7 @@ class Deposition(Component):
         self._reach_of_link = np.bincount(s.cell_link, s.cell_share, minlength=len(s.nox))
         self._road = np.zeros(s.land_use.shape)
         self._emission = np.zeros(s.land_use.shape)
+        self._road_spectrum = np.zeros(self._plumes.fft.spectrum_shape, complex)
 
     def _set_surfaces(self, s: SimpleNamespace) -> None:
         if not (s.background_nh3 > 0).all():
@@ -211,7 +212,7 @@ class Deposition(Component):
                         field,
                     )
                     if field.any():
-                        spectrum = self._plumes.fft.forward(field)
+                        spectrum = self._plumes.fft.spectrum(field)
                         self._maps[substance].append(SourceMap(c, int(profile), field, spectrum))
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
@@ -320,7 +321,8 @@ class Deposition(Component):
             s.cell_index, road[s.cell_link] * s.cell_share, minlength=self._road.size
         ).reshape(self._road.shape)
         self._emission[...] = self._road
-        spectra = [(0, self._plumes.fft.forward(self._road))]
+        self._plumes.fft.forward(self._road, self._road_spectrum)
+        spectra = [(0, self._road_spectrum)]
         for m in self._maps[substance]:
             factor = float(self._factors[m.profile, h])
             self._emission += factor * m.field
