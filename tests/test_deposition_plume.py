@@ -37,6 +37,11 @@ def test_concentration_is_the_gaussian_plume_averaged_over_cells(air, direction)
     # the cell mean is taken by sampling source and receptor cells, with the formula written out here
     _, out = solve(air, direction, point(30, 10))
     c = plume_tables.crosswind_coefficient(air.obukhov_length, air.roughness_length)
+    if air.obukhov_length > 0:  # an hour's plume meanders at 0.5 m/s: sigma_y/x at least 0.5 over the wind at 10 m
+        wind = (
+            air.friction_velocity / 0.4 * (np.log(100) - _psi(10, air.obukhov_length) + _psi(0.1, air.obukhov_length))
+        )
+        c = max(c, min(0.5 / wind, 0.5) * min(100 / air.obukhov_length, 1))
     towards = -np.sin(np.radians(direction)), -np.cos(np.radians(direction))
     rng = np.random.default_rng(0)
     source = (np.indices((6, 6)).reshape(2, -1).T + 0.5) / 6 - 0.5

@@ -21,7 +21,14 @@ from kernels.nitrogen.lattice_plume import (
     edge_export,
     resample,
 )
-from kernels.nitrogen.plume_tables import crosswind_coefficient, exposure_table, nodes, removal_tables
+from kernels.nitrogen.plume_tables import (
+    crosswind_coefficient,
+    exposure_table,
+    meander_coefficient,
+    nodes,
+    removal_tables,
+    transport_wind,
+)
 from kernels.nitrogen.vertical_dispersion import fraction_below_mixing_height, plume_rise
 
 __all__ = ["CALM_DIRECTIONS", "HeightClass", "HourlyPlumes", "Rates", "Turbulence", "wind_directions"]
@@ -216,7 +223,11 @@ class HourlyPlumes:
         kernels = self.kernels[: len(rows)]
         self.through_x[...] = 0.0
         self.through_y[...] = 0.0
-        coefficient = crosswind_coefficient(air.obukhov_length, air.roughness_length)
+        wind = transport_wind(10.0, 0.0, air.mixing_height, *profile[:1], *profile[2:])
+        coefficient = max(
+            crosswind_coefficient(air.obukhov_length, air.roughness_length),
+            meander_coefficient(air.obukhov_length, wind),
+        )
         faces = np.zeros((2, 2 * self.nx, table.shape[1]))
         degrees, weights, half = wind_directions(direction)
         width = half / 3.0**0.5  # standard deviation of a uniform sector

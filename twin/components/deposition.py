@@ -37,6 +37,7 @@ from twin.errors import BudgetError, DataError
 __all__ = ["Deposition"]
 
 NOX, NH3 = 0, 1
+WATER = 6  # DEPAC land use
 SUBSTANCES = ("nox", "nh3")
 MOLAR_MASS = (units.NITROGEN_DIOXIDE, units.AMMONIA)  # NOx is counted as NO2
 ROAD = HeightClass(height=2.0, initial_spread=2.5)  # traffic mixes its exhaust over the height of the vehicles
@@ -145,7 +146,9 @@ class Deposition(Component):
         self._kinds, index = np.unique(kinds, axis=1, return_inverse=True)
         self._surface = np.asarray(index).reshape(s.land_use.shape)
         self._kinds[1] = 1.02 ** self._kinds[1]
-        self._region_roughness = float(np.exp(np.log(s.roughness).mean()))
+        # plumes feel the land: log mean over it, or over all where there is only water
+        land = s.land_use != WATER
+        self._region_roughness = float(np.exp(np.log(s.roughness[land] if land.any() else s.roughness).mean()))
         self._velocities = np.zeros((2, self._kinds.shape[1]))
         self._velocity = np.zeros(s.land_use.shape)
 
