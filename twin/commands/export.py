@@ -2,25 +2,22 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
 from twin.errors import RecordError
 from twin.exports import export_glb
 from twin.records import find_run
 
-__all__ = ["export", "export_run"]
+__all__ = ["export_run"]
 
 
-def export(
-    run: Path,
-    /,
+def export_run(
+    run: str | Path,
     *,
     glb: bool = False,
-    out: Path | None = None,
+    out: str | Path | None = None,
     step: int = -1,
     field: str | None = None,
     road_field: str | None = None,
-) -> int:
+) -> str:
     """Export a run for another program.
 
     Parameters
@@ -36,21 +33,6 @@ def export(
     field, road_field
         Results that colour terrain and roads; default the first of each.
     """
-    line = export_run(run, glb=glb, out=out, step=step, field=field, road_field=road_field)
-    Console(soft_wrap=True, highlight=False).print(line, markup=False)
-    return 0
-
-
-def export_run(
-    run: str | Path,
-    *,
-    glb: bool = False,
-    out: str | Path | None = None,
-    step: int = -1,
-    field: str | None = None,
-    road_field: str | None = None,
-) -> str:
-    """Write the export asked for beside the run, or to ``out``; returns a line that says where."""
     if not glb:
         raise RecordError(f"{run}: no format asked; add --glb")
     target = Path(out) if out is not None else find_run(run).with_suffix(".glb")
