@@ -73,7 +73,7 @@ def test_a_dry_run_writes_nothing(tmp_path):
         (("run", "demo", "--set", "run.sede=3"), "did you mean 'seed'"),
         (("run", "demo", "--set", "components.assignment.relativ_gap=1"), "did you mean 'relative_gap'"),
         (("run", "demo", "--set", "province.world.town=3"), "did you mean 'towns'"),
-        (("run", "demo", "--stop", "2023-01-16T00:30:00Z"), "multiple of 3600 s"),
+        (("run", "demo", "--stop", "2023-01-23T00:30:00Z"), "multiple of 3600 s"),
         (("run", "demo", "--stop", "2031-01-01T00:00:00Z"), "weather covers"),
         (("run", "zuid_holland"), "--data or TWIN_DATA"),
         (("run", "zuid_holland", "--data", "/nowhere"), "no such folder"),

@@ -52,7 +52,7 @@ def read_osm_power(vertices: Path, links: Path, *, epsg: int = 28992) -> HighVol
         unknown = ~edges[end].isin(nodes.index)
         if unknown.any():
             raise DataError(
-                f"{links}: link {edges.index[np.argmax(unknown)]} ends at a vertex that {vertices.name} lacks"
+                f"{links}: link {edges.index[int(np.argmax(unknown))]} ends at a vertex that {vertices.name} lacks"
             )
     return HighVoltageGrid(nodes, edges)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import openpyxl
 import pandas as pd
+from openpyxl.utils.exceptions import InvalidFileException
 
 from twin.errors import DataError
 
@@ -20,7 +21,7 @@ def _rows(path: Path, sheet: str | None, columns: int) -> list[tuple]:
         raise DataError(f"{path}: no such file; give the postcode table")
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (OSError, ValueError, KeyError, openpyxl.utils.exceptions.InvalidFileException) as error:
+    except (OSError, ValueError, KeyError, InvalidFileException) as error:
         raise DataError(f"{path}: cannot be read as a workbook ({error}); fetch the file again") from None
     if sheet is not None and sheet not in book.sheetnames:
         raise DataError(f"{path}: no sheet {sheet!r}; it has {', '.join(book.sheetnames)}")

@@ -132,7 +132,8 @@ NONE_ALLOWED = {"roads/node_origin"}
 POSITIVE = ("roads/length", "roads/free_flow_time", "roads/capacity", "power/s_rated", "power/bus_voltage_rated")
 NOT_NEGATIVE = (
     "lattice/roughness_length", "zones/trips", "zones/hourly_share", "sources/nox", "sources/nh3",
-    "power/household_energy", "power/heat_demand", "power/pv_capacity", "power/charge_share", "weather/wind_speed", "weather/global_radiation",
+    "power/household_energy", "power/heat_demand", "power/pv_capacity", "power/charge_share", "weather/wind_speed",
+    "weather/global_radiation",
 )  # fmt: skip
 
 
