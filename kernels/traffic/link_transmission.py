@@ -673,12 +673,18 @@ def waiting(x: Loading) -> float:
     return float(x.queue.sum())
 
 
+@njit
+def _all_on_links(x):
+    """Mix of all vehicles on each link, into ``x.mix``."""
+    for i in range(x.tail.shape[0]):
+        _front(x, i, x.entered[i] - x.left[i])
+
+
 def commodity_on_links(x: Loading) -> np.ndarray:
     """Vehicles (link, commodity) on each link now."""
     if x.mix.shape[1] == 1:
         return (x.entered - x.left)[:, None]
-    for i in range(len(x.tail)):
-        _front(x, i, x.entered[i] - x.left[i])
+    _all_on_links(x)
     return x.mix.copy()
 
 

@@ -2,11 +2,43 @@
 
 from pathlib import Path
 
+from rich.console import Console
+
 from twin.errors import RecordError
 from twin.exports import export_glb
 from twin.records import find_run
 
-__all__ = ["export_run"]
+__all__ = ["export", "export_run"]
+
+
+def export(
+    run: Path,
+    /,
+    *,
+    glb: bool = False,
+    out: Path | None = None,
+    step: int = -1,
+    field: str | None = None,
+    road_field: str | None = None,
+) -> int:
+    """Export a run for another program.
+
+    Parameters
+    ----------
+    run
+        Run file.
+    glb
+        Binary glTF of terrain and roads of one step.
+    out
+        File to write; default beside the run.
+    step
+        Output step, counted from 0; -1 is the last.
+    field, road_field
+        Results that colour terrain and roads; default the first of each.
+    """
+    line = export_run(run, glb=glb, out=out, step=step, field=field, road_field=road_field)
+    Console(soft_wrap=True, highlight=False).print(line, markup=False)
+    return 0
 
 
 def export_run(

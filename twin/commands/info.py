@@ -6,15 +6,28 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from rich.console import Console
 
 from twin.records import find_run, open_run
 
-__all__ = ["info"]
+__all__ = ["describe", "info"]
 
-SHOWN = ("scenario", "run_id", "fingerprint", "seed", "git_commit", "versions", "host", "wall_seconds")
+SHOWN = ("scenario", "run_id", "config_hash", "seed", "git_commit", "versions", "host", "wall_seconds")
 
 
-def info(path: str | Path) -> str:
+def info(run: Path, /) -> int:
+    """Say what a run file holds: state, period, provenance, results, what is synthetic.
+
+    Parameters
+    ----------
+    run
+        Run file, finished or in progress.
+    """
+    Console(soft_wrap=True, highlight=False).print(describe(run), markup=False)
+    return 0
+
+
+def describe(path: str | Path) -> str:
     """Title, state, period, provenance, results with the range of the last step, and what is synthetic."""
     file = find_run(path)
     run = open_run(file)

@@ -9,9 +9,9 @@ import numpy as np
 
 from twin.errors import DataError
 
-__all__ = ["read_curve", "read_data_sets", "read_profile"]
+__all__ = ["HOURS", "read_curve", "read_data_sets", "read_shares"]
 
-HOURS_OF_YEAR = 8760
+HOURS = 8760
 SECONDS_PER_HOUR = 3600  # load curves hold MW per MJ of the year: their sum is 1/3600
 CLOSURE = 1e-6  # of the sum of a profile; the files keep it to 1e-7
 
@@ -30,9 +30,9 @@ def read_curve(path: Path) -> np.ndarray:
         lines = raw.decode("utf-8-sig").split()  # some curves begin with a mark or lack the last line end
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error}); fetch the file again") from error
-    if len(lines) != HOURS_OF_YEAR:
-        raise DataError(f"{path}: {len(lines)} values; an hourly curve of a year has {HOURS_OF_YEAR}")
-    values = np.empty(HOURS_OF_YEAR)
+    if len(lines) != HOURS:
+        raise DataError(f"{path}: {len(lines)} values; an hourly curve of a year has {HOURS}")
+    values = np.empty(HOURS)
     for k, text in enumerate(lines):
         try:
             values[k] = float(text)
@@ -43,7 +43,7 @@ def read_curve(path: Path) -> np.ndarray:
     return values
 
 
-def read_profile(path: Path) -> np.ndarray:
+def read_shares(path: Path) -> np.ndarray:
     """Hourly shares of the year (8760, sum 1) from a load curve, whose values add up to 1/3600.
 
     Load and PV curves are in standard time (UTC+1). Raises :class:`DataError` where the curve adds up to something

@@ -10,18 +10,18 @@ from pandas.errors import EmptyDataError, ParserError
 
 from twin.errors import DataError
 
-__all__ = ["HighVoltage", "read_high_voltage"]
+__all__ = ["HighVoltageGrid", "read_osm_power"]
 
 VERTEX_FIELDS = ("v_id", "lon", "lat", "typ", "voltage", "name")
 LINK_FIELDS = ("l_id", "v_id_1", "v_id_2", "voltage", "length_m")
 
 
 @dataclass
-class HighVoltage:
+class HighVoltageGrid:
     """Tables of the network; voltages [V] as tuples, empty where the source names none.
 
-    ``vertices``: ``x``, ``y`` [m], ``kind``, ``voltages``, ``name``, indexed by the source's id. ``links``:
-    ``start``, ``end`` (ids of vertices), ``voltages`` (one per circuit), ``length`` [m], indexed by the source's id.
+    ``vertices``: ``x``, ``y`` [m], ``kind``, ``voltages``, ``name``, indexed by the source's id (int). ``links``:
+    ``from``, ``to`` (ids of vertices), ``voltages`` (one per circuit), ``length`` [m], indexed by the source's id.
     """
 
     vertices: pd.DataFrame
@@ -41,6 +41,9 @@ def _table(path: Path, fields: tuple[str, ...]) -> pd.DataFrame:
     twice = frame[fields[0]].duplicated()
     if twice.any():
         raise DataError(f"{path}: {fields[0]} {frame[fields[0]][twice].iloc[0]} occurs twice; ids must be unique")
+    number = frame[fields[0]].str.isdigit()
+    if not number.all():
+        raise DataError(f"{path}: {fields[0]} {frame[fields[0]][~number].iloc[0]!r} is no number; correct the id")
     return frame.set_index(fields[0])
 
 
@@ -58,7 +61,7 @@ def _voltages(text: str) -> tuple[int, ...]:
     return tuple(int(p) if p.isdigit() else 0 for p in parts)
 
 
-def read_high_voltage(vertices: Path, links: Path, *, epsg: int = 28992) -> HighVoltage:
+def read_osm_power(vertices: Path, links: Path, *, epsg: int = 28992) -> HighVoltageGrid:
     """Read both tables, coordinates transformed from longitude and latitude to ``epsg``.
 
     The source holds no resistance, reactance or rating: none is made up here. Raises :class:`DataError` naming
@@ -81,13 +84,14 @@ def read_high_voltage(vertices: Path, links: Path, *, epsg: int = 28992) -> High
     if not (length > 0).all():
         key = rows.index[int(np.argmin(length > 0))]
         raise DataError(f"{links}, id {key}: length_m is {rows['length_m'][key]}; a line has a length")
+    points.index = points.index.astype(int)
     lines = pd.DataFrame(
         {
-            "start": rows["v_id_1"],
-            "end": rows["v_id_2"],
+            "from": rows["v_id_1"].map(int),
+            "to": rows["v_id_2"].map(int),
             "voltages": rows["voltage"].map(_voltages),
             "length": length,
         },
-        index=rows.index,
+        index=rows.index.astype(int),
     )
-    return HighVoltage(points, lines)
+    return HighVoltageGrid(points, lines)

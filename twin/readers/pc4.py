@@ -11,7 +11,7 @@ import pandas as pd
 
 from twin.errors import DataError
 
-__all__ = ["MISSING", "read_pc4_statistics", "read_vehicles_by_fuel"]
+__all__ = ["read_cars", "read_homes"]
 
 MISSING = -99_997
 """What the statistics write for a secret or missing value."""
@@ -83,7 +83,7 @@ def _frame(path: Path, records: dict[int, dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(records, orient="index").rename_axis("postcode").sort_index()
 
 
-def read_pc4_statistics(path: Path) -> pd.DataFrame:
+def read_homes(path: Path) -> pd.DataFrame:
     """Key figures per postcode (``pc4_YYYY_vol.xlsx``), indexed by postcode; NaN where the value is missing.
 
     Columns: ``inhabitants``, ``households``, ``dwellings``, ``multi_family`` [1]; per dwelling and year ``gas``
@@ -105,14 +105,14 @@ def read_pc4_statistics(path: Path) -> pd.DataFrame:
     return _frame(path, records)
 
 
-def read_vehicles_by_fuel(path: Path, table: str = "Tabel 1") -> pd.DataFrame:
+def read_cars(path: Path, sheet: str = "Tabel 1") -> pd.DataFrame:
     """Vehicles per postcode by fuel (``brandstof_pc4_YYYY.xlsx``), indexed by postcode; NaN where secret (".").
 
-    ``table``: "Tabel 1" cars, 2 vans, 3 lorries; tractors ("Tabel 4") have other columns and are refused.
+    ``sheet``: "Tabel 1" cars, 2 vans, 3 lorries; tractors ("Tabel 4") have other columns and are refused.
     Columns: ``municipality`` (name without blanks, as in the file), ``total`` and one per fuel [1]; ``electric``
     includes hybrids. Raises :class:`DataError` naming file, postcode and column.
     """
-    head, rows = _rows(path, table, FUEL_ROW, 4 + len(FUELS))
+    head, rows = _rows(path, sheet, FUEL_ROW, 4 + len(FUELS))
     for name, word in HEADERS.items():
         _header(path, head, 4 + FUELS.index(name), word, name)
     records: dict[int, dict[str, Any]] = {}
