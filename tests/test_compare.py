@@ -6,7 +6,7 @@ from sample_world import RESULTS, sample_world, step_arrays, times
 
 from twin.analysis import compare, indicators
 from twin.commands.compare import compare_runs
-from twin.commands.info import describe
+from twin.commands.info import info
 from twin.commands.validate import repair_run, validate_run
 from twin.errors import RecordError
 from twin.records import RunWriter, open_run
@@ -70,7 +70,7 @@ def test_other_province_and_other_period_are_refused(tmp_path):
 
 def test_commands_say_what_a_person_wants_to_know(tmp_path):
     path = write(tmp_path / "a.h5")
-    text = describe(path)
+    text = info(path)
     for part in ("Sample", "complete, 4 output steps", "2020-01-01 00:00 to 2020-01-01 03:00", "n_deposition"):
         assert part in text
     assert "lattice/population: 40 a cell" in text
@@ -79,4 +79,4 @@ def test_commands_say_what_a_person_wants_to_know(tmp_path):
     assert validate_run(path)[1] == 0
     assert "nothing to mend" in repair_run(path)[0]
     write(tmp_path / "run.h5", done=0)
-    assert "no step yet" in describe(tmp_path / "run.h5")
+    assert "no step yet" in info(tmp_path / "run.h5")

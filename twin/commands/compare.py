@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
 from twin import analysis
 
-__all__ = ["compare", "compare_runs"]
+__all__ = ["compare_runs"]
 
 
-def compare(run_a: Path, run_b: Path, /, *, csv: Path | None = None) -> int:
+def compare_runs(run_a: str | Path, run_b: str | Path, *, csv: Path | None = None) -> str:
     """Compare two runs of one province, indicator by indicator, with units.
 
     Parameters
@@ -19,15 +17,9 @@ def compare(run_a: Path, run_b: Path, /, *, csv: Path | None = None) -> int:
     csv
         Also write the table to this file.
     """
-    if csv is not None:
-        analysis.compare(run_a, run_b).to_csv(csv, index=False)
-    Console(soft_wrap=True, highlight=False).print(compare_runs(run_a, run_b), markup=False)
-    return 0
-
-
-def compare_runs(run_a: str | Path, run_b: str | Path) -> str:
-    """Aligned table with units: A, B, difference and per cent."""
     table = analysis.compare(run_a, run_b)
+    if csv is not None:
+        table.to_csv(csv, index=False)
     width = max([len("indicator"), *table["indicator"].str.len()])
     unit = max([len("unit"), *table["unit"].str.len()])
     lines = [f"A  {run_a}", f"B  {run_b}", ""]

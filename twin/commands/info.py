@@ -6,29 +6,22 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from rich.console import Console
 
 from twin.records import find_run, open_run
 
-__all__ = ["describe", "info"]
+__all__ = ["info"]
 
 SHOWN = ("scenario", "run_id", "config_hash", "seed", "git_commit", "versions", "host", "wall_seconds")
 
 
-def info(run: Path, /) -> int:
-    """Say what a run file holds: state, period, provenance, results, what is synthetic.
+def info(path: str | Path) -> str:
+    """Say what a run file holds: state, period, provenance, results and what is synthetic.
 
     Parameters
     ----------
-    run
+    path
         Run file, finished or in progress.
     """
-    Console(soft_wrap=True, highlight=False).print(describe(run), markup=False)
-    return 0
-
-
-def describe(path: str | Path) -> str:
-    """Title, state, period, provenance, results with the range of the last step, and what is synthetic."""
     file = find_run(path)
     run = open_run(file)
     data = run.to_dataset()
