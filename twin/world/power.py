@@ -336,7 +336,7 @@ def _charging(
     places: Places, bus: np.ndarray, place: np.ndarray, share: np.ndarray, x: np.ndarray, y: np.ndarray,
     inside: np.ndarray, origin_place: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Each inside origin to home buses, by homes: its own place and those that no origin lies in and it is nearest to."""
+    """Each inside origin to home buses, by homes: of its own place, and of places without one that it is nearest to."""
     lived = np.flatnonzero(places.dwellings > 0)
     origins = np.flatnonzero(inside)
     if not len(origins):
