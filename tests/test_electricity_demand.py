@@ -40,9 +40,15 @@ def world(homes, *, heat=None, pv=None, work=None, temperature=None, radiation=N
         "industry_energy": (zero.copy(), "kWh yr-1"),
     }
     data = {k: ("bus", v, {"units": u}) for k, (v, u) in power.items()}
-    data |= {f"profile_{k}": ("profile_hour", SHAPE, {"units": "1"}) for k in ("household", "service", "industry", "heat")}
+    data |= {
+        f"profile_{k}": ("profile_hour", SHAPE, {"units": "1"}) for k in ("household", "service", "industry", "heat")
+    }
     weather = {
-        "temperature": ("weather_time", np.full(hours, 10.0) if temperature is None else temperature, {"units": "degC"}),
+        "temperature": (
+            "weather_time",
+            np.full(hours, 10.0) if temperature is None else temperature,
+            {"units": "degC"},
+        ),
         "global_radiation": ("weather_time", np.zeros(hours) if radiation is None else radiation, {"units": "W m-2"}),
     }
     return xr.DataTree.from_dict({"power": xr.Dataset(data), "weather": xr.Dataset(weather)})

@@ -87,9 +87,9 @@ def read_osm_power(vertices: Path, links: Path, *, epsg: int = 28992) -> HighVol
     points.index = points.index.astype(int)
     lines = pd.DataFrame(
         {
-            "from": rows["v_id_1"].map(int),
-            "to": rows["v_id_2"].map(int),
-            "voltages": rows["voltage"].map(_voltages),
+            "from": rows["v_id_1"].astype(int).to_numpy(),
+            "to": rows["v_id_2"].astype(int).to_numpy(),
+            "voltages": rows["voltage"].map(_voltages).to_numpy(),
             "length": length,
         },
         index=rows.index.astype(int),
