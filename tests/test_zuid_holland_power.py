@@ -105,10 +105,8 @@ def test_household_electricity_of_province_and_core(homes, province_codes, core_
 
 def test_residences_of_the_province_are_those_of_its_municipalities(data):
     def residences(entries):
-        return sum(
-            float(v) for k, v in entries.items() if k.startswith("present_number_of_") and k[-4:] in ("1945", "1964")
-            or k.startswith("present_number_of_") and k.endswith(("_1984", "_2004", "_present"))
-        )  # fmt: skip
+        period = ("before_1945", "1945_1964", "1965_1984", "1985_2004", "2005_present")
+        return sum(float(v) for k, v in entries.items() if k.startswith("present_number_of_") and k.endswith(period))
 
     provinces = read_data_sets(data / "electricity/etm_provinces.tar.gz")
     municipalities = read_data_sets(data / "electricity/etm_municipalities.tar.gz")
