@@ -152,12 +152,12 @@ def test_emission_on_motorways_mixes_by_the_queued_share():
 
 
 def test_a_resumed_run_has_the_same_queues():
-    one, parts = wired()
-    other, others = wired()
+    one, parts = wired(500.0, creep=0.0)
+    other, others = wired(500.0, creep=0.0)
     hour(one, parts, 0, 3000.0)
     others[1].restore({name: array.copy() for name, array in parts[1].state().items()})
     for wiring, these in ((one, parts), (other, others)):
-        hour(wiring, these, 1, 1500.0)
+        hour(wiring, these, 1, 600.0)
     for name in ("road_queue", "road_stagnation", "road_queue_delay"):
         np.testing.assert_array_equal(one.arrays[name], other.arrays[name])
     assert one.arrays["road_queue_delay"].any()
