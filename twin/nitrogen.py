@@ -153,6 +153,8 @@ def deposit(
     maps = _maps(z0, land_use, background, table, places)
     kernel_climate = pairs.Climate(
         np.ascontiguousarray(climate.table),
+        np.ascontiguousarray(climate.table).ravel(),
+        bool((climate.table[..., 0] > 0).all()),
         float(climate.hours),
         float(climate.z0),
         season.night(),
@@ -212,18 +214,19 @@ def deposit(
 def _run(sources, receptors, maps, climate, substance, options, chemical, roads):
     """Run the kernel, twice with road chemistry; returns sums, road sums, NO2/NOx near roads and CPU seconds."""
     work = workspace(pairs.PARTS)
-    iw = np.zeros((pairs.PARTS, pairs.INTEGER_ROWS * STRIDE), dtype=np.int64)
+    iw = np.zeros((pairs.PARTS, (pairs.INTEGER_ROWS + pairs.SCRATCH_ROWS) * STRIDE), dtype=np.int64)
     order = np.zeros((pairs.PARTS, STRIDE), dtype=np.int64)
     fan = np.zeros((pairs.PARTS, 27))
     count = receptors.values.shape[0]
     n_groups = int(sources.codes[:, 2].max()) + 1
     out = np.zeros((count, n_groups, pairs.OUTPUTS))
     ratio = np.zeros((count, 12))
-    fixed = (work, iw, order, fan, sources, receptors, maps, climate, substance, options)
+    parts = int(np.clip(count * len(sources.values) // 512, 1, pairs.PARTS))
+    fixed = (parts, work, iw, order, fan, sources, receptors, maps, climate, substance, options)
     road = np.zeros((count, 12, 3))
     # no receptors: loads the compiled kernel, so that the time below is that of the computation
     nobody = pairs.Receptors(receptors.values[:0], receptors.shares[:0])
-    pairs.run_pairs(work, iw, order, fan, sources, nobody, *fixed[6:], 0, ratio, out, road)
+    pairs.run_pairs(*fixed[:6], nobody, *fixed[7:], 0, ratio, out, road)
     begin = time.process_time()
     if chemical:
         pairs.run_pairs(*fixed, 1, ratio, out, road)
