@@ -247,9 +247,7 @@ def contract(
     in_start, into = _adjacency(head, nodes)
     if simplify:
         _select(kept, nodes, tail, head, alive, is_origin, is_destination, in_start, into, out_start, out)
-    arc_tail, arc_head, member_start, member = _chains(
-        tail, head, alive, kept, nodes, in_start, into, out_start, out
-    )
+    arc_tail, arc_head, member_start, member = _chains(tail, head, alive, kept, nodes, in_start, into, out_start, out)
     used = np.asarray(is_origin | is_destination)
     used[arc_tail] = True
     used[arc_head] = True

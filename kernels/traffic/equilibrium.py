@@ -7,15 +7,38 @@ import numpy as np
 from kernels.jit import njit
 from kernels.traffic import paths
 from kernels.traffic.contraction import Contracted, contract
-from kernels.traffic.cost import term_integral
+from kernels.traffic.cost import term, term_integral
 from kernels.traffic.paths import PathStore
 
-__all__ = ["CONVERGED", "INFEASIBLE", "NOT_CONVERGED", "UNREACHABLE", "PathEquilibrium", "Problem", "build", "solve"]
+__all__ = [
+    "CONVERGED",
+    "INFEASIBLE",
+    "NOT_CONVERGED",
+    "UNREACHABLE",
+    "PathEquilibrium",
+    "Problem",
+    "beckmann",
+    "build",
+    "path_table",
+    "solve",
+    "to_links",
+]
 
 CONVERGED, NOT_CONVERGED, UNREACHABLE, INFEASIBLE = 0, 1, 2, 3
 INNER = 10  # sweeps between two passes of shortest paths, at most
 MOVING_PASSES = 1  # first passes of a cold start that load and shift origin by origin
+INNER_SHARE = 0.02  # restricted gap, as a share of the gap at hand, at which new paths help more than sweeps
 PATHS_PER_PAIR, ARCS_PER_PATH = 2, 24  # first size of the pools; they grow
+
+
+class LinkTerms(NamedTuple):
+    """Travel time of each link: ``constant`` and one term of :mod:`kernels.traffic.cost`; all (link)."""
+
+    constant: np.ndarray
+    kind: np.ndarray
+    k: np.ndarray
+    p: np.ndarray
+    scale: np.ndarray
 
 
 class Problem(NamedTuple):
@@ -23,6 +46,7 @@ class Problem(NamedTuple):
 
     graph: Contracted
     links: int
+    link_terms: LinkTerms
     order: np.ndarray  # (pair) place in the caller's arrays
     store: PathStore
 
@@ -31,8 +55,8 @@ class PathEquilibrium(NamedTuple):
     """Outcome of :func:`solve`.
 
     ``status`` 0 converged, 1 iteration limit, 2 pairs without a path (``lost``: the caller's indices), 3 infeasible;
-    ``class_flow`` (class, link) [veh], ``flow`` (link) [pcu], ``cost`` (class, link) [time]; ``relative_gap``,
-    ``total_cost``, ``objective`` are those of these flows; ``history`` the gap before each iteration.
+    ``class_flow`` (class, link) [veh], ``flow`` (link) [pcu]; ``relative_gap``, ``total_cost``, ``objective`` are those
+    of these flows; ``history`` the gap before each iteration.
     """
 
     status: int
@@ -40,7 +64,6 @@ class PathEquilibrium(NamedTuple):
     iterations: int
     flow: np.ndarray
     class_flow: np.ndarray
-    cost: np.ndarray
     total_cost: float
     objective: float
     lost: np.ndarray
@@ -148,11 +171,12 @@ def build(
         heap_item=np.zeros(heap, np.int32),
         totals=np.zeros(4),
     )
-    return Problem(graph, links, order, store)
+    terms = LinkTerms(*(np.asarray(v) for v in (constant, kind, k, p, scale)))
+    return Problem(graph, links, terms, order, store)
 
 
 @njit
-def _objective(s, class_volume):
+def beckmann(s, class_volume):
     """Beckmann's objective with the constant costs of the classes, weighted by their equivalents."""
     total = 0.0
     for a in range(len(s.volume)):
@@ -211,14 +235,9 @@ def solve(
     return problem, _outcome(problem, status, relative, iterations, np.array(history))
 
 
-INNER_SHARE = 0.05  # restricted gap, as a share of the gap at hand, at which new paths help more than sweeps
-
-
-def _outcome(
-    problem: Problem, status: int, relative: float, iterations: int, history: np.ndarray
-) -> PathEquilibrium:
+def _outcome(problem: Problem, status: int, relative: float, iterations: int, history: np.ndarray) -> PathEquilibrium:
     """Flows and costs by the caller's links."""
-    s, graph = problem.store, problem.graph
+    s = problem.store
     class_volume = np.zeros_like(s.cost)
     paths.load_paths(s, np.ones(len(s.first)), class_volume)
     class_flow = to_links(problem, class_volume)
@@ -230,9 +249,8 @@ def _outcome(
         iterations,
         s.pce @ class_flow,
         class_flow,
-        s.cost,
         total,
-        float(_objective(s, class_volume)),
+        float(beckmann(s, class_volume)),
         lost,
         history,
     )
@@ -242,4 +260,46 @@ def to_links(problem: Problem, arc_values: np.ndarray) -> np.ndarray:
     """Values by arc (..., arc) repeated for the links of each arc (..., link); zero on links of no path."""
     out = np.zeros((*arc_values.shape[:-1], problem.links))
     out[..., problem.graph.member] = np.repeat(arc_values, np.diff(problem.graph.member_start), axis=-1)
+    return out
+
+
+def path_table(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Used paths: caller's pair index (path), flow (path) [veh], start (path + 1) and links of each path in order."""
+    s, graph = problem.store, problem.graph
+    pairs, chosen = [], []
+    for e in np.flatnonzero((s.first >= 0) & (s.demand > 0)):
+        k = s.first[e]
+        while k >= 0:
+            if s.flow[k] > 0:
+                pairs.append(problem.order[e])
+                chosen.append(k)
+            k = s.following[k]
+    use = np.array(chosen, np.int64)
+    arcs = _gather(s.begin[use], s.size[use].astype(np.int64), s.arcs)
+    sizes = np.diff(graph.member_start).astype(np.int64)
+    links = _gather(graph.member_start[arcs].astype(np.int64), sizes[arcs], graph.member)
+    arc_end = np.concatenate([[0], np.cumsum(s.size[use])])
+    link_end = np.concatenate([[0], np.cumsum(sizes[arcs])])
+    return np.array(pairs, np.int64), s.flow[use], link_end[arc_end], links
+
+
+def _gather(begin: np.ndarray, size: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Slices ``values[begin:begin + size]`` one after the other."""
+    end = np.cumsum(size)
+    return values[np.repeat(begin - np.concatenate([[0], end[:-1]]), size) + np.arange(end[-1] if len(end) else 0)]
+
+
+@njit
+def _link_times(constant, kind, k, p, scale, flow, out):
+    for a in range(len(flow)):
+        out[a] = constant[a]
+        if k[a] != 0.0:
+            y, _ = term(kind[a], k[a], p[a], scale[a], max(flow[a], 0.0))
+            out[a] += y
+
+
+def link_times(problem: Problem, flow: np.ndarray) -> np.ndarray:
+    """Travel time (link) [time] of every link of the caller at ``flow`` (link) [pcu]."""
+    out = np.zeros(len(flow))
+    _link_times(*problem.link_terms, flow, out)
     return out

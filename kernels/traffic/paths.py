@@ -23,7 +23,7 @@ from kernels.jit import njit, pnjit, prange
 from kernels.traffic.cost import term
 from kernels.traffic.shortest_path import search
 
-__all__ = ["BATCH", "PathStore", "SLOTS", "grown", "load_paths", "packed", "price", "refresh", "scale_flows", "sweep"]
+__all__ = ["BATCH", "SLOTS", "PathStore", "grown", "load_paths", "packed", "price", "refresh", "scale_flows", "sweep"]
 
 BATCH = 64  # rows whose trees are searched at the same costs
 SLOTS = 4  # scratch sets of searches; fixed, so that nothing depends on the number of threads

@@ -125,7 +125,7 @@ def _table(path: Path, rows: list[list[str]], numbers: list[int], least: int) ->
     for parts, number in zip(rows, numbers):
         if len(parts) < least or len(parts) != width:
             raise DataError(
-                f"{path}: line {number} has {len(parts)} columns, expected {max(least, width)}; the row is cut or joined"
+                f"{path}: line {number} has {len(parts)} columns, not {max(least, width)}: a row is cut or joined"
             )
     try:
         table = np.array(rows, dtype=np.float64).reshape(len(rows), width)
@@ -264,9 +264,11 @@ def _block(path: Path, block: list[str], first: int) -> tuple[np.ndarray, np.nda
         except ValueError:
             pass  # named below
     for number, line in enumerate(block, first + 1):
-        for entry in line.replace(";", " ; ").split(";"):
-            if entry.strip() and not re.fullmatch(r"\s*\d+\s*:\s*[-+.\deEnNaAiIfF]+\s*", entry):
-                raise DataError(f"{path}: line {number}: {entry.strip()!r} is not 'zone : trips;'")
+        for word in line.replace(":", " ").replace(";", " ").split():
+            try:
+                float(word)
+            except ValueError:
+                raise DataError(f"{path}: line {number}: {word!r} is not a number; write 'zone : trips;'") from None
     raise DataError(f"{path}: block of line {first} does not hold pairs of zone and trips")
 
 
