@@ -9,7 +9,7 @@ from typing import Any
 import kernels as _kernels
 
 if getattr(_kernels, "DISTRIBUTION", None) != "province-twin":
-    _origin = getattr(_kernels, "__file__", None) or list(getattr(_kernels, "__path__", ["?"]))[0]
+    _origin = getattr(_kernels, "__file__", None) or next(iter(getattr(_kernels, "__path__", ["?"])))
     raise ImportError(
         f"the package 'kernels' at {_origin} is not Province Twin's: another distribution of that name has overwritten "
         f"it in this environment. Cure: install province-twin in a virtual environment of its own, or uninstall the "
@@ -23,7 +23,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "run": "twin.session",
     "build": "twin.session",
-    "open_run": "twin.records",
+    "open_run": "twin.analysis",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

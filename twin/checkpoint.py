@@ -32,8 +32,8 @@ def save(simulation: "Simulation", path: Path) -> None:
         f.attrs["ledger"] = json.dumps(simulation.ledger.state())
         for name, array in simulation.wiring.arrays.items():
             f[f"variables/{name}"] = array
-        for (component, attribute), (_, buffer) in simulation.wiring.buffers.items():
-            f[f"buffers/{component}/{attribute}"] = buffer
+        for (reader, attribute), (_, buffer) in simulation.wiring.buffers.items():
+            f[f"buffers/{reader}/{attribute}"] = buffer
         for component in simulation.wiring.order:
             group = f.require_group(f"components/{component.name()}")
             for name, array in component.state().items():
@@ -62,8 +62,8 @@ def restore(simulation: "Simulation", path: Path) -> None:
             )
         for name, array in simulation.wiring.arrays.items():
             array[...] = f[f"variables/{name}"][()]
-        for (component, attribute), (_, buffer) in simulation.wiring.buffers.items():
-            buffer[...] = f[f"buffers/{component}/{attribute}"][()]
+        for (reader, attribute), (_, buffer) in simulation.wiring.buffers.items():
+            buffer[...] = f[f"buffers/{reader}/{attribute}"][()]
         for c in simulation.wiring.order:
             c.restore({name: np.asarray(d[()]) for name, d in f[f"components/{c.name()}"].items()})
         for name, array in simulation.output_state().items():

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+import twin.components  # noqa: F401 - registers the components that a configuration may name
 from twin.component import Component
 from twin.errors import ConfigError
 

@@ -181,7 +181,7 @@ class Simulation:
         """Start of the weather rows; they must cover the run without a gap."""
         if "weather" not in self.world.children:
             return self.clock.start
-        times = self.world["weather/weather_time"].values.astype("datetime64[s]")
+        times = np.asarray(self.world["weather"].ds["weather_time"].values, dtype="datetime64[s]")
         if np.any(np.diff(times) != np.timedelta64(3600, "s")):
             gap = times[1:][np.diff(times) != np.timedelta64(3600, "s")][0]
             raise ConfigError(f"weather: rows are not hourly before {gap} UTC; fill the gap at its source")

@@ -1,177 +1,478 @@
-"""Backward-forward sweep (current summation) of radial networks, batched over lanes of steps or scenarios.
+"""Backward/forward sweep for radial networks, batched over lanes.
 
-Per unit on one power base and each bus's own rated voltage. A branch joins its parent bus f and its own bus t by
-an ideal transformer of complex ratio a at f and a pi element behind it:
+A lane is one (scenario, time). State lies as (row, lane) with lanes contiguous, and a block of rows is swept for a
+strip of lanes at a time, so that it stays in cache and the inner loops are vector instructions.
 
-    V_f / a = V_t + z J,    J = conj(S_t / V_t) + V_t (y_t + j b / 2) + sum of the children's I_f
-    I_f = (J + (j b / 2) V_f / a) / conj(a)
+Equations (per unit). Every branch between parent ``p`` and child ``k`` is written with the child's current ``J_k``,
+``V_k = a_k V_p - z_k J_k`` and the current drawn from the parent ``b_k J_k``; all charging and magnetising is
+gathered in the shunt admittance ``Y`` of the buses. Current summation after Shirmohammadi et al. (1988), IEEE
+Trans. Power Systems 3(2):753-762:
 
-with S_t the load, y_t a shunt at the bus and b the branch's charging. The backward sweep sums the currents from
-the leaves to the source, the forward sweep updates the voltages, until no voltage moves by more than the
-tolerance. Source: current-summation method of Shirmohammadi et al. 1988 (IEEE Trans. Power Systems 3(2)).
+    backward:  J_k = conj(S_k(|V_k|) / V_k) + Y_k V_k + sum over children c of b_c J_c
+    forward:   V_k = a_k V_p - z_k J_k
 
-Lanes are independent: a lane that has converged is frozen, one that fails is marked, and neither touches its
-neighbours. Trees are independent too and run on threads; no result depends on how many there are.
+with S(|V|) = S0 + S1 |V| + S2 |V|^2 (constant power, current and impedance). A line has a = b = 1; a transformer
+with complex ratio n at the parent side a = 1/n, b = 1/conj(n).
+
+A lane stops when its remaining error is below the tolerance, on its own account: what a lane does never depends on
+the lanes beside it, so that results are bit-identical under permutation of lanes and beside failed lanes.
+SAFE_FASTMATH is used: it keeps NaN and infinity, and every test for convergence is written to fail on NaN.
 """
 
-import numpy as np
+import math
 
-from kernels.jit import njit, pnjit, prange
+from kernels.jit import SAFE_FASTMATH, njit, pnjit, prange
+from kernels.power.status import COLLAPSE_VOLTAGE, COLLAPSED, MAX_ITERATIONS, OK
 
-__all__ = ["COLLAPSED", "CONVERGED", "ISLANDED", "MAXIMUM_ITERATIONS", "branch_results", "sweep"]
+__all__ = ["FIELDS", "STRIP", "scratch_size", "solve_radial"]
 
-CONVERGED, ISLANDED, MAXIMUM_ITERATIONS, COLLAPSED = 0, 1, 2, 3
-COLLAPSE_VOLTAGE = 0.5  # pu; below it a constant-power load has no stable solution on a distribution feeder
+STRIP = 32  # lanes swept together: 8 AVX2 vectors
+FIELDS = 10  # scratch rows of a bus: V, J, S0, and S1, S2 where loads depend on voltage
+LANE_FIELDS = 4  # scratch rows of a strip: largest change now and before, done, status
 
 
-@njit
-def _sweep_tree(
-    order, first, last, parent, via, z_re, z_im, b_half, a_re, a_im, y_re, y_im, p, q, tolerance, limit,
-    v_re, v_im, i_re, i_im, step_of, status,
-):  # fmt: skip
-    """Sweep one tree over all lanes; see :func:`sweep`."""
-    lanes = p.shape[1]
-    pending = lanes
-    for lane in range(lanes):
-        status[lane] = MAXIMUM_ITERATIONS
-    for _ in range(limit):
-        # backward: currents from the leaves to the source
-        for position in range(first, last):
-            bus = order[position]
-            for lane in range(lanes):
-                i_re[bus, lane] = 0.0
-                i_im[bus, lane] = 0.0
-        for position in range(last - 1, first - 1, -1):
-            t = order[position]
-            charging = 0.0
-            if position > first:
-                charging = b_half[via[t]]
-            yr, yi = y_re[t], y_im[t] + charging
-            for lane in range(lanes):
-                vr, vi = v_re[t, lane], v_im[t, lane]
-                square = vr * vr + vi * vi
-                i_re[t, lane] += (p[t, lane] * vr + q[t, lane] * vi) / square + yr * vr - yi * vi
-                i_im[t, lane] += (p[t, lane] * vi - q[t, lane] * vr) / square + yr * vi + yi * vr
-            if position == first:
+def scratch_size(longest_block: int) -> int:
+    """Length of one thread's scratch for blocks of at most ``longest_block`` rows."""
+    return (FIELDS * (longest_block + 1) + LANE_FIELDS) * STRIP
+
+
+@njit(fastmath=SAFE_FASTMATH)
+def _inject_constant(vr, vi, pr, qr, jr, ji, yr, yi):
+    """J = conj(S / V) + Y V for constant power."""
+    for w in range(vr.size):
+        inverse = 1.0 / (vr[w] * vr[w] + vi[w] * vi[w])
+        jr[w] = (pr[w] * vr[w] + qr[w] * vi[w]) * inverse + yr * vr[w] - yi * vi[w]
+        ji[w] = (pr[w] * vi[w] - qr[w] * vr[w]) * inverse + yr * vi[w] + yi * vr[w]
+
+
+@njit(fastmath=SAFE_FASTMATH)
+def _inject_zip(vr, vi, pr, qr, p1, q1, p2, q2, jr, ji, yr, yi):
+    """J = conj((S0 + S1 |V| + S2 |V|^2) / V) + Y V."""
+    for w in range(vr.size):
+        square = vr[w] * vr[w] + vi[w] * vi[w]
+        inverse = 1.0 / square
+        magnitude = math.sqrt(square)
+        p = pr[w] + p1[w] * magnitude + p2[w] * square
+        q = qr[w] + q1[w] * magnitude + q2[w] * square
+        jr[w] = (p * vr[w] + q * vi[w]) * inverse + yr * vr[w] - yi * vi[w]
+        ji[w] = (p * vi[w] - q * vr[w]) * inverse + yr * vi[w] + yi * vr[w]
+
+
+@njit(fastmath=SAFE_FASTMATH)
+def _advance_line(ur, ui, jr, ji, vr, vi, zr, zi, change, done):
+    """V = U - z J for the lanes that are not done, and the largest squared change of each lane."""
+    for w in range(vr.size):
+        nr = ur[w] - (zr * jr[w] - zi * ji[w])
+        ni = ui[w] - (zr * ji[w] + zi * jr[w])
+        nr = vr[w] if done[w] > 0.0 else nr
+        ni = vi[w] if done[w] > 0.0 else ni
+        dr = nr - vr[w]
+        di = ni - vi[w]
+        d = dr * dr + di * di
+        vr[w] = nr
+        vi[w] = ni
+        m = change[w]
+        change[w] = max(d, m)
+
+
+@njit(fastmath=SAFE_FASTMATH)
+def _advance_general(ur, ui, jr, ji, vr, vi, zr, zi, ar, ai, change, done):
+    """V = a U - z J for the lanes that are not done, and the largest squared change of each lane."""
+    for w in range(vr.size):
+        nr = ar * ur[w] - ai * ui[w] - (zr * jr[w] - zi * ji[w])
+        ni = ar * ui[w] + ai * ur[w] - (zr * ji[w] + zi * jr[w])
+        nr = vr[w] if done[w] > 0.0 else nr
+        ni = vi[w] if done[w] > 0.0 else ni
+        dr = nr - vr[w]
+        di = ni - vi[w]
+        d = dr * dr + di * di
+        vr[w] = nr
+        vi[w] = ni
+        m = change[w]
+        change[w] = max(d, m)
+
+
+@njit(fastmath=SAFE_FASTMATH)
+def _gather_line(jr, ji, tr, ti):
+    """Parent's current gains J."""
+    for w in range(jr.size):
+        tr[w] += jr[w]
+        ti[w] += ji[w]
+
+
+@njit(fastmath=SAFE_FASTMATH)
+def _gather_general(jr, ji, tr, ti, br, bi):
+    """Parent's current gains b J."""
+    for w in range(jr.size):
+        tr[w] += br * jr[w] - bi * ji[w]
+        ti[w] += br * ji[w] + bi * jr[w]
+
+
+@njit(fastmath=SAFE_FASTMATH)
+def _backward(n, parent_row, plain, br, bi, first, current, width):
+    """Sum currents from the leaves to the source; row 0 gathers what the source gives."""
+    for k in range(n, 0, -1):
+        r = first + k - 1
+        j = 2 * k * width
+        t = 2 * parent_row[r] * width
+        jr, ji = current[j : j + width], current[j + width : j + 2 * width]
+        tr, ti = current[t : t + width], current[t + width : t + 2 * width]
+        if plain[r]:
+            _gather_line(jr, ji, tr, ti)
+        else:
+            _gather_general(jr, ji, tr, ti, br[r], bi[r])
+
+
+@njit(fastmath=SAFE_FASTMATH)
+def _load_ends(ur, ui, vr, vi, jr, ji, br, bi, cr, ci, gr, gi, child_rated, parent_rated, failed, out):
+    """Loading = the larger of |J - yc V| / rated at the child and |b J + yp U| / rated at the parent."""
+    for w in range(out.size):
+        er = jr[w] - (cr * vr[w] - ci * vi[w])
+        ei = ji[w] - (cr * vi[w] + ci * vr[w])
+        pr = br * jr[w] - bi * ji[w] + (gr * ur[w] - gi * ui[w])
+        pi = br * ji[w] + bi * jr[w] + (gr * ui[w] + gi * ur[w])
+        child = (er * er + ei * ei) * (child_rated * child_rated)
+        parent = (pr * pr + pi * pi) * (parent_rated * parent_rated)
+        out[w] = math.sqrt(max(child, parent)) + failed[w]
+
+
+@njit(fastmath=SAFE_FASTMATH)
+def _sweep_block(
+    first,
+    n,
+    lane,
+    lanes,
+    width,
+    order,
+    parent_row,
+    plain,
+    z,
+    a,
+    b,
+    y,
+    source_r,
+    source_i,
+    p,
+    q,
+    p1,
+    q1,
+    p2,
+    q2,
+    scale,
+    tolerance,
+    max_iterations,
+    scratch,
+    v_real,
+    v_imag,
+    j_real,
+    j_imag,
+    magnitude,
+    loading,
+    end_shunt,
+    inverse_rated,
+    status,
+    mismatch,
+    source_current_r,
+    source_current_i,
+):
+    """One block and one strip of lanes; returns the number of iterations."""
+    zr, zi, ar, ai, br, bi, yr, yi = z[0], z[1], a[0], a[1], b[0], b[1], y[0], y[1]
+    voltage_dependent = p1.shape[0] > 0
+    size = (n + 1) * width
+    voltage = scratch[0 : 2 * size]
+    current = scratch[2 * size : 4 * size]
+    power = scratch[4 * size : 6 * size]
+    dependent = scratch[6 * size : 10 * size]
+    rest = 10 * size
+    change = scratch[rest : rest + width]
+    before = scratch[rest + width : rest + 2 * width]
+    done = scratch[rest + 2 * width : rest + 3 * width]
+    code = scratch[rest + 3 * width : rest + 4 * width]
+
+    # Missing lanes of the last strip repeat its first lane: every loop has the same width, so that a lane's
+    # arithmetic is the same wherever it lies.
+    for w in range(width):
+        t = lane + w if w < lanes else lane
+        ts = t if source_r.size > 1 else 0
+        voltage[w] = source_r[ts]
+        voltage[width + w] = source_i[ts]
+        done[w] = 0.0
+        code[w] = MAX_ITERATIONS
+        before[w] = math.inf
+    for k in range(1, n + 1):
+        r = first + k - 1
+        o = 2 * k * width
+        u = 2 * parent_row[r] * width
+        bus = order[r]
+        vr, vi = voltage[o : o + width], voltage[o + width : o + 2 * width]
+        ur, ui = voltage[u : u + width], voltage[u + width : u + 2 * width]
+        sr, si = power[o : o + width], power[o + width : o + 2 * width]
+        if lanes == width:
+            gp, gq = p[bus, lane : lane + width], q[bus, lane : lane + width]
+            for w in range(width):
+                sr[w] = gp[w] * scale
+                si[w] = gq[w] * scale
+        else:
+            for w in range(width):
+                t = lane + w if w < lanes else lane
+                sr[w] = p[bus, t] * scale
+                si[w] = q[bus, t] * scale
+        if voltage_dependent:
+            d = 4 * k * width
+            for w in range(width):
+                t = lane + w if w < lanes else lane
+                dependent[d + w] = p1[bus, t] * scale
+                dependent[d + width + w] = q1[bus, t] * scale
+                dependent[d + 2 * width + w] = p2[bus, t] * scale
+                dependent[d + 3 * width + w] = q2[bus, t] * scale
+        jr, ji = current[o : o + width], current[o + width : o + 2 * width]
+        for w in range(width):
+            vr[w] = ar[r] * ur[w] - ai[r] * ui[w]
+            vi[w] = ar[r] * ui[w] + ai[r] * ur[w]
+        if voltage_dependent:
+            d = 4 * k * width
+            _inject_zip(
+                vr,
+                vi,
+                sr,
+                si,
+                dependent[d : d + width],
+                dependent[d + width : d + 2 * width],
+                dependent[d + 2 * width : d + 3 * width],
+                dependent[d + 3 * width : d + 4 * width],
+                jr,
+                ji,
+                yr[bus],
+                yi[bus],
+            )
+        else:
+            _inject_constant(vr, vi, sr, si, jr, ji, yr[bus], yi[bus])
+
+    square = tolerance * tolerance
+    finished = 0
+    iterations = 0
+    while finished < width and iterations < max_iterations:
+        iterations += 1
+        for w in range(2 * width):
+            current[w] = 0.0
+        _backward(n, parent_row, plain, br, bi, first, current, width)
+        for w in range(width):
+            change[w] = 0.0
+        for k in range(1, n + 1):
+            r = first + k - 1
+            o = 2 * k * width
+            u = 2 * parent_row[r] * width
+            bus = order[r]
+            vr, vi = voltage[o : o + width], voltage[o + width : o + 2 * width]
+            ur, ui = voltage[u : u + width], voltage[u + width : u + 2 * width]
+            jr, ji = current[o : o + width], current[o + width : o + 2 * width]
+            sr, si = power[o : o + width], power[o + width : o + 2 * width]
+            if plain[r]:
+                _advance_line(ur, ui, jr, ji, vr, vi, zr[r], zi[r], change, done)
+            else:
+                _advance_general(ur, ui, jr, ji, vr, vi, zr[r], zi[r], ar[r], ai[r], change, done)
+            if voltage_dependent:
+                d = 4 * k * width
+                _inject_zip(
+                    vr,
+                    vi,
+                    sr,
+                    si,
+                    dependent[d : d + width],
+                    dependent[d + width : d + 2 * width],
+                    dependent[d + 2 * width : d + 3 * width],
+                    dependent[d + 3 * width : d + 4 * width],
+                    jr,
+                    ji,
+                    yr[bus],
+                    yi[bus],
+                )
+            else:
+                _inject_constant(vr, vi, sr, si, jr, ji, yr[bus], yi[bus])
+        for w in range(width):
+            if done[w] > 0.0:
                 continue
-            f, k = parent[t], via[t]
-            ar, ai = a_re[k], a_im[k]
-            size = ar * ar + ai * ai
-            for lane in range(lanes):
-                ur = (v_re[f, lane] * ar + v_im[f, lane] * ai) / size  # V_f / a
-                ui = (v_im[f, lane] * ar - v_re[f, lane] * ai) / size
-                jr = i_re[t, lane] - charging * ui
-                ji = i_im[t, lane] + charging * ur
-                i_re[f, lane] += (jr * ar - ji * ai) / size  # I / conj(a)
-                i_im[f, lane] += (jr * ai + ji * ar) / size
-        # forward: voltages from the source to the leaves
-        for lane in range(lanes):
-            step_of[lane] = 0.0
-        for position in range(first + 1, last):
-            t = order[position]
-            f, k = parent[t], via[t]
-            ar, ai = a_re[k], a_im[k]
-            size = ar * ar + ai * ai
-            zr, zi = z_re[k], z_im[k]
-            for lane in range(lanes):
-                if status[lane] != MAXIMUM_ITERATIONS:
-                    continue
-                nr = (v_re[f, lane] * ar + v_im[f, lane] * ai) / size - zr * i_re[t, lane] + zi * i_im[t, lane]
-                ni = (v_im[f, lane] * ar - v_re[f, lane] * ai) / size - zr * i_im[t, lane] - zi * i_re[t, lane]
-                moved = max(abs(nr - v_re[t, lane]), abs(ni - v_im[t, lane]))
-                if not moved <= step_of[lane]:  # NaN stays
-                    step_of[lane] = moved
-                if nr * nr + ni * ni < COLLAPSE_VOLTAGE * COLLAPSE_VOLTAGE:
-                    step_of[lane] = np.inf
-                v_re[t, lane] = nr
-                v_im[t, lane] = ni
-        for lane in range(lanes):
-            if status[lane] != MAXIMUM_ITERATIONS:
-                continue
-            if step_of[lane] <= tolerance:
-                status[lane] = CONVERGED
-                pending -= 1
-            elif not np.isfinite(step_of[lane]):
-                status[lane] = COLLAPSED
-                pending -= 1
-        if pending == 0:
-            break
-    for lane in range(lanes):
-        if status[lane] != CONVERGED:
-            for position in range(first, last):
-                bus = order[position]
-                v_re[bus, lane] = np.nan
-                v_im[bus, lane] = np.nan
-                i_re[bus, lane] = np.nan
-                i_im[bus, lane] = np.nan
+            # The change shrinks by a steady factor g; after this sweep the error is about change * g / (1 - g).
+            # The estimate is trusted where g is small and has been seen twice.
+            shrink = change[w] / before[w]
+            small = change[w] <= square
+            if iterations > 2 and shrink < 0.0625 and change[w] * shrink <= 0.25 * square:
+                small = True
+            if small:
+                done[w] = 1.0
+                code[w] = OK
+                finished += 1
+            elif not change[w] < 1e4:
+                done[w] = 1.0
+                code[w] = COLLAPSED
+                finished += 1
+            before[w] = change[w]
+            if w < lanes:
+                mismatch[lane + w] = math.sqrt(change[w])
+
+    # Currents that belong to the last voltages, then results.
+    for w in range(2 * width):
+        current[w] = 0.0
+    _backward(n, parent_row, plain, br, bi, first, current, width)
+    low = COLLAPSE_VOLTAGE * COLLAPSE_VOLTAGE
+    for k in range(1, n + 1):
+        o = 2 * k * width
+        for w in range(width):
+            s = voltage[o + w] * voltage[o + w] + voltage[o + width + w] * voltage[o + width + w]
+            code[w] = code[w] if s >= low or code[w] > 0.0 else COLLAPSED
+    for w in range(lanes):
+        status[lane + w] = int(code[w])
+        failed = code[w] > 0.0
+        source_current_r[lane + w] = math.nan if failed else current[w]
+        source_current_i[lane + w] = math.nan if failed else current[width + w]
+    for w in range(width):
+        change[w] = math.nan if code[w] > 0.0 else 0.0
+    for k in range(1, n + 1):
+        r = first + k - 1
+        o = 2 * k * width
+        bus = order[r]
+        if v_real.shape[0] > 0:
+            for w in range(lanes):
+                v_real[bus, lane + w] = voltage[o + w] + change[w]
+                v_imag[bus, lane + w] = voltage[o + width + w] + change[w]
+        if j_real.shape[0] > 0:
+            for w in range(lanes):
+                j_real[r, lane + w] = current[o + w] + change[w]
+                j_imag[r, lane + w] = current[o + width + w] + change[w]
+        if magnitude.shape[0] > 0:
+            out = magnitude[bus, lane : lane + lanes]
+            vr, vi = voltage[o : o + width], voltage[o + width : o + 2 * width]
+            for w in range(lanes):
+                out[w] = math.sqrt(vr[w] * vr[w] + vi[w] * vi[w]) + change[w]
+        if loading.shape[0] > 0:
+            u = 2 * parent_row[r] * width
+            _load_ends(
+                voltage[u : u + width],
+                voltage[u + width : u + 2 * width],
+                voltage[o : o + width],
+                voltage[o + width : o + 2 * width],
+                current[o : o + width],
+                current[o + width : o + 2 * width],
+                br[r],
+                bi[r],
+                end_shunt[0, r],
+                end_shunt[1, r],
+                end_shunt[2, r],
+                end_shunt[3, r],
+                inverse_rated[0, r],
+                inverse_rated[1, r],
+                change,
+                loading[r, lane : lane + lanes],
+            )
+    return iterations
 
 
-@pnjit
-def sweep(
-    order, tree_start, parent, via, z_re, z_im, b_half, a_re, a_im, y_re, y_im, p, q, v_source, tolerance, limit,
-    v_re, v_im, i_re, i_im, step_of, status,
-):  # fmt: skip
-    """Solve all trees for all lanes.
+@pnjit(fastmath=SAFE_FASTMATH)
+def solve_radial(
+    order,
+    parent_row,
+    block_start,
+    root,
+    plain,
+    z,
+    a,
+    b,
+    y,
+    source_r,
+    source_i,
+    p,
+    q,
+    p1,
+    q1,
+    p2,
+    q2,
+    scale,
+    tolerance,
+    max_iterations,
+    width,
+    scratch,
+    v_real,
+    v_imag,
+    j_real,
+    j_imag,
+    magnitude,
+    loading,
+    end_shunt,
+    inverse_rated,
+    status,
+    mismatch,
+    source_current_r,
+    source_current_i,
+    iterations,
+):
+    """Solve all blocks of a radial network for all lanes.
 
-    ``order``, ``tree_start``, ``parent``, ``via``: from :func:`kernels.power.tree.order_trees`. Per branch [pu]:
-    ``z_re``, ``z_im`` series impedance, ``b_half`` half the charging susceptance, ``a_re``, ``a_im`` ratio at the
-    end towards the source. Per bus [pu]: ``y_re``, ``y_im`` shunt admittance, ``v_source`` (bus) set point at the
-    first bus of each tree. ``p``, ``q`` (bus, lane) [pu] load, negative for generation. ``tolerance`` [pu] largest
-    change of a voltage component; ``limit`` sweeps.
+    Arguments (pu on one power base; ``row`` is the order of :func:`kernels.power.tree.order_forest`):
 
-    Written: ``v_re``, ``v_im`` (bus, lane) [pu] voltage and ``i_re``, ``i_im`` (bus, lane) [pu] current through
-    the branch into the bus (at a source: out of it), NaN where not solved; ``status`` (tree, lane) int8, one of
-    ``CONVERGED``, ``MAXIMUM_ITERATIONS``, ``COLLAPSED``. ``step_of`` (tree, lane) is scratch. Buses that no tree
-    holds are left as they are. Starts flat from ``v_source``.
+    * ``order``, ``parent_row`` (row), ``block_start`` (block + 1), ``root`` (block): the forest;
+    * ``plain`` (row) 1 where a = b = 1; ``z``, ``a``, ``b`` (2, row) real and imaginary part of series impedance
+      [pu] and ratios [1]; ``y`` (2, bus) shunt admittance [pu];
+    * ``source_r``, ``source_i`` (bus, lane or 1) voltage of source buses [pu];
+    * ``p``, ``q`` (bus, lane) constant-power load [any unit], ``p1``, ``q1``, ``p2``, ``q2`` (bus or 0, lane) the
+      constant-current and constant-impedance parts at 1 pu; ``scale`` makes them pu;
+    * ``tolerance`` [pu] of the remaining voltage error; ``max_iterations``;
+    * ``end_shunt`` (4, row) the branch's own shunt at the child (real, imaginary) and at the parent [pu], which
+      ``y`` of its buses contains; ``inverse_rated`` (2, row) one over the rated current at child and parent [1/pu];
+    * ``width`` lanes swept together, at most ``STRIP``; ``scratch`` (slot, scratch_size) one row per task slot.
+
+    Out (an array with no rows is not written): ``v_real``, ``v_imag`` (bus, lane) [pu]; ``j_real``, ``j_imag`` (row,
+    lane) current into the child's end [pu]; ``magnitude`` (bus, lane) [pu];
+    ``loading`` (row, lane) [1]; ``status`` (block, lane); ``mismatch``
+    (block, lane) last change of voltage [pu]; ``source_current_r``, ``source_current_i`` (block, lane) drawn from the
+    source, without its own shunt [pu]; ``iterations`` (block) sum over strips. Values of failed lanes are NaN.
     """
-    for tree in prange(tree_start.shape[0] - 1):
-        first, last = tree_start[tree], tree_start[tree + 1]
-        source = order[first]
-        for position in range(first, last):
-            bus = order[position]
-            for lane in range(p.shape[1]):
-                v_re[bus, lane] = v_source[source]
-                v_im[bus, lane] = 0.0
-        _sweep_tree(
-            order, first, last, parent, via, z_re, z_im, b_half, a_re, a_im, y_re, y_im, p, q, tolerance, limit,
-            v_re, v_im, i_re, i_im, step_of[tree], status[tree],
-        )  # fmt: skip
-
-
-@njit
-def branch_results(
-    order, tree_start, parent, via, b_half, a_re, a_im, z_re, is_transformer, rating, v_re, v_im, i_re, i_im,
-    p_from, loss, loading,
-):  # fmt: skip
-    """Power into each branch at the end towards the source, its losses and its loading.
-
-    Arguments as in :func:`sweep`; ``is_transformer`` (branch) bool; ``rating`` (branch) [pu of the power base].
-    Written (branch, lane): ``p_from`` [pu], ``loss`` [pu] = |J|^2 r, ``loading`` [1] = the larger of both ends:
-    current over rated current for lines, apparent power over rating for transformers. Branches that no tree holds
-    are left as they are.
-    """
-    lanes = v_re.shape[1]
-    for tree in range(tree_start.shape[0] - 1):
-        for position in range(tree_start[tree] + 1, tree_start[tree + 1]):
-            t = order[position]
-            f, k = parent[t], via[t]
-            ar, ai = a_re[k], a_im[k]
-            size = ar * ar + ai * ai
-            half = b_half[k]
-            for lane in range(lanes):
-                vtr, vti = v_re[t, lane], v_im[t, lane]
-                vfr, vfi = v_re[f, lane], v_im[f, lane]
-                jr, ji = i_re[t, lane], i_im[t, lane]  # series current, with the charging at t
-                ur, ui = (vfr * ar + vfi * ai) / size, (vfi * ar - vfr * ai) / size
-                fr, fi = jr - half * ui, ji + half * ur
-                ir, ii = (fr * ar - fi * ai) / size, (fr * ai + fi * ar) / size
-                tr, ti = jr + half * vti, ji - half * vtr  # current delivered to the bus
-                p_from[k, lane] = vfr * ir + vfi * ii
-                loss[k, lane] = (jr * jr + ji * ji) * z_re[k]
-                if is_transformer[k]:
-                    end_f = np.sqrt((ir * ir + ii * ii) * (vfr * vfr + vfi * vfi))
-                    end_t = np.sqrt((tr * tr + ti * ti) * (vtr * vtr + vti * vti))
-                else:
-                    end_f = np.sqrt(ir * ir + ii * ii)
-                    end_t = np.sqrt(tr * tr + ti * ti)
-                loading[k, lane] = max(end_f, end_t) / rating[k]
+    n_lane = p.shape[1]
+    strips = (n_lane + width - 1) // width
+    blocks = root.size
+    slots = scratch.shape[0]
+    iterations[:] = 0
+    for slot in prange(slots):
+        for block in range(slot, blocks, slots):
+            first = block_start[block]
+            n = block_start[block + 1] - first
+            for strip in range(strips):
+                lane = strip * width
+                lanes = min(width, n_lane - lane)
+                iterations[block] += _sweep_block(
+                    first,
+                    n,
+                    lane,
+                    lanes,
+                    width,
+                    order,
+                    parent_row,
+                    plain,
+                    z,
+                    a,
+                    b,
+                    y,
+                    source_r[root[block]],
+                    source_i[root[block]],
+                    p,
+                    q,
+                    p1,
+                    q1,
+                    p2,
+                    q2,
+                    scale,
+                    tolerance,
+                    max_iterations,
+                    scratch[slot],
+                    v_real,
+                    v_imag,
+                    j_real,
+                    j_imag,
+                    magnitude,
+                    loading,
+                    end_shunt,
+                    inverse_rated,
+                    status[block],
+                    mismatch[block],
+                    source_current_r[block],
+                    source_current_i[block],
+                )

@@ -1,1 +1,11 @@
-"""Components: one process each, declared variables and a call into kernels."""
+"""Components: one process each, declared variables and a call into kernels. Importing this registers them."""
+
+from twin.components.assignment import Assignment
+from twin.components.charging import Charging
+from twin.components.demand import Demand
+from twin.components.deposition import Deposition
+from twin.components.power_flow import PowerFlow
+from twin.components.road_emission import RoadEmission
+from twin.components.trips import Trips
+
+__all__ = ["Assignment", "Charging", "Demand", "Deposition", "PowerFlow", "RoadEmission", "Trips"]

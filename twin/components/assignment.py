@@ -134,3 +134,5 @@ class Assignment(Component):
             units="1",
         )
         clock.ledger.take("trips", carried * clock.hours, "1")
+        light = float(s.flow[0] @ self._counted)
+        clock.ledger.give("light_distance", light * clock.hours, "km")

@@ -23,7 +23,7 @@ class Demand(Component):
     """
 
     leaves_out = (
-        "PV panels see the global horizontal radiation (no tilt, no shade) and no inverter limit; the year's profiles are "
+        "PV panels see the global horizontal radiation (no tilt, no shade) and no inverter limit; the profiles are "
         "those of their own calendar year whatever the year of the run; no curtailment; no batteries"
     )
 

@@ -1,152 +1,195 @@
-"""Power flow of the radial medium- and low-voltage network, hour by hour."""
+"""Power flow of the province's radial feeders: voltage of every bus, loading and losses of every asset."""
 
 from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 from pydantic import Field
 
-from kernels.power.radial import CONVERGED, ISLANDED, branch_results, sweep
-from kernels.power.tree import LOOP, order_trees
+from kernels.power.forest import Forest, plant
+from kernels.power.status import ISLANDED, OK, STATUS_NAMES
+from kernels.power.tree import LOOP, RADIAL
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.errors import ConvergenceError, DataError
 
 __all__ = ["PowerFlow"]
 
-S_BASE = 1e6  # VA; per-unit base, any value gives the same results
+BASE = 1e6  # VA, power base of the per-unit system
+KW_TO_PU = 1e3 / BASE
+PU_TO_KW = BASE / 1e3
+NAMED = 8  # ids printed in a message before "and N more"
 
 
 class PowerFlow(Component):
-    """Voltage of every bus and loading of every cable and transformer, from the loads of the hour.
+    """Balanced power flow of radial networks by backward/forward sweep, each hour from a flat start.
 
-    Backward-forward sweep of each tree of the open-operated network, from its substation outward. Where a tree
-    does not converge its voltages are NaN and its status says why; ``on_failure`` decides whether the run ends.
+    Loads draw constant power. Buses without a source are an error unless ``islands`` is ``deenergise``; feeders that do
+    not converge are NaN with their status where ``on_failure`` is ``record``, and end the run where it is ``fail``.
     """
 
     leaves_out = (
-        "balanced three-phase steady state; the transmission network behind the substations holds its voltage; no tap "
-        "changes during the run; loads draw constant power whatever the voltage"
+        "meshed operation, unbalance, voltage-dependent load, tap changers in operation, protection; voltage at the "
+        "substation is held at its set point"
     )
 
     class Options(ComponentOptions):
-        """Solver settings."""
+        """Tolerance of voltage [pu], sweeps, and what happens to islands and failed feeders."""
 
-        tolerance: float = Field(default=1e-11, gt=0)  # pu
-        max_iterations: int = Field(default=100, ge=1)
-        on_failure: str = Field(default="record", pattern="^(record|fail)$")
+        tolerance: float = Field(default=1e-11, gt=0)
+        max_iterations: int = Field(default=200, ge=1)
+        islands: Literal["refuse", "deenergise"] = "refuse"
+        on_failure: Literal["record", "fail"] = "record"
 
-    load = In("bus_load", ("bus",), "kW")
-    reactive = In("bus_reactive", ("bus",), "kvar")
+    load = In("bus_load", ("bus",), "kW", over="mean")
+    reactive = In("bus_reactive", ("bus",), "kvar", over="mean")
     branch_from = Static("power/branch_from", ("branch",), "1")
     branch_to = Static("power/branch_to", ("branch",), "1")
-    branch_kind = Static("power/branch_kind", ("branch",), "1")
     resistance = Static("power/resistance", ("branch",), "ohm")
     reactance = Static("power/reactance", ("branch",), "ohm")
     susceptance = Static("power/susceptance", ("branch",), "S")
     ratio = Static("power/ratio", ("branch",), "1")
     s_rated = Static("power/s_rated", ("branch",), "VA")
-    rated_voltage = Static("power/bus_voltage_rated", ("bus",), "V")
+    voltage_rated = Static("power/bus_voltage_rated", ("bus",), "V")
     source_voltage = Static("power/source_voltage", ("bus",), "1")
 
-    voltage = Out("bus_voltage", ("bus",), "1", "voltage over rated voltage (per unit)", initial=np.nan)
-    loading = Out("branch_loading", ("branch",), "1", "loading over rating, the larger of both ends", initial=np.nan)
-    power = Out("branch_power", ("branch",), "kW", "active power into the branch, from the source outward")
-    losses = Out("branch_losses", ("branch",), "kW", "active losses of the branch")
+    voltage = Out(
+        "bus_voltage", ("bus",), "1", "voltage over rated voltage (per unit), NaN where not solved", initial=np.nan
+    )
+    loading = Out(
+        "branch_loading", ("branch",), "1", "current over rated current, the larger of both ends", initial=np.nan
+    )
+    power = Out("branch_power", ("branch",), "kW", "active power into the from end")
+    losses = Out("branch_losses", ("branch",), "kW", "active losses")
     status = Out(
-        "power_status", ("bus",), "1", "0 converged, 1 islanded, 2 not converged, 3 collapsed", dtype="i1",
+        "power_status",
+        ("bus",),
+        "1",
+        f"power flow status: {', '.join(f'{i} {name}' for i, name in enumerate(STATUS_NAMES))}",
+        dtype="i1",
         cell_methods="time: point",
-    )  # fmt: skip
+    )
 
     def setup(self, s: SimpleNamespace, world: xr.DataTree) -> None:
-        """Order the trees; an island or a loop is an error that names its bus or branch."""
-        ids = world["power"].ds
-        is_source = np.isfinite(s.source_voltage)
-        if not is_source.any():
-            raise DataError("power: no bus has a source_voltage; give the substations one (pu)")
-        outcome = order_trees(s.branch_from, s.branch_to, is_source)
-        status, self._order, self._tree_start, self._parent, self._via, loop_branch = outcome
-        if status == LOOP:
-            name = ids["branch_id"].values[loop_branch].astype(str)
-            raise DataError(f"power: branch {name} closes a loop; open the ring, this solver takes radial networks")
-        reached = np.zeros(len(is_source), bool)
-        reached[self._order] = True
-        if not reached.all():
-            name = ids["bus_id"].values[np.argmin(reached)].astype(str)
+        """Order the network into feeders; refuse loops, joined sources and buses without a source."""
+        self._check(s, world)
+        held = np.isfinite(s.source_voltage)
+        z_base = s.voltage_rated[s.branch_to] ** 2 / BASE
+        half = 0.5j * s.susceptance * z_base
+        rated = s.s_rated / BASE
+        self._forest = plant(
+            s.voltage_rated.size,
+            s.branch_from,
+            s.branch_to,
+            np.ones(s.branch_from.size, bool),
+            held,
+            (s.resistance + 1j * s.reactance) / z_base,
+            s.ratio.astype(complex),
+            half,
+            half,
+            np.zeros(s.voltage_rated.size, complex),
+            rated,
+            rated,
+        )
+        self._refuse(self._forest, world)
+        self._source = np.where(held, s.source_voltage, np.nan).astype(complex)[:, None]
+        self._held = held
+        self._fed = self._forest.component >= 0
+        self._out = self._forest.allocate(1, loading=True, magnitude=True)
+        self._scratch = self._forest.scratch()
+        self._bus_status = np.zeros(held.size, np.int8)
+
+    def _check(self, s: SimpleNamespace, world: xr.DataTree) -> None:
+        branches, buses = world["power"]["branch_id"].values, world["power"]["bus_id"].values
+        for field, ids, bad in (
+            ("resistance, reactance", branches, ~np.isfinite(s.resistance + s.reactance)),
+            ("susceptance", branches, ~np.isfinite(s.susceptance)),
+            ("ratio", branches, ~(s.ratio > 0)),
+            ("s_rated", branches, ~(s.s_rated > 0)),
+            ("bus_voltage_rated", buses, ~(s.voltage_rated > 0)),
+        ):
+            if bad.any():
+                raise DataError(
+                    f"world power/{field}: not a possible value at {_named(ids[bad])}; correct the network's data"
+                )
+
+    def _refuse(self, forest: Forest, world: xr.DataTree) -> None:
+        if forest.code != RADIAL:
+            branch = world["power"]["branch_id"].values[forest.culprit : forest.culprit + 1]
+            what = "closes a loop" if forest.code == LOOP else "joins two sources"
             raise DataError(
-                f"power: {np.count_nonzero(~reached)} buses are an island without a source, first {name}; connect it, "
-                f"or give one of its buses a source_voltage"
+                f"world power: branch {_named(branch)} {what}; component power_flow solves radial feeders: open the "
+                f"branch in the network's data"
             )
-        backward = self._via[s.branch_to] != np.arange(len(s.branch_from))
-        if backward.any():
-            name = ids["branch_id"].values[np.argmax(backward)].astype(str)
-            raise DataError(f"power: branch {name} runs towards its source; swap branch_from and branch_to")
-        # branches are oriented by the tree: z at the voltage of the end away from the source
-        n, m = len(is_source), len(s.branch_from)
-        base = s.rated_voltage[s.branch_to] ** 2 / S_BASE  # ohm
-        if not (base > 0).all() or not (s.s_rated > 0).all():
-            raise DataError("power: rated voltages and ratings must be above zero")
-        self._z_re, self._z_im = s.resistance / base, s.reactance / base
-        self._b_half = 0.5 * s.susceptance * base
-        self._a_re, self._a_im = np.array(s.ratio), np.zeros(m)
-        self._zero = np.zeros(n)
-        self._transformer = s.branch_kind == 1
-        self._rating = s.s_rated / S_BASE
-        self._v_source = np.where(is_source, s.source_voltage, 0.0)
-        self._p, self._q = np.zeros((n, 1)), np.zeros((n, 1))
-        self._v_re, self._v_im, self._i_re, self._i_im = (np.zeros((n, 1)) for _ in range(4))
-        self._p_from, self._loss, self._loading = (np.zeros((m, 1)) for _ in range(3))
-        trees = len(self._tree_start) - 1
-        self._step_of, self._status = np.zeros((trees, 1)), np.zeros((trees, 1), np.int8)
-        self._tree_of = np.empty(n, np.int32)
-        for tree in range(trees):
-            self._tree_of[self._order[self._tree_start[tree] : self._tree_start[tree + 1]]] = tree
-        self._ids = ids["bus_id"].values
+        lone = forest.component < 0
+        if lone.any() and self.options.islands == "refuse":
+            raise DataError(
+                f"world power: {lone.sum()} buses have no path to a source: "
+                f"{_named(world['power']['bus_id'].values[lone])}; connect them, or set "
+                f'islands = "deenergise" in [components.power_flow] to leave them without supply'
+            )
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
-        """Solve the hour; book the energy that reaches the buses."""
-        o = self.options
-        np.multiply(s.load, 1e3 / S_BASE, out=self._p[:, 0])
-        np.multiply(s.reactive, 1e3 / S_BASE, out=self._q[:, 0])
-        sweep(
-            self._order, self._tree_start, self._parent, self._via, self._z_re, self._z_im, self._b_half, self._a_re,
-            self._a_im, self._zero, self._zero, self._p, self._q, self._v_source, o.tolerance, o.max_iterations,
-            self._v_re, self._v_im, self._i_re, self._i_im, self._step_of, self._status,
-        )  # fmt: skip
-        branch_results(
-            self._order, self._tree_start, self._parent, self._via, self._b_half, self._a_re, self._a_im, self._z_re,
-            self._transformer, self._rating, self._v_re, self._v_im, self._i_re, self._i_im, self._p_from, self._loss,
-            self._loading,
-        )  # fmt: skip
-        np.hypot(self._v_re[:, 0], self._v_im[:, 0], out=s.voltage)
-        s.loading[:] = self._loading[:, 0]
-        kilowatt = S_BASE / 1e3
-        np.multiply(self._p_from[:, 0], kilowatt, out=s.power)
-        np.multiply(self._loss[:, 0], kilowatt, out=s.losses)
-        s.status[:] = self._status[self._tree_of, 0]
-        solved = s.status == CONVERGED
-        clock.ledger.take("bus_energy", float(s.load.sum()) * clock.hours, "kWh")
-        if not solved.all():
-            self._report(s, clock)
-        source = self._order[self._tree_start[:-1]]
-        good = solved[source]
-        drawn = (self._v_re[source[good], 0] * self._i_re[source[good], 0]).sum() * kilowatt
-        clock.ledger.balance(
-            "bus_energy",
-            inflow=float(drawn) * clock.hours,
-            outflow=float(s.load[solved].sum() + s.losses[solved[s.branch_to]].sum()) * clock.hours,
-            units="kWh",
-            tolerance=1e-8,
+        """Solve the hour's mean loads."""
+        forest, out = self._forest, self._out
+        forest.solve(
+            out,
+            self._source,
+            s.load[:, None],
+            s.reactive[:, None],
+            scale=KW_TO_PU,
+            tolerance=self.options.tolerance,
+            max_iterations=self.options.max_iterations,
+            scratch=self._scratch,
+        )
+        p_from, _, p_to, _ = forest.flows(out, self._source, s.branch_from.size)
+        s.voltage[:] = out.magnitude[:, 0]
+        s.loading[:] = np.nan
+        s.loading[forest.branch] = out.loading[:, 0]
+        s.power[:] = p_from[:, 0] * PU_TO_KW
+        s.losses[:] = (p_from[:, 0] + p_to[:, 0]) * PU_TO_KW
+        self._bus_status[:] = ISLANDED
+        self._bus_status[self._held] = OK
+        self._bus_status[forest.order] = out.status[forest.block_of_bus[forest.order], 0]
+        s.status[:] = self._bus_status
+        if self.options.on_failure == "fail" and (out.status > OK).any():
+            self._stop(clock)
+        self._book(s, clock)
+
+    def _stop(self, clock: Moment) -> None:
+        counts = np.bincount(self._out.status.ravel(), minlength=len(STATUS_NAMES))
+        listed = ", ".join(f"{n} {STATUS_NAMES[i]}" for i, n in enumerate(counts) if i != OK and n)
+        raise ConvergenceError(
+            f"power flow at {clock.start.isoformat()}: feeders that were not solved: {listed}; lower the load, "
+            f'strengthen the feeder, or set on_failure = "record" in [components.power_flow]'
         )
 
-    def _report(self, s: SimpleNamespace, clock: Moment) -> None:
-        """Trees that found no solution: end the run, or leave them NaN with their status and book their load."""
-        failed = (s.status != CONVERGED) & (s.status != ISLANDED)
-        source = self._order[self._tree_start[:-1]]
-        names = [self._ids[b].astype(str) for b in source if failed[b]]
-        if self.options.on_failure == "fail":
-            raise ConvergenceError(
-                f"power flow found no solution behind {', '.join(names)}; the load is beyond what the cables carry, "
-                f"or set on_failure = 'record'"
-            )
-        clock.ledger.give("energy_not_solved", float(s.load[failed].sum()) * clock.hours, "kWh")
+    def _book(self, s: SimpleNamespace, clock: Moment) -> None:
+        """All energy is taken; what reaches solved buses balances with the sources and the losses."""
+        hours = clock.hours
+        clock.ledger.take("bus_energy", float(s.load.sum()) * hours, "kWh")
+        solved = self._bus_status == OK
+        if not solved.all():
+            clock.ledger.give("energy_not_solved", float(s.load[~solved].sum()) * hours, "kWh")
+        # current drawn by the feeders, and the source buses' own load and shunts
+        forest, out = self._forest, self._out
+        voltage = self._source[forest.root, 0]
+        given = np.nansum((voltage * np.conj(out.source_real[:, 0] + 1j * out.source_imag[:, 0])).real) * PU_TO_KW
+        load = s.load[solved]
+        own = float(s.load[self._held].sum())
+        generation = float(-load[load < 0].sum())
+        losses = float(np.nansum(s.losses))
+        clock.ledger.balance(
+            "bus_energy",
+            inflow=(float(given) + own + generation) * hours,
+            outflow=(float(load[load > 0].sum()) + losses) * hours,
+            units="kWh",
+            tolerance=1e-9,
+        )
+
+
+def _named(ids: np.ndarray) -> str:
+    """The first few ids, and how many more there are."""
+    texts = [i.decode() if isinstance(i, bytes) else str(i) for i in ids[:NAMED]]
+    return ", ".join(texts) + (f" and {len(ids) - NAMED} more" if len(ids) > NAMED else "")

@@ -1,0 +1,351 @@
+"""One hour of dispersion and deposition of NH3 and NOx over a lattice.
+
+Tables along the plume axis become kernels on the lattice (:mod:`kernels.nitrogen.lattice_plume`), and the equation
+of surface depletion, C + K_0 * (v C) = C_0, is solved by generalised conjugate residuals, preconditioned with the
+plume over a surface of one mean velocity. The driver is plain Python between Numba kernels and ``scipy.fft``; its
+work arrays are allocated once.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.jit import njit
+from kernels.nitrogen.exchange import REFERENCE_HEIGHT
+from kernels.nitrogen.lattice_plume import (
+    TABLE_STEPS,
+    LatticeFFT,
+    assemble_kernels,
+    clear_kernels,
+    corner_stream,
+    edge_export,
+    resample,
+)
+from kernels.nitrogen.plume_tables import (
+    crosswind_coefficient,
+    exposure_table,
+    meander_coefficient,
+    nodes,
+    removal_tables,
+    transport_wind,
+)
+from kernels.nitrogen.vertical_dispersion import fraction_below_mixing_height, plume_rise
+
+__all__ = ["CALM_DIRECTIONS", "HeightClass", "HourlyPlumes", "Rates", "Turbulence", "wind_directions"]
+
+CALM_DIRECTIONS = 16  # of the rose of an hour without direction
+LARGEST_ITERATIONS = 24
+TOLERANCE = 2.0e-6  # of the emission: deposition that the residual stands for
+
+
+@dataclass(frozen=True)
+class HeightClass:
+    """Sources of one effective height."""
+
+    height: float  # m
+    heat: float = 0.0  # MW
+    initial_spread: float = 0.0  # m, vertical
+
+
+@dataclass(frozen=True)
+class Turbulence:
+    """State of the boundary layer in one hour, for the roughness of the region."""
+
+    friction_velocity: float  # m s-1
+    obukhov_length: float  # m
+    mixing_height: float  # m
+    roughness_length: float  # m
+    temperature: float  # degC
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Column losses of one substance in one hour."""
+
+    conversion: float = 0.0  # s-1, to the secondary species
+    below_cloud: float = 0.0  # s-1
+    in_cloud: float = 0.0  # s-1
+    secondary_below: float = 0.0  # s-1
+    secondary_in: float = 0.0  # s-1
+    secondary_velocity: float = 0.0  # m s-1
+
+    @property
+    def rain(self) -> bool:
+        """Whether anything is washed out."""
+        return self.in_cloud > 0.0 or self.secondary_in > 0.0
+
+
+@dataclass
+class Solution:
+    """Fields (ny, nx) of one substance in one hour; the arrays are reused by the next."""
+
+    concentration: np.ndarray  # g m-3 at 4 m
+    dry: np.ndarray  # g s-1 per cell, primary and secondary species
+    wet: np.ndarray  # g s-1 per cell
+    exported: np.ndarray  # (4) g s-1 through west, east, south, north edge, both species, as primary mass
+    iterations: int = 0
+    residual: float = 0.0  # share of the emission
+
+
+def wind_directions(direction: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Directions [degree, from], their weights [1] and half width [rad] of the sector each stands for.
+
+    A reported direction is rounded to tens of degrees (KNMI). An hour without direction (NaN: calm or variable)
+    is spread over a uniform rose.
+    """
+    if np.isnan(direction):
+        sector = 360.0 / CALM_DIRECTIONS
+        rose = np.arange(CALM_DIRECTIONS) * sector
+        return rose, np.full(CALM_DIRECTIONS, 1.0 / CALM_DIRECTIONS), np.radians(sector) / 2.0
+    return np.array([direction]), np.ones(1), np.radians(5.0)
+
+
+@njit
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Sum of products in fixed order: by rows, then over rows."""
+    total = 0.0
+    for i in range(a.shape[0]):
+        row = 0.0
+        for j in range(a.shape[1]):
+            row += a[i, j] * b[i, j]
+        total += row
+    return total
+
+
+@njit
+def _absolute(a: np.ndarray, b: np.ndarray) -> float:
+    total = 0.0
+    for i in range(a.shape[0]):
+        row = 0.0
+        for j in range(a.shape[1]):
+            row += abs(a[i, j] * b[i, j])
+        total += row
+    return total
+
+
+@njit
+def _add(a: np.ndarray, factor: float, b: np.ndarray) -> None:
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            a[i, j] += factor * b[i, j]
+
+
+class HourlyPlumes:
+    """Workspace of one lattice and set of height classes."""
+
+    def __init__(self, ny: int, nx: int, cell_size: float, classes: list[HeightClass]):
+        self.ny, self.nx, self.cell_size = ny, nx, float(cell_size)
+        self.classes = classes
+        self.fft = LatticeFFT(ny, nx)
+        reach = float(np.hypot(ny, nx) + 2.0) * self.cell_size
+        self.x = nodes(reach)
+        self.steps = int(reach / self.cell_size * TABLE_STEPS) + 2
+        self.stream = np.empty((2 * ny, 2 * nx))
+        self.through_x = np.empty((2, 2 * ny - 1, 2 * nx))
+        self.through_y = np.empty((2, 2 * ny, 2 * nx - 1))
+        self.export = np.empty((4, ny, nx))
+        self.shares = [np.empty((4, self.x.size)) for _ in range(2)]
+        self.kernels = np.zeros((0, self.fft.rows, self.fft.columns))
+        self.spectra = np.zeros((0, *self.fft.spectrum_shape), complex)
+        self.span = np.zeros((self.fft.rows, 2), np.int64)
+        self.field = np.empty((3, ny, nx))
+        self.single = np.empty((ny, nx), np.float32)
+        self.work = np.empty(self.fft.spectrum_shape, complex)
+        self.work_single = np.empty(self.fft.spectrum_shape, np.complex64)
+        self.free = np.empty(self.fft.spectrum_shape, complex)
+        self.share = np.empty(self.fft.spectrum_shape, complex)
+        self.inverse = np.empty(self.fft.spectrum_shape, np.complex64)
+        self.directions = [np.empty((2, ny, nx)) for _ in range(LARGEST_ITERATIONS)]
+        shape = (ny, nx)
+        self.solutions = [Solution(np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(4)) for _ in range(2)]
+
+    def heights(self, air: Turbulence) -> list[tuple[float, float]]:
+        """Plume height [m] and share below the mixing height [1] of each class."""
+        result = []
+        for c in self.classes:
+            rise = plume_rise(
+                c.height, c.heat, air.temperature, air.roughness_length, air.friction_velocity, air.obukhov_length
+            )
+            height = c.height + rise
+            result.append(
+                (height, fraction_below_mixing_height(height, c.height, air.mixing_height, air.obukhov_length))
+            )
+        return result
+
+    def prepare(self, air: Turbulence, direction: float, rates: list[Rates], active: list[list[int]]) -> None:
+        """Kernels of the hour for two substances.
+
+        Args:
+            air: turbulence.
+            direction: where the wind comes from [degree]; NaN: none.
+            rates: column losses of each substance.
+            active: per substance, the classes with emission.
+        """
+        profile = (air.roughness_length, air.mixing_height, air.friction_velocity, air.obukhov_length)
+        heights = self.heights(air)
+        rows: list[np.ndarray] = []
+        exported: list[np.ndarray] = []
+        self.rates, self.active = rates, active
+        self.first: list[int] = []
+        for rate, classes, share in zip(rates, active, self.shares):
+            removal_tables(
+                self.x,
+                rate.conversion,
+                rate.below_cloud,
+                rate.in_cloud,
+                rate.secondary_below,
+                rate.secondary_in,
+                rate.secondary_velocity,
+                *profile,
+                *share,
+            )
+            self.first.append(len(rows))
+            ground = np.empty(self.x.size)
+            exposure_table(self.x, share[0], 0.0, 0.0, 1.0, REFERENCE_HEIGHT, *profile, ground)
+            rows.append(ground)
+            for c in classes:
+                exposure = np.empty(self.x.size)
+                height, below = heights[c]
+                spread = self.classes[c].initial_spread
+                exposure_table(self.x, share[0], height, spread, below, REFERENCE_HEIGHT, *profile, exposure)
+                rows.append(exposure)
+            rows.append(share[3])
+            if rate.rain:
+                rows.append(share[2])
+            exported.append(share[0] + share[1])
+        table = np.empty((self.steps, len(rows) + 2))
+        resample(self.x, np.array(rows + exported), self.cell_size / TABLE_STEPS, table)
+        table[0, len(rows) :] = 1.0
+        if self.kernels.shape[0] < len(rows):
+            self.kernels = np.zeros((len(rows), self.fft.rows, self.fft.columns))
+            self.spectra = np.empty((len(rows), *self.fft.spectrum_shape), complex)
+        clear_kernels(self.kernels, self.span)
+        kernels = self.kernels[: len(rows)]
+        self.through_x[...] = 0.0
+        self.through_y[...] = 0.0
+        wind = transport_wind(10.0, 0.0, air.mixing_height, *profile[:1], *profile[2:])
+        coefficient = max(
+            crosswind_coefficient(air.obukhov_length, air.roughness_length),
+            meander_coefficient(air.obukhov_length, wind),
+        )
+        faces = np.zeros((2, 2 * self.nx, table.shape[1]))
+        degrees, weights, half = wind_directions(direction)
+        width = half / 3.0**0.5  # standard deviation of a uniform sector
+        for degree, weight in zip(degrees, weights):
+            towards = -float(np.sin(np.radians(degree))), -float(np.cos(np.radians(degree)))
+            corner_stream(*towards, self.cell_size, coefficient, width, self.stream)
+            assemble_kernels(
+                self.stream,
+                *towards,
+                self.cell_size,
+                coefficient,
+                width,
+                float(weight),
+                table,
+                kernels,
+                self.through_x,
+                self.through_y,
+                self.span,
+                faces,
+            )
+        for kernel, spectrum in zip(kernels, self.spectra):
+            self.fft.kernel(kernel, self.span, spectrum)
+
+    def solve(self, substance: int, emission: list[tuple[int, np.ndarray]], total: np.ndarray, velocity: np.ndarray):
+        """Concentration, deposition and export of one substance.
+
+        Args:
+            substance: index into the rates and classes given to :meth:`prepare`.
+            emission: (class, spectrum of its emission [g s-1 per cell]) of the active classes.
+            total: (ny, nx) emission of all classes [g s-1 per cell].
+            velocity: (ny, nx) exchange velocity at 4 m [m s-1].
+        """
+        first = self.first[substance]
+        classes = self.active[substance]
+        out = self.solutions[substance]
+        spectra = self.spectra[first:]
+        area = self.cell_size**2
+        self.free[...] = 0.0
+        for c, spectrum in emission:
+            np.multiply(spectra[1 + classes.index(c)], spectrum, out=self.work)
+            self.free += self.work
+        self.free /= area
+        self._deplete(spectra[0], velocity, float(total.sum()) / area, out)
+        deposited = self.field[0]
+        np.multiply(velocity, out.concentration, out=deposited)
+        deposited *= area
+        net = self.field[1]
+        np.subtract(total, deposited, out=net)
+        n = len(classes)
+        spectrum = self.fft.forward(net, self.share)
+        np.multiply(spectra[1 + n], spectrum, out=self.work)
+        self.fft.backward(self.work, out.dry)
+        out.dry += deposited
+        if self.rates[substance].rain:
+            np.multiply(spectra[2 + n], spectrum, out=self.work)
+            self.fft.backward(self.work, out.wet)
+        else:
+            out.wet[...] = 0.0
+        edge_export(self.through_x[substance], self.through_y[substance], self.export)
+        for edge in range(4):
+            out.exported[edge] = _dot(self.export[edge], net)
+        return out
+
+    def _deplete(self, ground: np.ndarray, velocity: np.ndarray, emission: float, out: Solution) -> None:
+        """Solve C + K_0 * (v C) = C_0; ``emission`` [g s-1 m-2 summed over cells] sets the tolerance.
+
+        The spectrum of C_0 [g m-3] lies in ``self.free``. The preconditioner, one mean velocity everywhere, works in
+        single precision: it only proposes directions.
+        """
+        c, residual, work = out.concentration, self.field[0], self.field[1]
+        out.iterations, out.residual = 0, 0.0
+        self.work[...] = self.free
+        self.fft.backward(self.work, residual)
+        everywhere = float(residual.sum())
+        exposure = _dot(velocity, residual)
+        if everywhere <= 0.0 or exposure <= 0.0:
+            c[...] = residual
+            return
+        share = np.multiply(ground, exposure / everywhere, out=self.share)
+        share += 1.0
+        np.divide(1.0, share, out=share)
+        self.free *= share
+        self.fft.backward(self.free, c)
+        self._apply(ground, velocity, c, work)
+        residual -= work
+        np.subtract(1.0, share, out=self.inverse, casting="same_kind")
+        for n in range(LARGEST_ITERATIONS):
+            out.residual = _absolute(velocity, residual) / emission
+            if out.residual <= TOLERANCE:
+                return
+            step, change = self.directions[n]
+            self._precondition(residual, step)
+            self._apply(ground, velocity, step, change)
+            for m in range(n):
+                old, old_change = self.directions[m]
+                factor = _dot(change, old_change)
+                _add(change, -factor, old_change)
+                _add(step, -factor, old)
+            norm = _dot(change, change) ** 0.5
+            if norm == 0.0:
+                return
+            change /= norm
+            step /= norm
+            factor = _dot(change, residual)
+            _add(c, factor, step)
+            _add(residual, -factor, change)
+            out.iterations = n + 1
+
+    def _apply(self, ground: np.ndarray, velocity: np.ndarray, c: np.ndarray, out: np.ndarray) -> None:
+        np.multiply(velocity, c, out=self.field[2])
+        spectrum = self.fft.forward(self.field[2], self.work)
+        spectrum *= ground
+        self.fft.backward(spectrum, out)
+        out += c
+
+    def _precondition(self, residual: np.ndarray, out: np.ndarray) -> None:
+        self.single[...] = residual
+        spectrum = self.fft.forward(self.single, self.work_single)
+        spectrum *= self.inverse
+        self.fft.backward(spectrum, self.single)
+        np.subtract(residual, self.single, out=out)

@@ -1,0 +1,202 @@
+"""Lattice plumes against the Gaussian plume, quadrature and conservation."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from kernels.nitrogen import lattice_plume, plume_tables
+from kernels.nitrogen.hourly import HeightClass, HourlyPlumes, Rates, Turbulence
+from kernels.nitrogen.vertical_dispersion import vertical_spread
+
+NY, NX, CELL = 60, 70, 250.0
+NEUTRAL = Turbulence(0.35, 1e4, 700.0, 0.1, 10.0)
+STABLE = Turbulence(0.12, 25.0, 90.0, 0.1, 2.0)
+CONVECTIVE = Turbulence(0.4, -40.0, 1100.0, 0.1, 20.0)
+STACK = HeightClass(30.0)
+
+
+def solve(air, direction, field, velocity=None, rate=None, classes=(STACK,), iterate=True):
+    plumes = HourlyPlumes(NY, NX, CELL, list(classes))
+    rate = rate or Rates()
+    plumes.prepare(air, direction, [rate, rate], [[0], [0]])
+    velocity = np.zeros((NY, NX)) if velocity is None else velocity
+    return plumes, plumes.solve(0, [(0, plumes.fft.spectrum(field))], field, velocity)
+
+
+def point(i, j, q=1.0):
+    field = np.zeros((NY, NX))
+    field[i, j] = q
+    return field
+
+
+@pytest.mark.parametrize("air", [NEUTRAL, STABLE, CONVECTIVE])
+@pytest.mark.parametrize("direction", [270.0, 243.0, 225.0])
+def test_concentration_is_the_gaussian_plume_averaged_over_cells(air, direction):
+    # C(s, n) = Q/(u sqrt(2 pi) sy) exp(-n^2/(2 sy^2)) P(4 m; sz), P = sum of images at ground and mixing height;
+    # the cell mean is taken by sampling source and receptor cells, with the formula written out here
+    _, out = solve(air, direction, point(30, 10))
+    c = plume_tables.crosswind_coefficient(air.obukhov_length, air.roughness_length)
+    if air.obukhov_length > 0:  # an hour's plume meanders at 0.5 m/s: sigma_y/x at least 0.5 over the wind at 10 m
+        wind = (
+            air.friction_velocity / 0.4 * (np.log(100) - _psi(10, air.obukhov_length) + _psi(0.1, air.obukhov_length))
+        )
+        c = max(c, min(0.5 / wind, 0.5) * min(100 / air.obukhov_length, 1))
+    towards = -np.sin(np.radians(direction)), -np.cos(np.radians(direction))
+    rng = np.random.default_rng(0)
+    source = (np.indices((6, 6)).reshape(2, -1).T + 0.5) / 6 - 0.5
+    checked = 0
+    for i, j in [(30, 14), (30, 30), (31, 30), (32, 20), (38, 26), (42, 34), (50, 30), (31, 12), (36, 16)]:
+        dx, dy = (j - 10) * CELL, (i - 30) * CELL
+        near = rng.random((1600, 2)) - 0.5
+        a = source[rng.integers(0, 36, 1600)] + (rng.random((1600, 2)) - 0.5) / 6
+        x, y = dx + CELL * (near[:, 0] - a[:, 0]), dy + CELL * (near[:, 1] - a[:, 1])
+        s, n = x * towards[0] + y * towards[1], y * towards[0] - x * towards[1]
+        middle = dx * towards[0] + dy * towards[1]
+        want, error = gaussian(air, s, n, c)
+        # cells that the plume covers well; in its far tail sampling says nothing
+        if middle < 600 or want < 0.1 * out.concentration[:, j].max():
+            continue
+        checked += 1
+        below = lattice_fraction(air)
+        assert out.concentration[i, j] == pytest.approx(below * want, abs=4 * below * error + 0.02 * want)
+    assert checked >= 2
+
+
+def gaussian(air, s, n, c):
+    """Mean concentration over points at (s, n) from a 30 m source of 1 g/s, and its sampling error."""
+    ahead = s > 1.0
+    s, n = np.where(ahead, s, 1.0), np.where(ahead, n, 0.0)
+    state = (30.0, 0.1, air.mixing_height, air.obukhov_length, air.friction_velocity)
+    sz = np.array([vertical_spread(d, *state) for d in s])
+    q = np.minimum(sz / (1.6 * air.mixing_height), 1.0)
+    z = np.minimum((1 - q) * 30.0 + q * air.mixing_height / 2, 200.0)
+    psi = _psi(z, air.obukhov_length) - (_psi(0.1, air.obukhov_length) if air.obukhov_length > 0 else 0)
+    u = np.maximum(air.friction_velocity / 0.4 * (np.log(z / 0.1) - psi), 0.5)
+    sy = np.hypot(c * s / np.sqrt(1 + 1e-4 * s), np.radians(5) / np.sqrt(3) * s)
+    vertical = sum(norm.pdf(4 + h + 2 * m * air.mixing_height, scale=sz) for m in range(-6, 7) for h in (-30.0, 30.0))
+    values = np.where(ahead, norm.pdf(n, scale=sy) * vertical / u, 0.0)
+    return values.mean(), values.std() / np.sqrt(values.size)
+
+
+def lattice_fraction(air):
+    """Share of a 30 m plume without rise below the mixing height: (zi - h)/zi + 0.5 (+0.35 for |L| < 100), 0..1."""
+    bonus = 0.35 if abs(air.obukhov_length) < 100 else 0.0
+    return min(max((air.mixing_height - 30) / air.mixing_height + 0.5 + bonus, 0), 1)
+
+
+def _psi(z, length):
+    if length > 0:
+        return -17 * (1 - np.exp(-0.29 * z / length))
+    y = (1 - 15 * z / length) ** 0.25
+    return np.log(((1 + y) / 2) ** 2 * (1 + y * y) / 2) - 2 * np.arctan(y) + np.pi / 2
+
+
+@pytest.mark.parametrize("air", [NEUTRAL, STABLE, CONVECTIVE])
+def test_crosswind_sum_is_the_flux_of_the_source(air):
+    # without losses, the sum over a column of cells across an axis-parallel wind times the cell size is the
+    # crosswind-integrated concentration: Q times the mean of P/u over the cell
+    _, out = solve(air, 270.0, point(30, 5))
+    plumes = HourlyPlumes(NY, NX, CELL, [STACK])
+    x = plumes.x
+    exposure = np.empty(x.size)
+    plume_tables.exposure_table(
+        x,
+        np.ones(x.size),
+        30.0,
+        0.0,
+        lattice_fraction(air),
+        4.0,
+        0.1,
+        air.mixing_height,
+        air.friction_velocity,
+        air.obukhov_length,
+        exposure,
+    )
+    for j in (6, 15, 40):
+        # mean over the points of the source cell of the exposure gained within the receptor cell
+        edges = (j - 5 - 0.5) * CELL + CELL * (np.arange(8001) / 8000)
+        starts = (np.arange(4) + 0.5) / 4 - 0.5
+        gain = np.mean(
+            [np.interp(edges[-1] - s * CELL, x, exposure) - np.interp(edges[0] - s * CELL, x, exposure) for s in starts]
+        )
+        assert out.concentration[:, j].sum() * CELL**2 == pytest.approx(gain, rel=5e-3)
+
+
+def test_conversion_along_the_plume_is_exponential():
+    # only conversion, c [1/s]: primary left = exp(-c t), t = integral of dx/u
+    x = plume_tables.nodes(30e3)
+    shares = np.empty((4, x.size))
+    plume_tables.removal_tables(x, 2e-4, 0, 0, 0, 0, 0, 0.1, 700.0, 0.35, 1e4, *shares)
+
+    def slowness(d):
+        sz = vertical_spread(d, 0.0, 0.1, 700.0, 1e4, 0.35)
+        return 1 / plume_tables.transport_wind(0.0, sz, 700.0, 0.1, 0.35, 1e4)
+
+    for k in (100, 200, 255):
+        time = quad(slowness, 0.01, x[k], limit=400)[0]
+        assert shares[0, k] == pytest.approx(np.exp(-2e-4 * time), rel=2e-3)
+    np.testing.assert_allclose(shares.sum(axis=0), 1.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("direction", [270.0, 213.7, 45.0, np.nan])
+@pytest.mark.parametrize("air", [NEUTRAL, STABLE])
+def test_every_mol_is_found_in_one_place(air, direction):
+    # the share exported per unit source comes from face fluxes at the edge, dry and wet from fields on the cells
+    rng = np.random.default_rng(3)
+    velocity = np.array([0.0, 0.004, 0.02])[rng.integers(0, 3, (NY, NX))]
+    field = rng.random((NY, NX)) * (rng.random((NY, NX)) < 0.1)
+    rate = Rates(2e-5, 5e-5, 3e-4, 1e-4, 1e-3, 0.002)
+    _, out = solve(air, direction, field, velocity, rate, [HeightClass(2.0, 0.0, 2.5)])
+    assert out.dry.sum() > 0.01 * field.sum()
+    assert out.wet.sum() > 0.01 * field.sum()
+    total = out.dry.sum() + out.wet.sum() + out.exported.sum()
+    assert total == pytest.approx(field.sum(), rel=1e-10)
+
+
+def test_deposition_solves_the_surface_depletion_equation():
+    # C + G0 * (v C) = C0, with G0 a plume from the ground computed in a run of its own
+    rng = np.random.default_rng(4)
+    velocity = np.array([0.002, 0.01, 0.03])[rng.integers(0, 3, (NY, NX))]
+    field = rng.random((NY, NX))
+    ground = HeightClass(0.0)
+    _, depleted = solve(STABLE, 235.0, field, velocity)
+    concentration = depleted.concentration.copy()
+    _, free = solve(STABLE, 235.0, field)
+    _, sink = solve(STABLE, 235.0, velocity * concentration * CELL**2, classes=(ground,))
+    scale = free.concentration.max()
+    np.testing.assert_allclose(concentration + sink.concentration, free.concentration, atol=1e-4 * scale)
+    assert concentration.sum() < 0.8 * free.concentration.sum()
+
+
+def test_kernels_are_the_same_wherever_the_source_is():
+    rate = Rates(2e-5, 5e-5, 3e-4, 1e-4, 1e-3, 0.002)
+    uniform = np.full((NY, NX), 0.01)
+    _, a = solve(NEUTRAL, 225.0, point(10, 12), uniform, rate)
+    first = a.concentration.copy()
+    _, b = solve(NEUTRAL, 225.0, point(17, 21), uniform, rate)
+    np.testing.assert_allclose(b.concentration[17:50, 21:60], first[10:43, 12:51], atol=1e-6 * first.max(), rtol=0)
+
+
+def test_turning_the_wind_and_the_lattice_together_changes_nothing():
+    square = 60
+    fields = []
+    for direction, turn in ((250.0, 0), (340.0, -1)):  # a wind turned clockwise by 90 degrees
+        plumes = HourlyPlumes(square, square, CELL, [STACK])
+        plumes.prepare(NEUTRAL, direction, [Rates()] * 2, [[0], [0]])
+        source = np.zeros((square, square))
+        source[20, 15] = 1.0
+        # rows run north: a clockwise turn of the map is np.rot90 with k = +1 in (row = y) order
+        source = np.rot90(source, -turn)
+        out = plumes.solve(0, [(0, plumes.fft.spectrum(source))], source, np.zeros((square, square)))
+        fields.append(np.rot90(out.concentration, turn).copy())
+    # the plume is cut at five standard deviations, where 3e-7 of it lies outside
+    np.testing.assert_allclose(fields[0], fields[1], atol=1e-6 * fields[0].max())
+
+
+def test_export_of_a_source_at_the_edge_is_its_downwind_share():
+    # wind from the west, source in the last column: everything leaves through the east edge
+    plumes, out = solve(NEUTRAL, 270.0, point(30, NX - 1))
+    assert out.exported[1] == pytest.approx(1.0, abs=1e-9)
+    assert plumes.rates[0].rain is False
+    assert lattice_plume.SUBDIVISIONS >= 2

@@ -1,0 +1,102 @@
+"""``twin run``: one run from configuration to run file."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from twin import session
+
+__all__ = ["run"]
+
+
+def run(
+    config: str | None = None,
+    /,
+    *,
+    data: Path | None = None,
+    out: Path = Path("runs"),
+    start: str | None = None,
+    stop: str | None = None,
+    scenario: Path | None = None,
+    resume: bool = False,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    threads: int | None = None,
+    dry_run: bool = False,
+) -> int:
+    """Run a province and write one HDF5 run file.
+
+    Parameters
+    ----------
+    config
+        TOML file or built-in name (see `twin provinces`); the demo province where absent.
+    data
+        Root of the input files; default TWIN_DATA.
+    out
+        Folder of the run file.
+    start, stop
+        First and last moment, ISO with time zone, e.g. 2023-01-16T00:00:00Z; default from the configuration.
+    scenario
+        TOML file with changes to the world.
+    resume
+        Go on from the last checkpoint of the same run; results are bit-identical.
+    set_
+        section.key=value, over the configuration; may be repeated.
+    threads
+        Threads of the kernels; results do not depend on it.
+    dry_run
+        Build and wire, print what the run would do and need, run nothing.
+    """
+    sections: dict[str, dict[str, object]] = {}
+    for key, value in (("start", start), ("stop", stop)):
+        if value is not None:
+            sections.setdefault("run", {})[key] = value
+    _set_threads(threads)
+    if dry_run:
+        _print_plan(session.plan(config, data=data, out=out, scenario=scenario, overrides=set_, sections=sections))
+        return 0
+    _print_result(
+        session.run(config, data=data, out=out, scenario=scenario, resume=resume, overrides=set_, sections=sections)
+    )
+    return 0
+
+
+def _set_threads(threads: int | None) -> None:
+    if threads is not None:
+        from kernels.jit import set_threads
+
+        set_threads(threads)
+
+
+def _print_plan(plan: session.Plan) -> None:
+    console = Console()
+    console.print(f"order    {' -> '.join(plan.order)}")
+    console.print(f"steps    {plan.steps}, of which {plan.output_steps} recorded")
+    console.print(f"memory   {plan.state_bytes / 1e6:.0f} MB of state, besides the world and the components' own")
+    console.print(
+        f"disk     at most {plan.output_bytes / 1e6:.0f} MB before compression, {plan.free_bytes / 1e9:.1f} GB free"
+    )
+    console.print(f"file     {plan.path}")
+
+
+def _print_result(result: session.RunResult) -> None:
+    console = Console()
+    table = Table("part", "wall [s]", "share", "CPU [s]", "first step [s]", title="Where the time went")
+    inside = sum(t["wall"] for t in result.components.values())
+    stepping = max(result.wall_seconds - result.build_seconds, 1e-9)
+    for name, t in result.components.items():
+        table.add_row(name, f"{t['wall']:.2f}", f"{t['wall'] / stepping:.1%}", f"{t['cpu']:.2f}", f"{t['first']:.2f}")
+    table.add_row(
+        "run file and checkpoints", f"{result.record_seconds:.2f}", f"{result.record_seconds / stepping:.1%}", "", ""
+    )
+    rest = stepping - inside - result.record_seconds
+    table.add_row("engine", f"{rest:.2f}", f"{rest / stepping:.1%}", "", "")
+    table.add_row("building the world", f"{result.build_seconds:.2f}", "", "", "")
+    console.print(table)
+    books = Table("quantity", "unit", "in", "out + kept", "difference", title="Books of the run")
+    for name, units, inflow, outflow, difference in result.ledger:
+        books.add_row(name, units, f"{inflow:.6g}", f"{outflow:.6g}", f"{difference:.1e}")
+    console.print(books)
+    console.print(f"{result.steps} steps in {result.wall_seconds:.1f} s: {result.path}")

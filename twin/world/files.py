@@ -1,0 +1,237 @@
+"""A real province, built from the files of a catalogue by rules written in TOML."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import xarray as xr
+from pydantic import BaseModel, ConfigDict
+
+from twin.catalog import Catalog
+from twin.errors import DataError
+from twin.readers.emission_factors import read_factors
+from twin.readers.etm import read_shares
+from twin.readers.greenhouses import read_greenhouses
+from twin.readers.od_matrix import read_xlsx_matrices
+from twin.readers.osm_power import read_osm_power
+from twin.readers.osm_roads import read_geopackage
+from twin.readers.pc4 import read_homes
+from twin.readers.rasters import read_raster
+from twin.readers.vectors import read_polygons
+from twin.readers.zone_polygons import read_municipalities, read_zones
+from twin.world.demand import VEHICLE_CLASSES, build_zones
+from twin.world.electricity import ElectricityRules, build_places
+from twin.world.lattice_layers import LandUseRules, LatticeSpec, build_lattice, cells_of
+from twin.world.power import synthesise
+from twin.world.receptors import ReceptorRules, build_receptors
+from twin.world.road_factors import build_factors
+from twin.world.road_rules import DemandRules, RoadRules, SkeletonRules, read_rules
+from twin.world.roads import build_roads
+from twin.world.sources import SourceRules, build_sources
+from twin.world.weather import build_weather
+
+__all__ = ["FilesWorld", "Province", "build"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LandFiles(_Section):
+    """Polygons and rasters of the land, by catalogue name."""
+
+    province: str
+    province_field: str
+    province_name: str
+    municipalities: str
+    skip_municipalities: list[str] = []
+    postcodes: str
+    nature: str
+    elevation: str
+    greenhouses: str
+
+
+class TrafficFiles(_Section):
+    """Road graph, demand and factors."""
+
+    roads: str
+    zones: str
+    matrices: str
+    factors: list[str]
+    factor_year: int
+    bev_share_reference: float
+
+
+class PowerFiles(_Section):
+    """Homes, curves and the high-voltage network."""
+
+    homes: str
+    vertices: str
+    links: str
+    profiles: dict[str, str]
+
+
+class RuleFiles(_Section):
+    """Tables of rules, relative to the configuration."""
+
+    land_use: Path
+    sources: Path
+    receptors: Path
+    roads: Path
+    skeleton: Path
+    demand: Path
+    power: Path
+
+
+class FilesWorld(_Section):
+    """What a configuration of a real province says of its world."""
+
+    catalog: Path
+    lattice: LatticeSpec
+    land: LandFiles
+    traffic: TrafficFiles
+    power: PowerFiles
+    rules: RuleFiles
+    weather: str
+
+
+class Province:
+    """Files and rules at hand, read once and shared by the builders of the groups."""
+
+    def __init__(self, options: FilesWorld, folder: Path, root: Path):
+        self.options = options
+        self.folder = folder
+        self.catalog = Catalog(folder / options.catalog, root)
+
+    def lattice(self) -> xr.Dataset:
+        """Group ``lattice``."""
+        o, c = self.options, self.catalog
+        province = read_polygons(c.with_parts(o.land.province), [o.land.province_field])
+        province = province[province[o.land.province_field] == o.land.province_name]
+        if province.empty:
+            raise DataError(f"{o.land.province}: no {o.land.province_field} called {o.land.province_name!r}")
+        municipalities = self.municipalities()
+        postcodes = read_polygons(c.path(o.land.postcodes), ["aantal_inwoners", "pop_density"])
+        postcodes = postcodes.assign(inhabitants=postcodes["aantal_inwoners"], density=postcodes["pop_density"])
+        rules = read_rules(self.folder / o.rules.land_use, LandUseRules)
+        zones = read_polygons(c.path(o.traffic.zones), ["65x65 Nummer"])
+        spec = o.lattice
+        elevation = read_raster(
+            c.path(o.land.elevation), west=spec.west, south=spec.south, cell_size=spec.cell_size,
+            shape=(spec.rows, spec.columns), resampling="bilinear", expected_epsg=28992,
+        )  # fmt: skip
+        return build_lattice(
+            spec, rules, province=province.geometry, municipalities=municipalities, postcodes=postcodes,
+            nature=self.nature(),
+            port=zones[zones["65x65 Nummer"].isin(rules.rules.port_zones)].geometry,
+            greenhouses=read_greenhouses(c.path(o.land.greenhouses)), elevation=elevation,
+        )  # fmt: skip
+
+    def sources(self, lattice: xr.Dataset) -> xr.Dataset:
+        """Group ``sources``."""
+        rules = read_rules(self.folder / self.options.rules.sources, SourceRules)
+        zones = read_polygons(self.catalog.path(self.options.traffic.zones), ["65x65 Nummer", "7: industrie"])
+        port = zones[zones["65x65 Nummer"].isin(rules.port_zones)].rename(columns={"7: industrie": "industry_jobs"})
+        cells = cells_of(self.options.lattice, port.geometry, np.arange(len(port)) + 1)
+        return build_sources(
+            rules, lattice, read_greenhouses(self.catalog.path(self.options.land.greenhouses)), port, cells
+        )
+
+    def receptors(self, lattice: xr.Dataset) -> xr.Dataset:
+        """Group ``receptors``."""
+        rules = read_rules(self.folder / self.options.rules.receptors, ReceptorRules)
+        return build_receptors(rules, lattice, self.nature())
+
+    def nature(self) -> gpd.GeoDataFrame:
+        """Natura 2000 areas with ``name``."""
+        return read_polygons(self.catalog.path(self.options.land.nature), ["naam"]).rename(columns={"naam": "name"})
+
+    def municipalities(self) -> gpd.GeoDataFrame:
+        """Municipalities with inhabitants and density [1/km2] of the land."""
+        fields = ["gemeentecode", "aantalInwoners", "bevolkingsdichtheidInwonersPerKm2"]
+        frame = read_polygons(self.catalog.path(self.options.land.municipalities), fields)
+        frame = frame[~frame["gemeentecode"].isin(self.options.land.skip_municipalities)]
+        return frame.assign(inhabitants=frame["aantalInwoners"], density=frame["bevolkingsdichtheidInwonersPerKm2"])
+
+    def roads_and_zones(self, lattice: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+        """Groups ``roads`` and ``zones``."""
+        o, c = self.options, self.catalog
+        rules = read_rules(self.folder / o.rules.roads, RoadRules)
+        skeleton = read_rules(self.folder / o.rules.skeleton, SkeletonRules)
+        roads, nodes = build_roads(read_geopackage(c.path(o.traffic.roads)), rules, skeleton, lattice)
+        demand = read_rules(self.folder / o.rules.demand, DemandRules)
+        zones = read_zones(c.path(o.traffic.zones), number="65x65 Nummer", name="65x65 Naam")
+        sheets = [
+            f"{getattr(demand.sheets, name)}_{period.sheet}" for name in VEHICLE_CLASSES for period in demand.period
+        ]
+        matrices = read_xlsx_matrices(c.path(o.traffic.matrices), sheets, zones.name)
+        places = read_municipalities(
+            c.path(o.land.municipalities), code="gemeentecode", inhabitants="aantalInwoners",
+            skip=o.land.skip_municipalities,
+        )  # fmt: skip
+        return roads, build_zones(demand, roads, nodes, zones, places, matrices)
+
+    def factors(self) -> xr.Dataset:
+        """Group ``factors``."""
+        t = self.options.traffic
+        table = read_factors(self.catalog.path(t.factors[0]))
+        for name in t.factors[1:]:
+            table = table.merged(read_factors(self.catalog.path(name)))
+        return build_factors(t.factor_year, table, bev_share_reference=t.bev_share_reference)
+
+    def power(self, roads: xr.Dataset, zones: xr.Dataset) -> xr.Dataset:
+        """Group ``power`` of the core."""
+        o, c = self.options, self.catalog
+        rules = read_rules(self.folder / o.rules.power, ElectricityRules)
+        job_zones = read_polygons(c.path(o.traffic.zones), ["65x65 Nummer", "9: arbeidspl_totaal", "7: industrie"])
+        names = {"65x65 Nummer": "number", "9: arbeidspl_totaal": "jobs", "7: industrie": "industry_jobs"}
+        places, codes = build_places(
+            rules,
+            read_polygons(c.path(o.land.postcodes), ["postcode"]),
+            read_homes(c.path(o.power.homes)),
+            job_zones.rename(columns=names),
+        )
+        grid = read_osm_power(c.path(o.power.vertices), c.path(o.power.links)).vertices
+        west, south, east, north = rules.core
+        grid = grid[grid["kind"] == rules.substation_kind]
+        grid = grid[grid["x"].between(west, east) & grid["y"].between(south, north)]
+        node = zones["origin_node"].values
+        return synthesise(
+            places, grid["x"].to_numpy(), grid["y"].to_numpy(), [str(k) for k in grid.index],
+            {f"profile_{name}": read_shares(c.path(file)) for name, file in o.power.profiles.items()},
+            origin_x=roads["node_x"].values[node], origin_y=roads["node_y"].values[node],
+            inside=zones["inside"].values == 1,
+            detailed=tuple(codes.index(code) for code in rules.detailed_postcodes if code in codes),
+            rules=rules.network,
+        )  # fmt: skip
+
+    def weather(self, start: datetime, stop: datetime) -> xr.Dataset:
+        """Group ``weather``: the calendar years of the run, so that yearly shapes can be formed."""
+        first = pd.Timestamp(datetime(start.year, 1, 1, tzinfo=UTC))
+        last = pd.Timestamp(datetime((stop - timedelta(hours=1)).year + 1, 1, 1, tzinfo=UTC))
+        return build_weather(self.catalog.path(self.options.weather), first, last)
+
+
+def build(
+    options: FilesWorld, folder: Path, root: Path, start: datetime, stop: datetime
+) -> tuple[dict[str, xr.Dataset], dict[str, str]]:
+    """All groups of the world, as in docs/world.md, and the hashes of the files used.
+
+    ``folder`` holds the configuration; ``root`` the data; ``start`` and ``stop`` of the run (UTC).
+    """
+    province = Province(options, folder, root)
+    lattice = province.lattice()
+    roads, zones = province.roads_and_zones(lattice)
+    groups = {
+        "lattice": lattice,
+        "roads": roads,
+        "zones": zones,
+        "sources": province.sources(lattice),
+        "receptors": province.receptors(lattice),
+        "power": province.power(roads, zones),
+        "factors": province.factors(),
+        "weather": province.weather(start, stop),
+    }
+    return groups, province.catalog.used()
