@@ -43,13 +43,13 @@ class VehicleClass(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
-    share: float = Field(1.0, ge=0)  # of the trips of its file
+    share: float = Field(default=1.0, ge=0)  # of the trips of its file
     trips: Path | None = None  # a TNTP file of its own instead of the common one
-    pce: float = Field(1.0, gt=0)
-    value_of_time: float | None = Field(None, gt=0)
-    toll_factor: float | None = Field(None, ge=0)
-    distance_factor: float | None = Field(None, ge=0)
-    maximum_speed: float | None = Field(None, gt=0)
+    pce: float = Field(default=1.0, gt=0)
+    value_of_time: float | None = Field(default=None, gt=0)
+    toll_factor: float | None = Field(default=None, ge=0)
+    distance_factor: float | None = Field(default=None, ge=0)
+    maximum_speed: float | None = Field(default=None, gt=0)
     closed_links: tuple[int, ...] = ()  # numbers in the file, from 1
     closed_link_types: tuple[int, ...] = ()
 
