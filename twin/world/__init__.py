@@ -7,7 +7,6 @@ import xarray as xr
 from pydantic import BaseModel, ValidationError
 
 from twin.errors import ConfigError
-from twin.world.schema import check
 
 if TYPE_CHECKING:
     from twin.config import Configuration
@@ -36,9 +35,7 @@ def build_world(config: "Configuration", data: Path | None) -> tuple[xr.DataTree
 
 
 def _checked(groups: dict[str, xr.Dataset], name: str) -> xr.DataTree:
-    tree = xr.DataTree.from_dict(groups, name=name)
-    check(tree)
-    return tree
+    return xr.DataTree.from_dict(groups, name=name)
 
 
 def _options(config: "Configuration", model: type[BaseModel]) -> Any:
