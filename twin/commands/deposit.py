@@ -41,6 +41,7 @@ def deposit(
     conversion: str | None = None,
     year: int | None = None,
     mode: str = "exact",
+    check: int = 200,
     reach: float | None = None,
     threads: int | None = None,
 ) -> int:
@@ -71,7 +72,9 @@ def deposit(
     year
         Year of the decoded CSV of a climatology.
     mode
-        exact.
+        exact, or fast: tables over direction and distance, one surface, point receptors.
+    check
+        Number of random pairs that fast mode recomputes exactly for its error estimate.
     reach
         Greatest distance in km from source to receptor; without it all pairs count.
     threads
@@ -90,6 +93,7 @@ def deposit(
         conversion=conversion,
         year=year,
         mode=mode,
+        check=check,
         reach=reach,
         threads=threads,
     )
@@ -113,16 +117,19 @@ def deposit_case(
     conversion: str | None = None,
     year: int | None = None,
     mode: str = "exact",
+    check: int = 200,
     reach: float | None = None,
     threads: int | None = None,
 ) -> dict[str, Any]:
     """Run ``twin deposit`` and return its summary; see :func:`deposit` for the options."""
     case, out = Path(case), Path(out)
-    if mode != "exact":
-        raise ConfigError(f"mode {mode!r} is not available here; 'exact' is")
+    if mode not in {"exact", "fast"}:
+        raise ConfigError(f"mode {mode!r} is not available here; exact and fast are")
+    if check < 0:
+        raise ConfigError(f"--check {check}: a number of pairs, 0 or more, is needed")
     if out.suffix.lower() not in {".csv", ".h5", ".nc"}:
         raise ConfigError(f"--out {out}: give a name that ends in .csv or .h5")
-    arguments: dict[str, Any] = {"n_threads": threads}
+    arguments: dict[str, Any] = {"n_threads": threads, "mode": mode, "check": check}
     if reach is not None:
         arguments["reach"] = 1000.0 * reach
     control = read_ctr(case) if case.suffix.lower() == ".ctr" else None
@@ -381,5 +388,5 @@ def _summary(result: xr.Dataset, emission: float, count: int, places) -> dict[st
         "pairs_per_cpu_second": result.attrs["pairs_per_cpu_second"],
         "cpu_seconds": result.attrs["cpu_seconds"],
         "budget": budget,
-        "error_estimate": 0.0,
+        "error_estimate": result.attrs.get("error_estimate", 0.0),
     }
