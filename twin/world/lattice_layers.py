@@ -183,7 +183,7 @@ def _population(
     share = np.where(whole > 0, rest / np.maximum(whole, 1), 0.0)
     share[0] = 0.0
     # postcodes and municipality of different years: what is left goes to the postcodes where it would be denser there
-    grown = (share * (held - free) > lived) & (held > free)
+    grown = (share * (held - free) > lived) & (held > 2 * free)
     people *= np.where(grown, 1.0 + rest / np.maximum(lived, 1.0), 1.0)[land]
     share[grown] = 0.0
     return people + np.where(postcode == 0, share[land], 0.0)
