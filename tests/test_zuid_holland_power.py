@@ -153,7 +153,7 @@ def test_simbench_reference_feeder(data):
     assert len(lines) == 121 and lines["length"].sum() == pytest.approx(67.28, abs=0.005)
 
 
-class GivenCharging(Component):
+class ResidentsCharging(Component):
     """Charging of residents' cars by the mixed charging curves, for the check of the household peak."""
 
     power = Out("charging_power", ("bus",), "kW", "charging")
@@ -193,7 +193,7 @@ def household_year(data, homes, province_codes, core_codes):
     weather = build_weather(data / "meteo/uurgeg_344_2021-2030.zip", first, last)
     world = xr.DataTree.from_dict({"power": xr.Dataset(power), "weather": weather})
     component = Demand()
-    wiring = Wiring([GivenCharging(), component], world)
+    wiring = Wiring([ResidentsCharging(), component], world)
     slot: SimpleNamespace = wiring.slots["demand"]
     component.setup(slot, world)
     # residents' cars x electric share x 13,000 km x 0.20 kWh/km
