@@ -15,9 +15,9 @@ CLASSES = [
     HeightClass(40.0, 1.0, 20.0),  # stacks
 ]
 ACTIVE = [[0, 2, 3], [0, 1]]  # classes of NOx and NH3
-DAY = (Turbulence(0.45, -120.0, 900.0, 0.1, 18.0), 225.0, Rates(1e-5, 0.0, 0.0, 0.0, 0.0, 0.002))
-RAIN = (Turbulence(0.6, 800.0, 700.0, 0.1, 9.0), 270.0, Rates(5e-6, 5e-5, 4e-4, 1e-4, 1e-3, 0.002))
-NIGHT = (Turbulence(0.12, 25.0, 60.0, 0.1, 3.0), 133.0, Rates(5e-6, 0.0, 0.0, 0.0, 0.0, 0.001))
+DAY = (Turbulence(0.45, -120.0, 900.0, 0.1, 18.0), 225.0, Rates(1e-5, secondary_velocity=0.002))
+RAIN = (Turbulence(0.6, 800.0, 700.0, 0.1, 9.0), 270.0, Rates(5e-6, 5e-5, 4e-4, 1e-4, 1e-3, 0.7, 0.002))
+NIGHT = (Turbulence(0.12, 25.0, 60.0, 0.1, 3.0), 133.0, Rates(5e-6, secondary_velocity=0.001))
 
 
 @pytest.fixture(scope="module")

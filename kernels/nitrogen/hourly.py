@@ -63,16 +63,17 @@ class Rates:
     """Column losses of one substance in one hour."""
 
     conversion: float = 0.0  # s-1, to the secondary species
-    below_cloud: float = 0.0  # s-1
-    in_cloud: float = 0.0  # s-1
-    secondary_below: float = 0.0  # s-1
-    secondary_in: float = 0.0  # s-1
+    below_cloud: float = 0.0  # s-1, while it rains
+    in_cloud: float = 0.0
+    secondary_below: float = 0.0
+    secondary_in: float = 0.0
+    rain_duration: float = 0.0  # h
     secondary_velocity: float = 0.0  # m s-1
 
     @property
     def rain(self) -> bool:
         """Whether anything is washed out."""
-        return self.in_cloud > 0.0 or self.secondary_in > 0.0
+        return self.rain_duration > 0.0 and max(self.in_cloud, self.secondary_in) > 0.0
 
 
 @dataclass
@@ -197,6 +198,7 @@ class HourlyPlumes:
                 rate.in_cloud,
                 rate.secondary_below,
                 rate.secondary_in,
+                rate.rain_duration,
                 rate.secondary_velocity,
                 *profile,
                 *share,
