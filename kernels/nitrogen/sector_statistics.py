@@ -55,7 +55,8 @@ def sector_statistics(
 ) -> None:
     """Means of all hours with a direction, per stability class and wind sector; the same for every distance class.
 
-    Means are arithmetic, but of 1/L for the Obukhov length and of 1/R for resistances, as fluxes add.
+    Means are arithmetic, but of the inverse for wind and friction velocity (a concentration goes with 1/u), the Obukhov
+    length, and resistances (fluxes add).
 
     Args:
         direction: (n) where the wind comes from [degree]; hours with NaN count in every sector in equal parts.
@@ -104,14 +105,14 @@ def sector_statistics(
             q = sums[k, s]
             q[0] += share
             q[1] += share * mixing_height[i]
-            q[2] += share * max(wind[i], u10)
+            q[2] += share / max(wind[i], u10)
             q[3] += share / rb
             q[4] += share / (ra4 + rb)
             q[5] += share / (ra50 + rb)
             q[9] += share * max(18.0 - temperature[i], 0.0)
             q[13] += share * 0.36 * radiation[i]  # J cm-2 h-1
             q[14] += share * min(max(math.log10(u100 / u10), 0.05), 0.8)
-            q[18] += share * ustar
+            q[18] += share / ustar
             q[19] += share * temperature[i]
             q[21] += share / length
             q[22] += share * flux
@@ -142,7 +143,7 @@ def sector_statistics(
                     if q not in (6, 7, 8, 16, 17):
                         out[q] = sums[k, s, q] / n
                 out[0] = n
-                for q in (3, 4, 5, 21, 26):
+                for q in (2, 3, 4, 5, 18, 21, 26):
                     out[q] = 1.0 / out[q]
                 out[10] = rain[k, s, 1] / n
                 if rain[k, s, 1] > 0.0:
