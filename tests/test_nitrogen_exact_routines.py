@@ -75,7 +75,8 @@ def test_change_of_roughness(data):
     t = table(data, "z0corr").astype(float)
     columns = ("ustar_from", "L_from", "z0_from", "z0_to")
     rows = list(zip((lanes.A0, lanes.A1, lanes.A2, lanes.A3), (t[c].to_numpy() for c in columns), strict=True))
-    us, length = by_lanes(transfer_roughness, rows, (lanes.A0, lanes.A1))
+    order = np.zeros(lanes.STRIDE, dtype=np.int64)
+    us, length = by_lanes(lambda w, n: transfer_roughness(w, order, n), rows, (lanes.A0, lanes.A1))
     close(us, t["ustar_to"])
     close(length, t["L_to"])
 

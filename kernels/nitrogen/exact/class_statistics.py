@@ -9,6 +9,9 @@ import numpy as np
 
 from kernels.jit import njit
 from kernels.nitrogen.exact.lanes import (
+    A0,
+    A1,
+    A2,
     FR,
     H0,
     NIGHT,
@@ -22,6 +25,7 @@ from kernels.nitrogen.exact.lanes import (
     RCAER,
     RCSO2,
     RH,
+    STRIDE,
     TC,
     TW,
     U10,
@@ -33,10 +37,19 @@ from kernels.nitrogen.exact.lanes import (
     ZI1,
     ZI2,
     P,
+    X,
 )
 from kernels.nitrogen.exact.plume_rise import preliminary_rise
 
-__all__ = ["QUANTITIES", "class_statistics", "distance_class", "nearest", "timing_weights", "wind_turning"]
+__all__ = [
+    "QUANTITIES",
+    "class_statistics",
+    "distance_class",
+    "near_statistics",
+    "nearest",
+    "timing_weights",
+    "wind_turning",
+]
 
 QUANTITIES = 27
 # columns of the climatological table, in the order of its file
@@ -309,3 +322,75 @@ def _fan(table, k, a, b, d, i1, weight, radius, xe, out):
                 out[q] = rho * mean / everything + (1.0 - rho) * out[q]
         hours = rho * 0.5 * everything + (1.0 - rho) * hours
     return hours
+
+
+@njit
+def near_statistics(w, iw, direction, base, n, climate, k):
+    """As :func:`class_statistics` for ``n`` lanes of points up to 50 km, in a table without empty classes.
+
+    Row A0 holds the turning of the wind [degree]; row A1 becomes the degree-day coefficient. ``direction`` is the
+    integer row of the wind direction, ``base`` the first of four integer rows of scratch.
+    """
+    hours_a, hours_b = base, base + STRIDE
+    first, second = base + 2 * STRIDE, base + 3 * STRIDE
+    plane = 6 * 12 * QUANTITIES
+    for i in range(n):
+        turn = nearest(w[A0 + i] * (1.0 - w[X + i] / 1.0e5))
+        iwd = (iw[direction + i] - turn) % 360
+        i1 = iwd // 30
+        rest = iwd - 30 * i1
+        i2 = (i1 + 1) % 12
+        ii = i1 if rest < 15 else i2
+        w[A2 + i] = rest / 30.0
+        iw[hours_a + i] = (k * 12 + ii) * QUANTITIES
+        iw[hours_b + i] = plane + (k * 12 + ii) * QUANTITIES
+        iw[first + i] = (k * 12 + i1) * QUANTITIES
+        iw[second + i] = (k * 12 + i2) * QUANTITIES
+    flat = climate.flat
+    total = climate.hours
+    night = climate.night[0, k]
+    for i in range(n):
+        d = 1.0 - (1.0e5 - w[X + i]) / (1.0e5 + 1.0)
+        e = 1.0 - d
+        s2 = w[A2 + i]
+        s1 = 1.0 - s2
+        a, b, u, v = iw[hours_a + i], iw[hours_b + i], iw[first + i], iw[second + i]
+        near = s1 * flat[u] + s2 * flat[v]
+        far = s1 * flat[u + plane] + s2 * flat[v + plane]
+        mixing = e * flat[a + MIXING] + d * flat[b + MIXING]
+        heat = e * flat[a + HEAT_FLUX] + d * flat[b + HEAT_FLUX]
+        mixing2 = flat[b + MIXING]
+        mixing1 = flat[a + MIXING]
+        mixing2 = mixing2 if mixing2 != 0.0 else mixing
+        mixing1 = mixing1 if mixing1 != 0.0 else _PLAIN_MIXING[k]
+        rain = s1 * flat[u + RAIN_PROBABILITY] + s2 * flat[v + RAIN_PROBABILITY]
+        w[P + i] = (e * near + d * far) / total
+        w[XE + i] = w[X + i]
+        w[ZI + i] = mixing
+        w[ZI1 + i] = min(mixing1, min(mixing, mixing2))
+        w[ZI2 + i] = mixing2
+        w[U10 + i] = e * flat[a + WIND] + d * flat[b + WIND]
+        w[RBS + i] = e * flat[a + RB] + d * flat[b + RB]
+        w[RA4S + i] = e * flat[a + RA4] + d * flat[b + RA4]
+        w[RA50S + i] = e * flat[a + RA50] + d * flat[b + RA50]
+        w[VLOW + i] = e * flat[a + LOW] + d * flat[b + LOW]
+        w[VHIGH + i] = e * flat[a + HIGH] + d * flat[b + HIGH]
+        w[US + i] = e * flat[a + FRICTION] + d * flat[b + FRICTION]
+        w[OL + i] = e * flat[a + OBUKHOV] + d * flat[b + OBUKHOV]
+        w[TC + i] = e * flat[a + TEMPERATURE] + d * flat[b + TEMPERATURE]
+        w[H0 + i] = heat if heat != 0.0 else 1.0
+        w[PW + i] = s1 * flat[u + EXPONENT] + s2 * flat[v + EXPONENT]
+        w[RAD + i] = s1 * flat[u + RADIATION] + s2 * flat[v + RADIATION]
+        w[RH + i] = s1 * flat[u + HUMIDITY] + s2 * flat[v + HUMIDITY]
+        w[RCSO2 + i] = s1 * flat[u + RC_SO2] + s2 * flat[v + RC_SO2]
+        w[RCAER + i] = s1 * flat[u + RC_AEROSOL] + s2 * flat[v + RC_AEROSOL]
+        w[A1 + i] = s1 * flat[u + DEGREE_DAYS] + s2 * flat[v + DEGREE_DAYS]
+        w[FR + i] = rain
+        w[TW + i] = 0.7 * flat[a + RAIN_DURATION]
+        w[RAIN + i] = flat[a + RAIN_INTENSITY]
+        w[NIGHT + i] = night
+    for i in range(n):
+        if (w[TW + i] == 0.0 or w[RAIN + i] == 0.0) and w[FR + i] > 0.0:
+            i1 = iw[first + i] // QUANTITIES - k * 12
+            w[TW + i] = climate.rain[0, i1]
+            w[RAIN + i] = climate.rain[1, i1]

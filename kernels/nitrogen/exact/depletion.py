@@ -15,6 +15,12 @@ from kernels.nitrogen.exact.lanes import (
     A7,
     A8,
     A9,
+    B0,
+    B1,
+    B2,
+    B3,
+    B4,
+    B5,
     BELOW,
     CGT,
     CGTZ,
@@ -119,8 +125,8 @@ def area_spread(w, order, n):
 def deplete(w, n, p, stable, schmidt, chemistry, dry, rain, gradient):
     """Rows D2, D3, DC, UM, G4, CGT, CGTZ, VD50.
 
-    ``p`` power of sigma_z; ``stable``: classes 5 and 6; ``schmidt`` (Sc/0.72)^(2/3) of the source's Rb; the last
-    four are 1.0 or 0.0 and switch the processes.
+    ``p`` power of sigma_z; ``stable`` 1.0 for classes 5 and 6, else 0.0; ``schmidt`` (Sc/0.72)^(2/3) of the
+    source's Rb; the last four are 1.0 or 0.0 and switch the processes.
     """
     for i in range(n):
         x = w[XE + i]
@@ -140,17 +146,19 @@ def deplete(w, n, p, stable, schmidt, chemistry, dry, rain, gradient):
         near = w[RA4 + i] + w[RB + i] + rc
         far = w[RA50 + i] + w[RB + i] + rc
         g4 = near / far
-        ratio = w[VLOW + i]
-        ratio = w[VHIGH + i] if h > zi1 else ratio
-        ratio = 0.7 * w[VHIGH + i] if h > 350.0 else ratio
+        low = w[VLOW + i]
+        high = w[VHIGH + i]
+        ratio = high if h > zi1 else low
+        ratio = 0.7 * high if h > 350.0 else ratio
         vd50 = ratio / (w[RA50T + i] + w[RBT + i] + w[RCT + i])
         vd0 = 1.0 / (w[RBT + i] + w[RCT + i])
         # distance where the plume fills the mixing layer
-        flag = (h > zi1) & stable
+        flag = (h > zi1) & (stable > 0.0)
         spread = zi2 - zi1
         xg = (h - zi1) * 1.0e5 / (spread if spread > 0.0 else 1.0)
         xg = 1.0e5 if ((spread <= 0.0) | (xg > x) | (xg < 0.0)) else xg
-        xg = xg if flag else power(zi1 / g, 1.0 / p)
+        fills = power(zi1 / g, 1.0 / p)
+        xg = xg if flag else fills
         xg = max(xg, y1)
         beyond = x >= xg
         uh = log_wind(w[USS + i], w[OLS + i], w[Z0S + i], min(max(h, 1.0), 500.0))
@@ -159,12 +167,15 @@ def deplete(w, n, p, stable, schmidt, chemistry, dry, rain, gradient):
         xx = xg if beyond else x
         zg = zi1 + xg / 1.0e5 * (zi2 - zi1)
         layer = power_wind(w[U10 + i], w[PW + i], min(0.5 * zg, 500.0))
-        sg = g * power(xg, p) if beyond else sz
+        sg = g * power(xg, p)
+        sg = sg if beyond else sz
         ug = 0.5 * (uh + (layer if beyond else u))
-        cc = c * ((x + y0) / (xg + y0) * zi / zg if beyond else 1.0)
+        thinned = (x + y0) / (xg + y0) * zi / zg
+        cc = c * (thinned if beyond else 1.0)
         d3 = d3 if (beyond & (dry > 0.0)) else 1.0
         # gradient
-        fetch = y1 / 4.0 if x < y1 else x - y1 / 1.33
+        fetch = x - y1 / 1.33
+        fetch = y1 / 4.0 if x < y1 else fetch
         cgt = (1.0 - g4) * (1.0 - exp(-fetch / (4.0 * near * ug)))
         zr = w[HREC + i]
         near_z = near - w[RA4 + i] + resistance(w[USR + i], w[OLR + i], w[Z0R + i], zr)
@@ -195,16 +206,20 @@ def deplete(w, n, p, stable, schmidt, chemistry, dry, rain, gradient):
             * (xx - y1)
             * (1.0 - cgt)
         )
-        d2 = exp(-loss) if (outside & (xg > y1) & (not flag)) else 1.0
+        d2 = exp(-loss)
+        d2 = d2 if (outside & (xg > y1) & ((h <= zi1) | (stable <= 0.0))) else 1.0
         rate = (chemistry * w[KC + i] + rain * w[KW + i]) / _PER_HOUR
         a_w = math.pi * y0 / (6.0 * SQUARE)
         b = (rate + dry * ks) * a_w / ur
-        b = 15.0 * power(b / 15.0, 0.49) if b > 15.0 else b
-        e = a_w / 4.0 * exp(-b / 18.0) if area else 0.0
-        d2 = d2 * (exp(-ks * e / ur) if area else 1.0)
+        tamed = 15.0 * power(b / 15.0, 0.49)
+        b = tamed if b > 15.0 else b
+        e = a_w / 4.0 * exp(-b / 18.0)
+        e = e if area else 0.0
+        d2 = d2 * exp(-ks * e / ur)
         d2 = d2 if dry > 0.0 else 1.0
-        um = (y1 * ur + (xg - y1) * ug + (x - xg) * u) / x
-        um = um if x > xg else (y1 * ur + (x - y1) * ug) / x
+        through = (y1 * ur + (xg - y1) * ug + (x - xg) * u) / x
+        um = (y1 * ur + (x - y1) * ug) / x
+        um = through if x > xg else um
         um = um if outside else u
         # nothing of the plume below the mixing height
         e = e if below else a_w / 4.0
@@ -268,10 +283,12 @@ def secondary(w, n, mass_ratio, steps, chemistry, dry, rain, gradient):
         rate = (w[KC + i] + rain * w[KW + i]) / _PER_HOUR
         vd50 = dry * w[VD50 + i]
         e = exp(-a_w / (3.0 * um) * (rate + vd50 / min(1.5 * sz, zi)))
-        spread = e * a_w / 2.0 if x <= y1 else x - (1.0 - e) * a_w / 2.0
+        spread = x - (1.0 - e) * a_w / 2.0
+        spread = e * a_w / 2.0 if x <= y1 else spread
         path = spread if area else x
-        high = w[HT + i] > w[ZI1 + i]
-        ratio = w[VHIGH + i] if high else w[VLOW + i]
+        high = w[VHIGH + i]
+        low = w[VLOW + i]
+        ratio = high if w[HT + i] > w[ZI1 + i] else low
         vs = ratio / (w[RA50T + i] + w[RBT + i] + w[RCST + i])
         vs = dry * (vs if w[BELOW + i] > 0.0 else 0.0)
         count = 6.0 + math.floor(math.floor(path + 0.5) / 50000.0)
@@ -279,17 +296,39 @@ def secondary(w, n, mass_ratio, steps, chemistry, dry, rain, gradient):
         e1 = 1.0 - exp(-dt * (rate + vd50 / zi))
         e2 = 1.0 - exp(-dt * (rain * w[KWS + i] / _PER_HOUR + vs / zi))
         e3 = mass_ratio * dt * w[KC + i] / _PER_HOUR
-        m1 = w[Q + i]
-        m2 = 0.0
-        for step in range(steps):
-            gain = m1 * (1.0 - 0.5 * e1) * e3
-            on = step < count
-            m2 = m2 + gain - m2 * e2 - 0.5 * gain * e2 if on else m2
-            m1 = m1 * (1.0 - e1) if on else m1
+        w[B0 + i] = e1
+        w[B1 + i] = e2
+        w[B2 + i] = e3
+        w[B3 + i] = w[Q + i]
+        w[B4 + i] = 0.0
+        w[B5 + i] = count
+    for step in range(steps):
+        now = float(step)
+        for i in range(n):
+            m1 = w[B3 + i]
+            m2 = w[B4 + i]
+            e1 = w[B0 + i]
+            e2 = w[B1 + i]
+            gain = m1 * (1.0 - 0.5 * e1) * w[B2 + i]
+            on = now < w[B5 + i]
+            more = m2 + gain - m2 * e2 - 0.5 * gain * e2
+            less = m1 * (1.0 - e1)
+            w[B4 + i] = more if on else m2
+            w[B3 + i] = less if on else m1
+    for i in range(n):
+        x = w[XE + i]
+        y0 = w[Y0 + i]
+        y1 = w[Y1 + i]
+        area = w[Y + i] > 0.0
+        zi = w[ZI + i]
+        sz = w[SZ + i]
+        m1 = w[B3 + i]
+        m2 = w[B4 + i]
         q = w[Q + i]
         depleted = q * w[D2 + i] * w[D3 + i] * w[DC + i]
         positive = m1 > 0.0
-        qs = min(q, m2 * depleted / (m1 if positive else 1.0)) if positive else 0.0
+        qs = min(q, m2 * depleted / (m1 if positive else 1.0))
+        qs = qs if positive else 0.0
         inside = area & (x < y1)
         ss = 1.5 * sz if inside else sz
         h = w[HT + i]
@@ -304,14 +343,16 @@ def secondary(w, n, mass_ratio, steps, chemistry, dry, rain, gradient):
         )
         plume = 1.5238e6 * qs / (v * ss * (x + y0)) * reflections
         mixed = 12.0e6 * qs / (6.2832 * zi * (x + y0) * u)
-        mixed = qs / (q if q > 0.0 else 1.0) * w[C + i] if m1 > 1.0e-4 * q else mixed
+        share = qs / (q if q > 0.0 else 1.0) * w[C + i]
+        mixed = share if m1 > 1.0e-4 * q else mixed
         cs = plume if ss < 1.6 * zi else mixed
         resist = w[RA50 + i] + w[RB + i] + w[RCSR + i]
         near = w[RA4 + i] + w[RB + i] + w[RCSR + i]
         fall = 1.0 - near / resist
         rest = 1.0 - w[G4 + i]
         flat = rest == 0.0
-        cgt = fall * (1.0 if flat else w[CGT + i] / (rest if not flat else 1.0)) * gradient
+        relaxed = w[CGT + i] / (1.0 if flat else rest)
+        cgt = fall * (1.0 if flat else relaxed) * gradient
         frequency = w[P + i]
         on = (frequency > 0.0) & (q > 0.0) & (w[KC + i] > 0.0)
         c = frequency * w[BELOW + i] * cs

@@ -12,7 +12,7 @@ import numpy as np
 
 from kernels.jit import njit, pnjit, prange
 from kernels.nitrogen.exact.canopy import aerosol_resistances, nh3_resistances, nox_resistances
-from kernels.nitrogen.exact.class_statistics import class_statistics
+from kernels.nitrogen.exact.class_statistics import class_statistics, distance_class, near_statistics
 from kernels.nitrogen.exact.depletion import area_spread, deplete, fluxes, secondary
 from kernels.nitrogen.exact.elementary import exp, log
 from kernels.nitrogen.exact.lanes import (
@@ -131,10 +131,11 @@ _ROAD = 5000.0  # m, reach of the road options
 
 # integer rows of a lane
 (RECEPTOR, DIRECTION, SECTOR, TYPE, SOURCE, GROUP, TIMING, ROAD, DISTANCE) = (i * STRIDE for i in range(9))
-INTEGER_ROWS = 10
+INTEGER_ROWS = 9
+SCRATCH_ROWS = 4  # further integer rows
 # columns of the sources' table
-(SX, SY, SQ, SH, SD, SS, SHEAT, SDIAM, SVEL, STEMP, SZ0, SBUOY) = range(12)
-SOURCE_COLUMNS = 12
+(SX, SY, SQ, SH, SD, SS, SHEAT, SDIAM, SVEL, STEMP, SZ0, SBUOY, SREACH) = range(13)
+SOURCE_COLUMNS = 13
 # columns of the receptors' table
 (RX, RY, RZ, RZ0, RNH3, RSO2, RSHARE, RWEIGHT) = range(8)
 RECEPTOR_COLUMNS = 8
@@ -174,6 +175,8 @@ class Climate(NamedTuple):
     """Climatological table and the constants of its season."""
 
     table: np.ndarray  # (4, 6, 12, 27)
+    flat: np.ndarray  # the same, flat
+    full: bool  # every class has hours
     hours: float  # h
     z0: float  # m, of the region
     night: np.ndarray  # (4, 6) night fraction
@@ -275,7 +278,7 @@ def _background(w, i, sector, x, side, no2_path, given_rate):
 
 
 @njit
-def _surface_layer(w, n, z0_region):
+def _surface_layer(w, order, n, z0_region):
     """Friction velocity and Obukhov length over source, trajectory and receptor, from the class's values."""
     differs = False
     for i in range(n):
@@ -285,7 +288,7 @@ def _surface_layer(w, n, z0_region):
         w[A2 + i] = z0_region
         w[A3 + i] = w[Z0S + i]
         differs |= w[Z0S + i] != w[Z0T + i]
-    transfer_roughness(w, n)
+    transfer_roughness(w, order, n)
     for i in range(n):
         w[USS + i] = w[A0 + i]
         w[OLS + i] = w[A1 + i]
@@ -295,7 +298,7 @@ def _surface_layer(w, n, z0_region):
             w[A0 + i] = w[US + i]
             w[A1 + i] = length + 5.0 if length > 0.0 else length
             w[A3 + i] = w[Z0T + i]
-        transfer_roughness(w, n)
+        transfer_roughness(w, order, n)
     for i in range(n):
         w[UST + i] = w[A0 + i]
         w[OLT + i] = w[A1 + i]
@@ -305,7 +308,7 @@ def _surface_layer(w, n, z0_region):
         w[A0 + i] = us
         w[A1 + i] = max(length + 5.0, 10.0) if length > 0.0 else min(length, -7.0)
         w[A3 + i] = w[Z0R + i]
-    transfer_roughness(w, n)
+    transfer_roughness(w, order, n)
     for i in range(n):
         w[USR + i] = w[A0 + i]
         w[OLR + i] = w[A1 + i]
@@ -430,21 +433,31 @@ def process(work, n, sources, climate, substance, areas, steps, road_pass, out, 
     for i in range(n):
         if iw[ROAD + i] > 0:
             road[iw[RECEPTOR + i], iw[SECTOR + i], 2] += 1.0
+    plain = climate.full and not areas
+    for i in range(padded):
+        plain &= w[X + i] <= 5.0e4
     for k in range(6):
         some = False
+        if plain:
+            for i in range(padded):
+                w[A0 + i] = sources.turning[iw[TYPE + i], k, iw[SECTOR + i]]
+            near_statistics(w, iw, DIRECTION, INTEGER_ROWS * STRIDE, padded, climate, k)
+        else:
+            for i in range(padded):
+                turn = sources.turning[iw[TYPE + i], k, iw[SECTOR + i]]
+                _, degree_days = class_statistics(w, i, climate, k, iw[DIRECTION + i], w[X + i], w[Y + i], turn, fan)
+                w[A1 + i] = degree_days
         for i in range(padded):
             kind = iw[TIMING + i]
-            turn = sources.turning[iw[TYPE + i], k, iw[SECTOR + i]]
-            t, degree_days = class_statistics(w, i, climate, k, iw[DIRECTION + i], w[X + i], w[Y + i], turn, fan)
-            weight = sources.timing_weight[kind, t, k]
-            factor = _timing(sources.timing_kind[kind], weight, w[TC + i], w[FR + i], w[RA4S + i], degree_days)
+            weight = sources.timing_weight[kind, distance_class(w[X + i]), k]
+            factor = _timing(sources.timing_kind[kind], weight, w[TC + i], w[FR + i], w[RA4S + i], w[A1 + i])
             w[Q + i] = w[EMISSION + i] * factor
             seasonal = 1.0 if (road_pass == 2 and iw[ROAD + i] > 0) else climate.season_ratio[k]
             w[RATIO + i] = w[BASERATIO + i] * seasonal
             some |= (w[P + i] > 0.0) and (w[Q + i] > 0.0)
         if not some:
             continue
-        _surface_layer(w, padded, climate.z0)
+        _surface_layer(w, order, padded, climate.z0)
         _rise(w, iw, padded, sources.values)
         _spread(w, order, padded, k, areas)
         concentration(w, padded)
@@ -457,7 +470,7 @@ def process(work, n, sources, climate, substance, areas, steps, road_pass, out, 
         _conversion(w, padded, nitrate, climate.radiation_factor)
         wet_rates(w, padded, substance.diffusion, cloud, cloud_ratio, substance.reversible)
         area_spread(w, order, padded)
-        deplete(w, padded, _POWER[k], k >= 4, schmidt, chemistry, dry, rain, gradient)
+        deplete(w, padded, _POWER[k], 1.0 if k >= 4 else 0.0, schmidt, chemistry, dry, rain, gradient)
         fluxes(w, padded)
         secondary(w, padded, substance.mass_ratio, steps, chemistry, dry, rain, gradient)
         for i in range(n):
@@ -513,7 +526,7 @@ def count_pairs(sources, receptors, cell, subdivide, reach):
         for s in range(sources.shape[0]):
             dx, dy = receptors[r, RX] - sources[s, SX], receptors[r, RY] - sources[s, SY]
             x = math.sqrt(dx * dx + dy * dy)
-            if x > reach:
+            if x > reach or x > sources[s, SREACH]:
                 continue
             side, height = sources[s, SD], sources[s, SH]
             m = sub_receptors(cell, side, height, x, abs(dx), abs(dy)) if subdivide else 0
@@ -548,7 +561,7 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
             sx, sy = points[s, SX], points[s, SY]
             dx, dy = rx - sx, ry - sy
             centre = math.sqrt(dx * dx + dy * dy)
-            if centre > options.reach:
+            if centre > options.reach or centre > points[s, SREACH]:
                 continue
             side, height = points[s, SD], points[s, SH]
             m = sub_receptors(cell, side, height, centre, abs(dx), abs(dy)) if subdivide else 0
@@ -643,19 +656,20 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
 
 @pnjit
 def run_pairs(
-    w, iw, order, fan, sources, receptors, maps, climate, substance, options, road_pass, road_ratio, out, road
+    parts, w, iw, order, fan, sources, receptors, maps, climate, substance, options, road_pass, road_ratio, out, road
 ):
     """All pairs, receptors in parallel; ``out`` (nr, groups, OUTPUTS) and ``road`` (nr, 12, 3) are added to.
 
-    ``w`` (PARTS, row of :func:`lanes.workspace`), ``iw`` (PARTS, INTEGER_ROWS*STRIDE) and ``order`` (PARTS, STRIDE)
+    ``parts`` <= PARTS: pieces of the receptors, chosen by the size of the problem alone. ``w`` (PARTS, row of
+    :func:`lanes.workspace`), ``iw`` (PARTS, (INTEGER_ROWS + SCRATCH_ROWS)*STRIDE) and ``order`` (PARTS, STRIDE)
     int64, ``fan`` (PARTS, 27): workspaces. ``road_pass``: 0 without road chemistry, 1 road pairs alone with the
     background's NO2/NOx, 2 all pairs with ``road_ratio`` (nr, 12) near roads. Concentrations ug m-3, fluxes
     ug m-2 h-1; ``road`` holds per sector sum of c P [ug m-3], sum of P and number of pairs.
     """
     total = receptors.values.shape[0]
-    for part in prange(PARTS):
-        begin = part * total // PARTS
-        end = (part + 1) * total // PARTS
+    for part in prange(parts):
+        begin = part * total // parts
+        end = (part + 1) * total // parts
         if end > begin:
             work = (w[part], iw[part], order[part], fan[part])
             _part(

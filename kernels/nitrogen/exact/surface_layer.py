@@ -8,7 +8,7 @@ import math
 
 from kernels.jit import njit
 from kernels.nitrogen.exact.elementary import arctan, exp, log, power
-from kernels.nitrogen.exact.lanes import A0, A1, A2, A3, B0, B1, B2, B3, B4, B5, B6
+from kernels.nitrogen.exact.lanes import A0, A1, A2, A3, B0, B1, B2, B3, B4, B5, B6, B7
 
 __all__ = [
     "KARMAN",
@@ -17,7 +17,9 @@ __all__ = [
     "power_wind",
     "psi_heat",
     "resistance",
+    "stable_wind",
     "transfer_roughness",
+    "unstable_wind",
 ]
 
 KARMAN = 0.4  # von Karman constant
@@ -43,6 +45,22 @@ def log_wind(friction_velocity, obukhov_length, z0, z):
     head = log(z / z0 * (1.0 if stable else shape))
     rest = tail if stable else 2.0 * arctan(y) - _HALF_PI
     return max(friction_velocity / KARMAN * (head + rest), _LEAST_WIND)
+
+
+@njit(forceinline=True)
+def stable_wind(friction_velocity, obukhov_length, z0, z):
+    """:func:`log_wind` for L > 0."""
+    tail = 17.0 * (exp(-0.29 * z0 / obukhov_length) - exp(-0.29 * z / obukhov_length))
+    return max(friction_velocity / KARMAN * (log(z / z0) + tail), _LEAST_WIND)
+
+
+@njit(forceinline=True)
+def unstable_wind(friction_velocity, obukhov_length, z0, z):
+    """:func:`log_wind` for L < 0."""
+    y2 = math.sqrt(1.0 - 15.0 * z / obukhov_length)
+    y = math.sqrt(y2)
+    shape = 8.0 / ((1.0 + y) * (1.0 + y) * (1.0 + y2))
+    return max(friction_velocity / KARMAN * (log(z / z0 * shape) + 2.0 * arctan(y) - _HALF_PI), _LEAST_WIND)
 
 
 @njit(forceinline=True)
@@ -75,79 +93,133 @@ def boundary_resistance(friction_velocity, schmidt_power):
 
 
 @njit(forceinline=True)
-def _profile(obukhov_length, z):
-    """Psi of the wind profile without the term in z0."""
-    stable = obukhov_length > 0.0
-    y2 = math.sqrt(max(1.0 - 15.0 * z / obukhov_length, 1.0))
+def _psi_unstable(obukhov_length, z):
+    """Psi of the unstable wind profile, without a term in z0."""
+    y2 = math.sqrt(1.0 - 15.0 * z / obukhov_length)
     y = math.sqrt(y2)
-    warm = log((1.0 + y) * (1.0 + y) * (1.0 + y2) * 0.125) - 2.0 * arctan(y) + _HALF_PI
-    cold = -17.0 * (1.0 - exp(-0.29 * z / (obukhov_length if stable else 1.0)))
-    return cold if stable else warm
+    return log((1.0 + y) * (1.0 + y) * (1.0 + y2) * 0.125) - 2.0 * arctan(y) + _HALF_PI
+
+
+@njit(forceinline=True)
+def _psi_stable(obukhov_length, z):
+    """Psi of the stable wind profile, without the term in z0."""
+    return -17.0 * (1.0 - exp(-0.29 * z / obukhov_length))
+
+
+@njit(forceinline=True)
+def _step(w, i, psi, exponent, settled, last):
+    """One step of the iteration in lane i, see :func:`transfer_roughness`; B6 says how it ended."""
+    u = w[B0 + i]
+    length = w[B1 + i]
+    flux = w[B3 + i]
+    change = w[B5 + i]
+    before = w[B7 + i]
+    diverging = (settled > 0.0) & (change > before)
+    un = w[B2 + i] / (w[B4 + i] - psi)
+    ratio = un / u
+    turned = ratio <= 0.0
+    moved = abs(un - u)
+    done = (moved <= 0.015 * un) | (last > 0.0)
+    turn = -un * un * un / flux
+    w[B0 + i] = u if diverging else un
+    w[B1 + i] = length if diverging else turn
+    w[B3 + i] = flux * power(ratio, exponent)
+    w[B5 + i] = moved
+    w[B7 + i] = change
+    w[B6 + i] = 2.0 if (diverging | turned) else (1.0 if done else 0.0)
 
 
 @njit
-def transfer_roughness(w, n):
+def _sweep_unstable(w, n, settled, last):
+    for i in range(n):
+        _step(w, i, _psi_unstable(w[B1 + i], _BLEND), 0.1, settled, last)
+
+
+@njit
+def _sweep_stable(w, n, last):
+    for i in range(n):
+        _step(w, i, _psi_stable(w[B1 + i], _BLEND), 0.8, 0.0, last)
+
+
+@njit
+def _start(w, n, stable):
+    """Rows B2 wind at 50 m times k, B3 buoyancy flux, B4 ln(50/z2) from B0 u*, B1 L, B2 z1, B4 z2."""
+    for i in range(n):
+        u = w[B0 + i]
+        length = w[B1 + i]
+        psi = _psi_stable(length, _BLEND) if stable else _psi_unstable(length, _BLEND)
+        w[B2 + i] = u * (log(_BLEND / w[B2 + i]) - psi)
+        w[B3 + i] = -u * u * u / length
+        w[B4 + i] = log(_BLEND / w[B4 + i])
+        w[B5 + i] = 0.0
+        w[B7 + i] = 0.0
+
+
+@njit
+def transfer_roughness(w, order, n):
     """Carry friction velocity and Obukhov length from one roughness to another, same wind at 50 m.
 
     Rows: A0 friction velocity [m/s] and A1 Obukhov length [m] over roughness A2 [m], to roughness A3 [m]; A0 and
     A1 are replaced. Iterates u = k U/[ln(50/z2) - psi(50/L)], L = -u^3/B with the buoyancy flux B adjusted by
-    (u/u_before)^e, e = 0.8 stable, 0.1 unstable; stops where u changes by 1.5 % or after 40 steps. Roughnesses
-    that differ by less than a tenth leave both unchanged.
+    (u/u_before)^e, e = 0.8 stable, 0.1 unstable; stops where u changes by 1.5 % or after 40 steps, and unstable
+    where changes grow. Roughnesses that differ by less than a tenth leave both unchanged.
 
-    ``w``: workspace; ``n``: lanes.
+    ``w``: workspace; ``order`` (STRIDE,): scratch of lane numbers; ``n``: lanes. Lanes that go on are packed
+    together after every step.
     """
-    # B0 wind at 50 m times k, B1 buoyancy flux, B2 ln(50/z2), B3 last change, B4 1 while iterating,
-    # B5 1 where the final limits apply, B6 change before
-    active = 0.0
-    for i in range(n):
-        u = w[A0 + i]
-        length = w[A1 + i]
-        z1 = w[A2 + i]
-        z2 = w[A3 + i]
-        differs = abs(z1 - z2) >= 0.1 * z1
-        w[B0 + i] = u * (log(_BLEND / z1) - _profile(length, _BLEND))
-        w[B1 + i] = -u * u * u / length
-        w[B2 + i] = log(_BLEND / z2)
-        w[B3 + i] = 0.0
-        w[B6 + i] = 0.0
-        w[B4 + i] = 1.0 if differs else 0.0
-        w[B5 + i] = 1.0 if differs else 0.0
-        active += 1.0 if differs else 0.0
-    step = 0
-    while active > 0.0 and step < _STEPS:
-        step += 1
-        last = 1.0 if step == _STEPS else 0.0
-        settled = 1.0 if step >= 3 else 0.0
+    for sign in range(2):
+        stable = sign == 1
+        m = 0
         for i in range(n):
-            u = w[A0 + i]
-            length = w[A1 + i]
-            going = w[B4 + i]
-            flux = w[B1 + i]
-            change = w[B3 + i]
-            diverging = (length < 0.0) & (settled > 0.0) & (change > w[B6 + i])
-            un = w[B0 + i] / (w[B2 + i] - _profile(length, _BLEND))
-            ln = -un * un * un / flux
-            ratio = un / u
-            turned = ratio <= 0.0
-            step_change = abs(un - u)
-            done = (step_change <= 0.015 * un) | (last > 0.0)
-            flux_new = flux * power(ratio, 0.8 if flux < 0.0 else 0.1)
-            on = going > 0.0
-            moved = on & (not diverging)
-            w[A0 + i] = un if moved else u
-            w[A1 + i] = ln if moved else length
-            w[B1 + i] = flux_new if moved else flux
-            w[B6 + i] = change if moved else w[B6 + i]
-            w[B3 + i] = step_change if moved else change
-            w[B5 + i] = 0.0 if (on & (diverging | turned)) else w[B5 + i]
-            w[B4 + i] = 0.0 if (diverging | turned | done) else going
-        active = 0.0
-        for i in range(n):
-            active += w[B4 + i]
-    for i in range(n):
-        u = w[A0 + i]
-        length = w[A1 + i]
-        limited = w[B5 + i] > 0.0
-        bound = max(length, 5.0) if length > 0.0 else min(length, -5.0)
-        w[A1 + i] = bound if limited else length
-        w[A0 + i] = max(u, 0.06) if limited else u
+            if (w[A1 + i] > 0.0) == stable and abs(w[A2 + i] - w[A3 + i]) >= 0.1 * w[A2 + i]:
+                order[m] = i
+                w[B0 + m] = w[A0 + i]
+                w[B1 + m] = w[A1 + i]
+                w[B2 + m] = w[A2 + i]
+                w[B4 + m] = w[A3 + i]
+                m += 1
+        if m == 0:
+            continue
+        padded = (m + 7) & ~7
+        for j in range(m, padded):
+            w[B0 + j] = w[B0 + m - 1]
+            w[B1 + j] = w[B1 + m - 1]
+            w[B2 + j] = w[B2 + m - 1]
+            w[B4 + j] = w[B4 + m - 1]
+        if stable:
+            _start(w, padded, True)
+        else:
+            _start(w, padded, False)
+        step = 0
+        while m > 0:
+            step += 1
+            last = 1.0 if step >= _STEPS else 0.0
+            if stable:
+                _sweep_stable(w, padded, last)
+            else:
+                _sweep_unstable(w, padded, 1.0 if step >= 3 else 0.0, last)
+            going = 0
+            for j in range(m):
+                end = w[B6 + j]
+                if end == 0.0:
+                    if going < j:
+                        order[going] = order[j]
+                        w[B0 + going] = w[B0 + j]
+                        w[B1 + going] = w[B1 + j]
+                        w[B2 + going] = w[B2 + j]
+                        w[B3 + going] = w[B3 + j]
+                        w[B4 + going] = w[B4 + j]
+                        w[B5 + going] = w[B5 + j]
+                        w[B7 + going] = w[B7 + j]
+                    going += 1
+                else:
+                    i = order[j]
+                    u = w[B0 + j]
+                    length = w[B1 + j]
+                    if end == 1.0:
+                        length = max(length, 5.0) if length > 0.0 else min(length, -5.0)
+                        u = max(u, 0.06)
+                    w[A0 + i] = u
+                    w[A1 + i] = length
+            m = going
+            padded = (m + 7) & ~7

@@ -8,7 +8,6 @@ import math
 from kernels.jit import njit
 from kernels.nitrogen.exact.elementary import exp, power
 from kernels.nitrogen.exact.lanes import (
-    A0,
     A1,
     A2,
     A3,
@@ -29,7 +28,7 @@ from kernels.nitrogen.exact.lanes import (
     B8,
     B9,
 )
-from kernels.nitrogen.exact.surface_layer import log_wind
+from kernels.nitrogen.exact.surface_layer import log_wind, stable_wind, unstable_wind
 
 __all__ = ["sigma_z"]
 
@@ -37,81 +36,116 @@ _LEVEL = 0.69  # share of sigma_z at which the wind is taken
 _EVALUATIONS = 13
 
 
+@njit(forceinline=True)
+def _evaluate(w, i, u, k, share, final):
+    """One evaluation in lane i with wind ``u`` and diffusivity ``k``; moves the heights of both. A1 = 2 ends it."""
+    h = w[B3 + i]
+    zi = w[B4 + i]
+    zu = w[B7 + i]
+    memory = w[B9 + i]
+    last = w[A1 + i]
+    sz = math.sqrt(2.0 * k * w[B5 + i] / u)
+    w[A2 + i] = sz
+    stop = (last > 0.0) | (final > 0.0)
+    s = _LEVEL * sz
+    half = 0.5 * zi
+    # plume fills half the mixing layer
+    full = s >= half
+    # plume still elevated
+    elevated = s <= h
+    zn = h - sz
+    low = zn < 0.5 * h
+    far = abs(zn - memory) > 0.1 * zn
+    mixed = 0.4 * zn + 0.6 * memory
+    zk_up = 0.5 * h if low else (mixed if far else zn)
+    last_up = low | (abs(zn - memory) <= 0.1 * zn) | (mixed > half) | (mixed > h + s)
+    memory_up = memory if low else (mixed if far else memory)
+    # plume on the ground
+    settled = abs(zu - s) <= 0.1 * zu
+    zu_on = max(zu + 0.6 * (s - zu), h)
+    over = zu_on > half
+    zu_on = half if over else zu_on
+    zu_new = half if full else (h if elevated else zu_on)
+    zk_new = share * half if full else (zk_up if elevated else share * zu_on)
+    final_up = 1.0 if last_up else 0.0
+    final_on = 1.0 if over else 0.0
+    last_new = 1.0 if full else (final_up if elevated else final_on)
+    stays = 0.0 if (full | elevated) else (1.0 if settled else 0.0)
+    w[B7 + i] = zu_new
+    w[B8 + i] = zk_new
+    w[B9 + i] = memory if full else (memory_up if elevated else memory)
+    w[A1 + i] = 2.0 if (stop | (stays > 0.0)) else last_new
+
+
 @njit
-def _surface(w, n):
+def _sweep_unstable(w, n, final):
+    for i in range(n):
+        us = w[B0 + i]
+        length = w[B1 + i]
+        zk = w[B8 + i]
+        u = unstable_wind(us, length, w[B2 + i], w[B7 + i])
+        room = max(1.0 - zk / w[B4 + i], 0.0)
+        k = 0.35 * us * zk * math.sqrt(1.0 - 9.0 * zk / length) / 0.74 * room * math.sqrt(room)
+        _evaluate(w, i, u, k, 0.75, final)
+
+
+@njit
+def _sweep_stable(w, n, final):
+    for i in range(n):
+        us = w[B0 + i]
+        length = w[B1 + i]
+        zk = w[B8 + i]
+        u = stable_wind(us, length, w[B2 + i], w[B7 + i])
+        k = 0.35 * us * zk * (1.2 if length >= 30.0 else 2.4) / (0.74 + 4.7 * zk / length)
+        _evaluate(w, i, u, k, 1.0, final)
+
+
+@njit
+def _surface(w, order, m, result, unstable):
     """Surface layer: sz = sqrt(2 K x/u(zu)), with the heights of u and K following the growing plume.
 
-    Rows: B0 u* [m/s], B1 L [m], B2 z0 [m], B3 height h' [m], B4 zi [m], B5 x [m], B6 its logarithm; result B5.
-    Scratch B7 zu, B8 zK, B9 memory, A0 1 while going, A1 1 when the next evaluation is the last.
+    Rows: B0 u* [m/s], B1 L [m], B2 z0 [m], B3 height h' [m], B4 zi [m], B5 x [m], B6 its logarithm, of ``m`` lanes
+    of one sign of L; the result goes to row ``result`` of lane ``order``. Scratch B7 zu, B8 zK, B9 memory, A1 1
+    when the next evaluation is the last. Lanes that go on are packed together.
     """
-    for i in range(n):
-        unstable = w[B1 + i] < 0.0
-        z = (0.07 if unstable else 0.04) * exp((0.8 if unstable else 0.7) * w[B6 + i])
+    padded = (m + 7) & ~7
+    factor = 0.07 if unstable else 0.04
+    exponent = 0.8 if unstable else 0.7
+    for i in range(padded):
+        z = factor * exp(exponent * w[B6 + i])
         z = min(max(z, w[B3 + i]), 0.5 * w[B4 + i])
         w[B7 + i] = z
         w[B8 + i] = z
         w[B9 + i] = z
-        w[A0 + i] = 1.0
         w[A1 + i] = 0.0
-        w[A2 + i] = 0.0
     count = 0
-    active = 1.0
-    while active > 0.0:
+    while m > 0:
         final = 1.0 if count >= _EVALUATIONS else 0.0
-        for i in range(n):
-            us = w[B0 + i]
-            length = w[B1 + i]
-            h = w[B3 + i]
-            zi = w[B4 + i]
-            zu = w[B7 + i]
-            zk = w[B8 + i]
-            memory = w[B9 + i]
-            unstable = length < 0.0
-            u = log_wind(us, length, w[B2 + i], zu)
-            room = max(1.0 - zk / zi, 0.0)
-            growth = math.sqrt(max(1.0 - 9.0 * zk / length, 0.0)) / 0.74 * room * math.sqrt(room)
-            calm = (1.2 if length >= 30.0 else 2.4) / (0.74 + 4.7 * zk / length)
-            k = 0.35 * us * zk * (growth if unstable else calm)
-            sz = math.sqrt(2.0 * k * w[B5 + i] / u)
-            going = w[A0 + i] > 0.0
-            w[A2 + i] = sz if going else w[A2 + i]
-            stop = (w[A1 + i] > 0.0) | (final > 0.0)
-            s = _LEVEL * sz
-            half = 0.5 * zi
-            share = 0.75 if unstable else 1.0
-            # plume fills half the mixing layer
-            full = s >= half
-            # plume still elevated
-            elevated = s <= h
-            zn = h - sz
-            low = zn < 0.5 * h
-            far = abs(zn - memory) > 0.1 * zn
-            mixed = 0.4 * zn + 0.6 * memory
-            zk_up = 0.5 * h if low else (mixed if far else zn)
-            last_up = low | (not far) | (mixed > half) | (mixed > h + s)
-            memory_up = memory if low else (mixed if far else memory)
-            # plume on the ground
-            moves = abs(zu - s) > 0.1 * zu
-            zu_on = max(zu + 0.6 * (s - zu), h)
-            over = zu_on > half
-            zu_on = half if over else zu_on
-            zu_new = half if full else (h if elevated else zu_on)
-            zk_new = share * half if full else (zk_up if elevated else share * zu_on)
-            last_new = full | (elevated & last_up) | ((not elevated) & over)
-            memory_new = memory_up if (elevated & (not full)) else memory
-            finished = stop | ((not full) & (not elevated) & (not moves))
-            keep = (not going) | finished
-            w[B7 + i] = zu if keep else zu_new
-            w[B8 + i] = zk if keep else zk_new
-            w[B9 + i] = memory if keep else memory_new
-            w[A1 + i] = 1.0 if last_new else 0.0
-            w[A0 + i] = 0.0 if keep else 1.0
+        if unstable:
+            _sweep_unstable(w, padded, final)
+        else:
+            _sweep_stable(w, padded, final)
         count += 1
-        active = 0.0
-        for i in range(n):
-            active += w[A0 + i]
-    for i in range(n):
-        w[B5 + i] = w[A2 + i]
+        going = 0
+        for j in range(m):
+            if w[A1 + j] == 2.0:
+                w[result + order[j]] = w[A2 + j]
+                continue
+            if going < j:
+                order[going] = order[j]
+                w[B0 + going] = w[B0 + j]
+                w[B1 + going] = w[B1 + j]
+                w[B2 + going] = w[B2 + j]
+                w[B3 + going] = w[B3 + j]
+                w[B4 + going] = w[B4 + j]
+                w[B5 + going] = w[B5 + j]
+                w[B7 + going] = w[B7 + j]
+                w[B8 + going] = w[B8 + j]
+                w[B9 + going] = w[B9 + j]
+                w[A1 + going] = w[A1 + j]
+            going += 1
+        m = going
+        padded = (m + 7) & ~7
 
 
 @njit
@@ -137,7 +171,8 @@ def _upper(w, n):
         convective = 0.7 * ws * x / u * spread
         s = _LEVEL * convective
         again = log_wind(us, length, z0, min(s, half) if s > 0.0 else h)
-        convective = 0.7 * ws * x / again * spread if ((h < half) & (s > h)) else convective
+        renewed = 0.7 * ws * x / again * spread
+        convective = renewed if ((h < half) & (s > h)) else convective
         # neutral, one re-evaluation
         scale = min(max(150.0 - 2000.0 / length, 10.0), 400.0)
         room = max(1.0 - h / zi, 0.0)
@@ -196,10 +231,8 @@ def sigma_z(w, order, result, n):
                 order[m] = i
                 m += 1
         if m > 0:
-            padded = _gather(w, order, m)
-            _surface(w, padded)
-            for j in range(m):
-                w[result + order[j]] = w[B5 + j]
+            _gather(w, order, m)
+            _surface(w, order, m, result, sign == 0)
     m = 0
     for i in range(n):
         if w[A6 + i] / (0.1 * w[A7 + i]) - 0.5 > 0.0:
