@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
+from kernels.nitrogen import hexagons
 from twin import nitrogen
 from twin.errors import ConfigError, DataError
 from twin.nitrogen import Conversion, Grid, Map, Roads, Switches
@@ -56,7 +58,7 @@ def deposit(
     weather
         Climatology: OPS file or its decoded CSV.
     receptors
-        Receptor file, .rcp or .csv (name, x, y in m RD).
+        Receptor file, .rcp or .csv (name, x, y in m RD), or hexagons: the AERIUS hexagons within --reach.
     substance
         NH3 or NOx.
     z0
@@ -145,7 +147,7 @@ def deposit_case(
         substance = substance or arguments["substance"]
     arguments["substance"] = substance
     climate = read_climatology(weather if weather is not None else _weather(control), year=year)
-    places = read_rcp(receptors) if receptors is not None else _receptors(control)
+    places = _places(receptors, sources, reach) if receptors is not None else _receptors(control)
     arguments["z0"] = _value(z0, "--z0") if z0 is not None else _roughness(control)
     arguments["land_use"] = _land_use(landuse, control)
     arguments["background"] = _background(background, control)
@@ -206,6 +208,19 @@ def _weather(control: Control | None) -> Path:
             "region's file in MTFILE, or give --weather"
         )
     return control.file("MTFILE")
+
+
+def _places(receptors: str | Path, sources, reach: float | None):
+    """Receptors of a file, or the AERIUS hexagons within reach of the sources."""
+    if str(receptors) != "hexagons":
+        return read_rcp(receptors)
+    if reach is None:
+        raise ConfigError("--receptors hexagons needs --reach KM (25 in Dutch permits): how far from the sources")
+    number = hexagons.hexagons_within(sources["x"].to_numpy(), sources["y"].to_numpy(), 1000.0 * reach)
+    if number.size == 0:
+        raise DataError("no AERIUS hexagon lies within reach of the sources; check their coordinates (m RD)")
+    x, y = hexagons.centres(number)
+    return pd.DataFrame({"name": number.astype(str), "x": x, "y": y})
 
 
 def _receptors(control: Control | None):
