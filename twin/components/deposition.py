@@ -306,7 +306,7 @@ class Deposition(Component):
         aerosol = aerosol_velocity(air.friction_velocity, air.obukhov_length, ra)
         acid = nitric_acid_share(nh3_ppb)
         nitrate = acid / (ra + NITRIC_ACID_RESISTANCE) + (1.0 - acid) * aerosol
-        wash = aerosol_scavenging(intensity, duration, air.mixing_height)
+        wash = aerosol_scavenging(intensity, air.mixing_height)
         conversions = (
             nox_conversion(float(s.radiation[h]), share, sine <= 0.0),
             ammonia_conversion(nh3_ppb, no2_ppb, so2_ppb),
@@ -314,8 +314,8 @@ class Deposition(Component):
         uptakes = CLOUD_UPTAKE_NOX * share, CLOUD_UPTAKE_NH3
         result = []
         for k in (NOX, NH3):
-            gas = gas_scavenging(intensity, duration, GAS_DIFFUSIVITY[k], uptakes[k], air.mixing_height)
-            result.append(Rates(conversions[k], gas[0], gas[1], wash[0], wash[1], (nitrate, aerosol)[k]))
+            gas = gas_scavenging(intensity, GAS_DIFFUSIVITY[k], uptakes[k], air.mixing_height)
+            result.append(Rates(conversions[k], gas[0], gas[1], wash[0], wash[1], duration, (nitrate, aerosol)[k]))
         return result
 
     def _emissions(self, s: SimpleNamespace, substance: int, road: np.ndarray, h: int) -> list[tuple[int, np.ndarray]]:
