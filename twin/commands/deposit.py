@@ -18,6 +18,7 @@ from twin.nitrogen import Conversion, Grid, Map, Roads, Switches
 from twin.readers.brn import read_brn
 from twin.readers.climatology import read_climatology
 from twin.readers.ctr import Control, read_ctr
+from twin.readers.imaer import read_imaer
 from twin.readers.raster_map import read_map
 from twin.readers.rcp import read_rcp
 
@@ -45,14 +46,15 @@ def deposit(
     mode: str = "exact",
     check: int = 200,
     reach: float | None = None,
+    release_height: float | None = None,
     threads: int | None = None,
 ) -> int:
-    """Compute nitrogen deposition as an OPS control file (.ctr) or emission file (.brn) says; flags override it.
+    """Compute nitrogen deposition as a control file (.ctr) or a file of sources (.brn, .gml) says; flags override it.
 
     Parameters
     ----------
     case
-        Control file or emission file.
+        OPS control file (.ctr), OPS emission file (.brn) or IMAER file (.gml).
     out
         Result: .csv (columns of the field) or .h5.
     weather
@@ -79,6 +81,8 @@ def deposit(
         Number of random pairs that fast mode recomputes exactly for its error estimate.
     reach
         Greatest distance in km from source to receptor; without it all pairs count.
+    release_height
+        Height in m of the GML features that carry none (ships, mobile machines).
     threads
         Number of threads; results do not depend on it.
     """
@@ -97,6 +101,7 @@ def deposit(
         mode=mode,
         check=check,
         reach=reach,
+        release_height=release_height,
         threads=threads,
     )
     from rich.console import Console
@@ -121,6 +126,7 @@ def deposit_case(
     mode: str = "exact",
     check: int = 200,
     reach: float | None = None,
+    release_height: float | None = None,
     threads: int | None = None,
 ) -> dict[str, Any]:
     """Run ``twin deposit`` and return its summary; see :func:`deposit` for the options."""
@@ -136,12 +142,13 @@ def deposit_case(
         arguments["reach"] = 1000.0 * reach
     control = read_ctr(case) if case.suffix.lower() == ".ctr" else None
     if control is None:
-        if case.suffix.lower() != ".brn":
-            raise ConfigError(f"{case}: give an OPS control file (.ctr) or emission file (.brn)")
+        if case.suffix.lower() not in {".brn", ".gml"}:
+            raise ConfigError(f"{case}: give an OPS control file (.ctr), emission file (.brn) or IMAER file (.gml)")
         for name, value in {"--weather": weather, "--receptors": receptors, "--substance": substance}.items():
             if value is None:
-                raise ConfigError(f"{case}: an emission file alone does not say everything; give {name}")
-        sources = read_brn(case)
+                raise ConfigError(f"{case}: a file of sources alone does not say everything; give {name}")
+        gml = case.suffix.lower() == ".gml"
+        sources = read_imaer(case, str(substance), release_height) if gml else read_brn(case)
     else:
         sources = _apply_control(control, arguments)
         substance = substance or arguments["substance"]
