@@ -76,8 +76,9 @@ class Deposition(Component):
         "space or turns with height; buildings, snow cover and terrain; emission by the surface itself where the "
         "NH3 compensation point exceeds the background (exchange is zero there); dispersion within a cell; "
         "one travel time for all source heights in the losses by rain and conversion; secondary aerosol deposits "
-        "from the whole mixing layer with one regional velocity; beside an isolated source the cell-wide sinks can "
-        "leave a neighbouring cell below zero by up to about half a percent of the source cell's value"
+        "from the whole mixing layer with one regional velocity; a cell's sinks are spread over it, so that beside "
+        "an isolated source a cell can fall below zero, by at most a few percent of the hour's largest cell in stable "
+        "light wind and far less otherwise: nothing is cut off, the mass stays right"
     )
 
     class Options(ComponentOptions):
