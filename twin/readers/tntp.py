@@ -170,7 +170,7 @@ def read_network(path: str | Path) -> TntpNetwork:
         node_id,
         np.searchsorted(node_id, tail).astype(np.int32),
         np.searchsorted(node_id, head).astype(np.int32),
-        *(np.ascontiguousarray(column[c]) for c in COLUMNS[2:]),
+        *(np.ascontiguousarray(column[c]) for c in COLUMNS[2:]),  # type: ignore[arg-type]
         metadata=metadata,
     )
 
