@@ -210,6 +210,7 @@ def _writer(simulation: Simulation, target: Path, saved: Path, resume: bool, pro
         return RunWriter.append(target, simulation.tick // simulation.output_ticks)
     saved.unlink(missing_ok=True)
     times = np.array([t.replace(tzinfo=None) for t in simulation.output_times], dtype="datetime64[s]")
+    length = np.timedelta64(simulation.output_ticks * simulation.clock.base, "s")
     return RunWriter.create(
         target,
         simulation.world,
@@ -217,6 +218,7 @@ def _writer(simulation: Simulation, target: Path, saved: Path, resume: bool, pro
         times,
         provenance,
         significant_bits=simulation.config.output.significant_bits,
+        bounds=np.column_stack([times, times + length]),
     )
 
 
