@@ -143,7 +143,7 @@ def newton_lane(
             return COLLAPSED, iteration, math.inf
         _apply(n, f, 0.0 if decoupled else largest, vr, vi)
         worst = _mismatch(n, row, column, g, b, kind, p, q, p1, q1, p2, q2, vr, vi, f, s)
-        if not decoupled and largest * largest < tolerance and largest < 1e-3:
+        if not decoupled and largest * largest < 0.01 * tolerance and largest < 1e-3:
             # quadratic convergence: the error left is of the order of the step squared
             for i in range(n):
                 if not vr[i] * vr[i] + vi[i] * vi[i] >= COLLAPSE_VOLTAGE * COLLAPSE_VOLTAGE:
