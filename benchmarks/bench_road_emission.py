@@ -34,9 +34,7 @@ def test_emission_step(benchmark, case):
         urban_speed_class(
             case["time"], case["length"], case["limit"], case["method"], edges, 60.0, classes, speed_class
         )
-        link_emission(
-            case["flow"], case["length"], case["method"], speed_class, stagnation, case["factor"], emission
-        )
+        link_emission(case["flow"], case["length"], case["method"], speed_class, stagnation, case["factor"], emission)
 
     step()
     benchmark(step)

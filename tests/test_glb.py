@@ -73,7 +73,7 @@ def test_unknown_field_and_step_are_refused_by_name(run, tmp_path):
         export_glb(run, tmp_path / "a.glb", 0, "bus_load")
     with pytest.raises(RecordError, match=r"choose 0\.\.2"):
         export_glb(run, tmp_path / "a.glb", 3)
-    with pytest.raises(RecordError, match="no format"):
+    with pytest.raises(RecordError, match="exactly one format"):
         export_run(run)
     assert not list(tmp_path.iterdir())
     assert "run.glb" in export_run(run, glb=True, out=tmp_path / "run.glb")

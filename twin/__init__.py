@@ -23,7 +23,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "run": "twin.session",
     "build": "twin.session",
-    "open_run": "twin.records",
+    "open_run": "twin.analysis",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

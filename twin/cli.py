@@ -28,6 +28,7 @@ for _name, _place in {
     "validate": "twin.commands.validate:validate_run",
     "repair": "twin.commands.validate:repair_run",
     "export": "twin.commands.export:export_run",
+    "view": "twin.commands.view:view",
 }.items():
     app.command(_place, name=_name)
 

@@ -14,11 +14,12 @@ import xarray as xr
 
 from kernels.jit import cache_directory
 from twin import checkpoint
+from twin.analysis import open_run
 from twin.config import BUILT_IN, Configuration, load
 from twin.errors import ConfigError, ResumeError
 from twin.progress import RunProgress, stage
 from twin.provenance import code_hash, git_commit, versions
-from twin.records import RunWriter, open_run
+from twin.records import RunWriter
 from twin.scenario import Scenario, load_scenario
 from twin.simulation import Simulation
 from twin.world import build_world

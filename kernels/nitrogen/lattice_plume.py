@@ -25,12 +25,21 @@ import scipy.fft
 
 from kernels.jit import njit
 
-__all__ = ["SUBDIVISIONS", "TABLE_STEPS", "LatticeFFT", "assemble_kernels", "corner_stream", "edge_export", "resample"]
+__all__ = [
+    "SUBDIVISIONS",
+    "TABLE_STEPS",
+    "LatticeFFT",
+    "assemble_kernels",
+    "clear_kernels",
+    "corner_stream",
+    "edge_export",
+    "resample",
+]
 
 TABLE_STEPS = 8  # table intervals per cell
 NEAR = 8  # cells around the source in which the source is spread over its cell point by point
 SUBDIVISIONS = 4  # points per side of the source cell
-SATURATED = 8.0  # standard deviations beyond which the plume has no mass (1e-15)
+SATURATED = 5.0  # standard deviations beyond which the plume ends; the 3e-7 outside goes through the last face
 SQRT_HALF = math.sqrt(0.5)
 
 
@@ -141,19 +150,24 @@ def _centroid(z1: float, z2: float, flux: float) -> float:
 
 @njit
 def _far_face(s1, n1, s2, n2, flux, coefficient, rounding, wide, table, inverse_step, out):
+    """Table values times flux through one face away from the source; whether there are any."""
     if abs(flux) < 1.0e-13 or (s1 <= 0.0 and s2 <= 0.0):
-        return
-    middle = 0.5 * (s1 + s2)
-    s = middle
+        return False
+    s = 0.5 * (s1 + s2)
     if s1 > 0.0 and s2 > 0.0:
-        sigma = _spread(middle, coefficient, rounding, wide)
+        sigma = _spread(s, coefficient, rounding, wide)
         s = s1 + (s2 - s1) * _centroid(n1 / sigma, n2 / sigma, flux)
+    out[:] = 0.0
     _look_up(table, max(s, 0.0), inverse_step, flux, out)
+    return True
 
 
 @njit
 def _near_face(s1, n1, s2, n2, cell_size, towards_x, towards_y, coefficient, rounding, table, inverse_step, out):
+    """As :func:`_far_face` near the source: the mean over points of the source cell."""
     share = 1.0 / (SUBDIVISIONS * SUBDIVISIONS)
+    out[:] = 0.0
+    some = False
     for p in range(SUBDIVISIONS):
         py = ((p + 0.5) / SUBDIVISIONS - 0.5) * cell_size
         for q in range(SUBDIVISIONS):
@@ -181,6 +195,25 @@ def _near_face(s1, n1, s2, n2, cell_size, towards_x, towards_y, coefficient, rou
             sigma = _spread(0.5 * (a1 + a2), coefficient, rounding, 0.0)
             s = a1 + (a2 - a1) * _centroid(b1 / sigma, b2 / sigma, _normal(b2 / sigma) - _normal(b1 / sigma))
             _look_up(table, s, inverse_step, flux * share, out)
+            some = True
+    return some
+
+
+@njit
+def clear_kernels(kernels: np.ndarray, span: np.ndarray) -> None:
+    """Set to zero what :func:`assemble_kernels` wrote, as ``span`` says, and empty ``span``.
+
+    Args:
+        kernels: (k, P, Q).
+        span: (P, 2) first and last column offset written in each row; first > last: none.
+    """
+    columns = kernels.shape[2]
+    for row in range(span.shape[0]):
+        for k in range(kernels.shape[0]):
+            for offset in range(span[row, 0], span[row, 1] + 1):
+                kernels[k, row, offset % columns] = 0.0
+        span[row, 0] = columns
+        span[row, 1] = -columns
 
 
 @njit
@@ -196,7 +229,8 @@ def assemble_kernels(
     kernels: np.ndarray,
     through_x: np.ndarray,
     through_y: np.ndarray,
-    above: np.ndarray,
+    span: np.ndarray,
+    faces: np.ndarray,
 ) -> None:
     """Add the plume of one wind direction to the kernels of all tables.
 
@@ -210,76 +244,98 @@ def assemble_kernels(
         through_x: (e, 2 ny - 1, 2 nx) of the last e tables, the flux in +x through the faces between corners (a, b)
             and (a+1, b).
         through_y: (e, 2 ny, 2 nx - 1) the same in +y through the faces between corners (a, b) and (a, b+1).
-        above: (2, 2 nx, k + e) scratch: values on the faces below and above a row.
+        span: (P, 2) first and last column offset written in each row, widened; see :func:`clear_kernels`.
+        faces: (2, 2 nx, k + e) scratch, finite: values on the faces below and above a row.
     """
     ny = stream.shape[0] // 2
     nx = stream.shape[1] // 2
     nk = kernels.shape[0]
     ne = through_x.shape[0]
     nt = nk + ne
+    rows, columns = kernels.shape[1], kernels.shape[2]
     inverse_step = TABLE_STEPS / cell_size
     wide = cell_size * cell_size / 12.0
-    left = np.zeros(nt)
-    right = np.zeros(nt)
+    across = np.zeros((2, nt))  # values on the faces left and right of a cell
+    filled = np.zeros((2, 2 * nx), np.bool_)  # whether the faces below and above hold values
     for a in range(2 * ny):
         y = (a - ny + 0.5) * cell_size
         new = a % 2
-        # horizontal faces at this height
-        for b in range(2 * nx - 1):
-            above[new, b, :] = 0.0
+        old = 1 - new
+        near_row = abs(a - ny + 0.5) < NEAR + 1
+        for b in range(2 * nx - 1):  # horizontal faces at this height
             flux = stream[a, b] - stream[a, b + 1]
+            near = near_row and abs(b - nx + 1) < NEAR + 1
+            filled[new, b] = False
+            if flux == 0.0 and not near:
+                continue
             x = (b - nx + 0.5) * cell_size
-            s1 = x * towards_x + y * towards_y
-            n1 = y * towards_x - x * towards_y
-            # from the right corner to the left: flux in +y is psi(left) - psi(right)
-            s2 = s1 + cell_size * towards_x
-            n2 = n1 - cell_size * towards_y
-            if abs(a - ny + 0.5) < NEAR + 1 and abs(b - nx + 1) < NEAR + 1:
-                _near_face(
-                    s2,
-                    n2,
-                    s1,
-                    n1,
-                    cell_size,
-                    towards_x,
-                    towards_y,
-                    coefficient,
-                    rounding,
-                    table,
-                    inverse_step,
-                    above[new, b],
+            # from the right corner to the left: the flux in +y is psi(left) - psi(right)
+            s2 = x * towards_x + y * towards_y
+            n2 = y * towards_x - x * towards_y
+            s1 = s2 + cell_size * towards_x
+            n1 = n2 - cell_size * towards_y
+            out = faces[new, b]
+            if near:
+                filled[new, b] = _near_face(
+                    s1, n1, s2, n2, cell_size, towards_x, towards_y, coefficient, rounding, table, inverse_step, out
                 )
             else:
-                _far_face(s2, n2, s1, n1, flux, coefficient, rounding, wide, table, inverse_step, above[new, b])
-            for e in range(ne):
-                through_y[e, a, b] += weight * above[new, b, nk + e]
+                filled[new, b] = _far_face(s1, n1, s2, n2, flux, coefficient, rounding, wide, table, inverse_step, out)
+            if filled[new, b]:
+                for e in range(ne):
+                    through_y[e, a, b] += weight * out[nk + e]
         if a == 0:
             continue
         # vertical faces between the heights a - 1 and a, and the cells between them
         y -= cell_size
-        row = (a - ny) % kernels.shape[1]
+        row = (a - ny) % rows
+        near_row = abs(a - ny) < NEAR + 1
+        left = False
         for b in range(2 * nx):
-            right[:] = 0.0
-            x = (b - nx + 0.5) * cell_size
             flux = stream[a, b] - stream[a - 1, b]
-            s1 = x * towards_x + y * towards_y
-            n1 = y * towards_x - x * towards_y
-            s2 = s1 + cell_size * towards_y
-            n2 = n1 + cell_size * towards_x
-            if abs(a - ny) < NEAR + 1 and abs(b - nx + 0.5) < NEAR + 1:
-                _near_face(
-                    s1, n1, s2, n2, cell_size, towards_x, towards_y, coefficient, rounding, table, inverse_step, right
-                )
-            else:
-                _far_face(s1, n1, s2, n2, flux, coefficient, rounding, wide, table, inverse_step, right)
-            for e in range(ne):
-                through_x[e, a - 1, b] += weight * right[nk + e]
-            if b > 0:
-                column = (b - nx) % kernels.shape[2]
+            near = near_row and abs(b - nx + 0.5) < NEAR + 1
+            right = False
+            out = across[b % 2]
+            if near or flux != 0.0:
+                x = (b - nx + 0.5) * cell_size
+                s1 = x * towards_x + y * towards_y
+                n1 = y * towards_x - x * towards_y
+                s2 = s1 + cell_size * towards_y
+                n2 = n1 + cell_size * towards_x
+                if near:
+                    right = _near_face(
+                        s1,
+                        n1,
+                        s2,
+                        n2,
+                        cell_size,
+                        towards_x,
+                        towards_y,
+                        coefficient,
+                        rounding,
+                        table,
+                        inverse_step,
+                        out,
+                    )
+                else:
+                    right = _far_face(s1, n1, s2, n2, flux, coefficient, rounding, wide, table, inverse_step, out)
+            if right:
+                for e in range(ne):
+                    through_x[e, a - 1, b] += weight * out[nk + e]
+            if b > 0 and (left or right or filled[new, b - 1] or filled[old, b - 1]):
+                span[row, 0] = min(span[row, 0], b - nx)
+                span[row, 1] = max(span[row, 1], b - nx)
+                wr = weight if right else 0.0
+                wl = weight if left else 0.0
+                wt = weight if filled[new, b - 1] else 0.0
+                wb = weight if filled[old, b - 1] else 0.0
+                column = (b - nx) % columns
+                other = across[1 - b % 2]
+                top = faces[new, b - 1]
+                bottom = faces[old, b - 1]
                 for k in range(nk):
-                    value = right[k] - left[k] + above[new, b - 1, k] - above[1 - new, b - 1, k]
-                    kernels[k, row, column] += weight * value
-            left[:] = right
+                    kernels[k, row, column] += wr * out[k] - wl * other[k] + wt * top[k] - wb * bottom[k]
+            left = right
 
 
 @njit
@@ -325,14 +381,31 @@ class LatticeFFT:
         self.columns = scipy.fft.next_fast_len(2 * nx - 1, real=True)
         self.spectrum_shape = (self.rows, self.columns // 2 + 1)
 
-    def forward(self, field: np.ndarray) -> np.ndarray:
-        """Spectrum (rows, columns // 2 + 1) of a field (ny, nx) set in zeros."""
-        half = scipy.fft.rfft(field, n=self.columns, axis=1, workers=1)
-        return scipy.fft.fft(half, n=self.rows, axis=0, workers=1)
+    def forward(self, field: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Spectrum (rows, columns // 2 + 1) of a field (ny, nx) set in zeros; returns ``out``."""
+        out[: self.ny] = scipy.fft.rfft(field, n=self.columns, axis=1, workers=1)
+        out[self.ny :] = 0.0
+        return self._columns(out)
 
-    def kernel(self, kernel: np.ndarray) -> np.ndarray:
-        """Spectrum of a kernel (rows, columns) with offsets modulo rows and columns."""
-        return scipy.fft.rfft2(kernel, workers=1)
+    def _columns(self, out: np.ndarray) -> np.ndarray:
+        done = scipy.fft.fft(out, axis=0, workers=1, overwrite_x=True)
+        if not np.shares_memory(done, out):
+            out[...] = done
+        return out
+
+    def spectrum(self, field: np.ndarray) -> np.ndarray:
+        """New array with the spectrum of a field (ny, nx)."""
+        return self.forward(field, np.empty(self.spectrum_shape, complex))
+
+    def kernel(self, kernel: np.ndarray, span: np.ndarray, out: np.ndarray) -> None:
+        """Spectrum ``out`` of a kernel (rows, columns), offsets modulo rows and columns, zero but in ``span``."""
+        used = np.flatnonzero(span[:, 0] <= span[:, 1])
+        # the rows wrap: those of offsets up to zero lie at the end
+        ends = np.flatnonzero(np.diff(used) > 1)
+        out[...] = 0.0
+        for block in np.split(used, ends + 1):
+            out[block[0] : block[-1] + 1] = scipy.fft.rfft(kernel[block[0] : block[-1] + 1], axis=1, workers=1)
+        self._columns(out)
 
     def backward(self, spectrum: np.ndarray, out: np.ndarray) -> None:
         """Field (ny, nx) of a spectrum, which is destroyed."""

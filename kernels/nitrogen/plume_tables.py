@@ -8,12 +8,23 @@ from kernels.jit import njit
 from kernels.nitrogen.surface_layer import wind_speed
 from kernels.nitrogen.vertical_dispersion import vertical_spread
 
-__all__ = ["crosswind_coefficient", "exposure_table", "nodes", "removal_tables", "transport_wind", "vertical_density"]
+__all__ = [
+    "crosswind_coefficient",
+    "exposure_table",
+    "meander_coefficient",
+    "nodes",
+    "removal_tables",
+    "transport_wind",
+    "vertical_density",
+]
 
 NODES = 256  # per table, from FIRST_NODE on, with equal ratios
 FIRST_NODE = 0.5  # m
 LOWEST_TRANSPORT_WIND = 0.5  # m s-1: below it a plume has no direction
 PROFILE_TOP = 200.0  # m, above it the wind is taken as constant
+MEANDER_SPEED = 0.5  # m s-1
+LARGEST_MEANDER = 0.5  # rad, reached at 1 m/s; below it a plume has no sides
+STABLE_LENGTH = 100.0  # m, of L: below it air is fully stable
 WELL_MIXED = 1.6  # sigma_z over mixing height, above which the plume is uniform in height
 
 # Crosswind spread in open country, classes A..F: Briggs (1973), ATDL contribution 79; sigma_y = c x / sqrt(1 + 1e-4 x).
@@ -44,6 +55,22 @@ def crosswind_coefficient(obukhov_length: float, roughness_length: float) -> flo
             return _BRIGGS[c - 1] + (_BRIGGS[c] - _BRIGGS[c - 1]) * (inverse - below) / (above - below)
         below = above
     return _BRIGGS[5]
+
+
+@njit
+def meander_coefficient(obukhov_length: float, wind: float) -> float:
+    """Least sigma_y/x [1] of an hour's plume in stable air: slow sideways motions of 0.5 m/s (Hanna 1983).
+
+    J. Climate Appl. Meteor. 22, 1424-1430: the lateral velocity of an hour stays near 0.5 m/s however weak the wind.
+    It fades as 100 m / L towards neutral air, where the spread of :func:`crosswind_coefficient` holds it.
+
+    Args:
+        obukhov_length: [m]; no meander where negative.
+        wind: wind speed at 10 m [m s-1].
+    """
+    if obukhov_length < 0.0:
+        return 0.0
+    return min(MEANDER_SPEED / wind, LARGEST_MEANDER) * min(1.0, STABLE_LENGTH / obukhov_length)
 
 
 def nodes(reach: float) -> np.ndarray:

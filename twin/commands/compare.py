@@ -2,14 +2,24 @@
 
 from pathlib import Path
 
-from twin.analysis import compare
+from twin import analysis
 
 __all__ = ["compare_runs"]
 
 
-def compare_runs(run_a: str | Path, run_b: str | Path) -> str:
-    """Aligned table with units: A, B, difference and per cent."""
-    table = compare(run_a, run_b)
+def compare_runs(run_a: str | Path, run_b: str | Path, *, csv: Path | None = None) -> str:
+    """Compare two runs of one province, indicator by indicator, with units.
+
+    Parameters
+    ----------
+    run_a, run_b
+        Run files; the difference is B - A.
+    csv
+        Also write the table to this file.
+    """
+    table = analysis.compare(run_a, run_b)
+    if csv is not None:
+        table.to_csv(csv, index=False)
     width = max([len("indicator"), *table["indicator"].str.len()])
     unit = max([len("unit"), *table["unit"].str.len()])
     lines = [f"A  {run_a}", f"B  {run_b}", ""]

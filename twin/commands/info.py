@@ -11,11 +11,17 @@ from twin.records import find_run, open_run
 
 __all__ = ["info"]
 
-SHOWN = ("scenario", "run_id", "fingerprint", "seed", "git_commit", "versions", "host", "wall_seconds")
+SHOWN = ("scenario", "run_id", "config_hash", "seed", "git_commit", "versions", "host", "wall_seconds")
 
 
 def info(path: str | Path) -> str:
-    """Title, state, period, provenance, results with the range of the last step, and what is synthetic."""
+    """Say what a run file holds: state, period, provenance, results and what is synthetic.
+
+    Parameters
+    ----------
+    path
+        Run file, finished or in progress.
+    """
     file = find_run(path)
     run = open_run(file)
     data = run.to_dataset()

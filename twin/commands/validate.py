@@ -2,15 +2,21 @@
 
 from pathlib import Path
 
-from twin.records import find_run, validate
-from twin.records import repair as mend
+from twin import records
+from twin.records import find_run
 
 __all__ = ["repair_run", "validate_run"]
 
 
 def validate_run(path: str | Path) -> tuple[str, int]:
-    """Report of every broken rule and the exit code: 0 sound, 1 rules broken."""
-    found = validate(path)
+    """Check every rule of a run file; exit code 0 where it is sound, 1 where a rule is broken.
+
+    Parameters
+    ----------
+    path
+        Run file, finished or in progress.
+    """
+    found = records.validate(path)
     if not found:
         return f"{find_run(path)}: sound, no rule of a run file is broken", 0
     lines = [f"{find_run(path)}: {len(found)} violations", *(f"  {v}" for v in found)]
@@ -18,6 +24,12 @@ def validate_run(path: str | Path) -> tuple[str, int]:
 
 
 def repair_run(path: str | Path) -> tuple[str, int]:
-    """Report of what was mended and the exit code 0; damage that cannot be mended is a RecordError."""
-    changes = mend(path)
+    """Mend the counters of a run file after a crash; results are never filled in.
+
+    Parameters
+    ----------
+    path
+        Run file, finished or unfinished.
+    """
+    changes = records.repair(path)
     return "\n".join([f"{find_run(path)}: {'mended' if changes else 'sound, nothing to mend'}", *changes]), 0

@@ -37,6 +37,7 @@ from twin.errors import BudgetError, DataError
 __all__ = ["Deposition"]
 
 NOX, NH3 = 0, 1
+WATER = 6  # DEPAC land use
 SUBSTANCES = ("nox", "nh3")
 MOLAR_MASS = (units.NITROGEN_DIOXIDE, units.AMMONIA)  # NOx is counted as NO2
 ROAD = HeightClass(height=2.0, initial_spread=2.5)  # traffic mixes its exhaust over the height of the vehicles
@@ -130,6 +131,7 @@ class Deposition(Component):
         self._reach_of_link = np.bincount(s.cell_link, s.cell_share, minlength=len(s.nox))
         self._road = np.zeros(s.land_use.shape)
         self._emission = np.zeros(s.land_use.shape)
+        self._road_spectrum = np.zeros(self._plumes.fft.spectrum_shape, complex)
 
     def _set_surfaces(self, s: SimpleNamespace) -> None:
         if not (s.background_nh3 > 0).all():
@@ -144,7 +146,9 @@ class Deposition(Component):
         self._kinds, index = np.unique(kinds, axis=1, return_inverse=True)
         self._surface = np.asarray(index).reshape(s.land_use.shape)
         self._kinds[1] = 1.02 ** self._kinds[1]
-        self._region_roughness = float(np.exp(np.log(s.roughness).mean()))
+        # plumes feel the land: log mean over it, or over all where there is only water
+        land = s.land_use != WATER
+        self._region_roughness = float(np.exp(np.log(s.roughness[land] if land.any() else s.roughness).mean()))
         self._velocities = np.zeros((2, self._kinds.shape[1]))
         self._velocity = np.zeros(s.land_use.shape)
 
@@ -211,7 +215,7 @@ class Deposition(Component):
                         field,
                     )
                     if field.any():
-                        spectrum = self._plumes.fft.forward(field)
+                        spectrum = self._plumes.fft.spectrum(field)
                         self._maps[substance].append(SourceMap(c, int(profile), field, spectrum))
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
@@ -320,7 +324,8 @@ class Deposition(Component):
             s.cell_index, road[s.cell_link] * s.cell_share, minlength=self._road.size
         ).reshape(self._road.shape)
         self._emission[...] = self._road
-        spectra = [(0, self._plumes.fft.forward(self._road))]
+        self._plumes.fft.forward(self._road, self._road_spectrum)
+        spectra = [(0, self._road_spectrum)]
         for m in self._maps[substance]:
             factor = float(self._factors[m.profile, h])
             self._emission += factor * m.field

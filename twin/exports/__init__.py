@@ -1,5 +1,7 @@
 """Exports of run files to other formats."""
 
+from twin.exports.geo import export_cog, export_gpkg
 from twin.exports.glb import export_glb
+from twin.exports.tables import export_table
 
-__all__ = ["export_glb"]
+__all__ = ["export_cog", "export_glb", "export_gpkg", "export_table"]

@@ -43,6 +43,7 @@ CHUNK = 512  # cells along each side of a chunk of a lattice field
 ATTRIBUTE_LIMIT = 60_000  # bytes; an attribute of this format version must stay below 64 KiB
 LONG_TEXT = "provenance_"  # prefix of the dataset that holds a longer one
 LOCK_PATIENCE = 20.0  # s that a reader waits for the writer to close
+RECENT, RETRY = 10.0, 1.0  # s since the last write within which, and for how long, a failing open is tried again
 VEHICLE_CLASSES = ("light", "freight")
 
 # (group of the world, variable there, name at the root of the run file, dimensions)
@@ -229,7 +230,8 @@ def coordinates_hash(f: h5py.File) -> str:
 @contextmanager
 def open_shared(path: str | Path, patience: float = LOCK_PATIENCE) -> Iterator[h5py.File]:
     """Open a run file for a short read beside a live writer: wait while the writer holds it, then close at once."""
-    deadline = time.monotonic() + patience
+    begun = time.monotonic()
+    deadline = begun + patience
     pause = 0.002
     while True:
         try:
@@ -243,7 +245,11 @@ def open_shared(path: str | Path, patience: float = LOCK_PATIENCE) -> Iterator[h
         except FileNotFoundError as error:
             raise RecordError(f"{path}: no such run file; check the path, or run the configuration first") from error
         except OSError as error:
-            raise RecordError(_unreadable(Path(path), error)) from error
+            # HDF5 takes the size of a file before its lock, so that a file that just grew looks cut off; only an
+            # error that stays, or that of a file at rest, is one.
+            resting = Path(path).is_dir() or time.time() - Path(path).stat().st_mtime > RECENT
+            if resting or time.monotonic() > begun + RETRY:
+                raise RecordError(_unreadable(Path(path), error)) from error
         time.sleep(pause)
         pause = min(2 * pause, 0.05)
     with f:

@@ -84,7 +84,7 @@ def open_run(path: str | Path) -> xr.DataTree:
     coordinates += [n for n in ("time_bounds", "crs") if n in variables]
     tree = xr.Dataset(variables, attrs=attributes).set_coords(coordinates)
     tree = xr.decode_cf(tree, mask_and_scale=False, decode_coords=False)
-    run = xr.DataTree(tree.isel(time=slice(0, written)), name=str(attributes.get("title", path.stem)))
+    run = xr.DataTree(tree.isel(time=slice(0, written)), name=str(attributes.get("title", path.stem)).replace("/", " "))
     run.encoding["source"] = str(path)
     return run
 

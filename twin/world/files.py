@@ -12,14 +12,19 @@ from pydantic import BaseModel, ConfigDict
 from twin.catalog import Catalog
 from twin.errors import DataError
 from twin.readers.emission_factors import read_factors
+from twin.readers.etm import read_shares
 from twin.readers.greenhouses import read_greenhouses
 from twin.readers.od_matrix import read_xlsx_matrices
+from twin.readers.osm_power import read_osm_power
 from twin.readers.osm_roads import read_geopackage
+from twin.readers.pc4 import read_homes
 from twin.readers.rasters import read_raster
 from twin.readers.vectors import read_polygons
 from twin.readers.zone_polygons import read_municipalities, read_zones
 from twin.world.demand import VEHICLE_CLASSES, build_zones
+from twin.world.electricity import ElectricityRules, build_places
 from twin.world.lattice_layers import LandUseRules, LatticeSpec, build_lattice, cells_of
+from twin.world.power import synthesise
 from twin.world.receptors import ReceptorRules, build_receptors
 from twin.world.road_factors import build_factors
 from twin.world.road_rules import DemandRules, RoadRules, SkeletonRules, read_rules
@@ -59,6 +64,15 @@ class TrafficFiles(_Section):
     bev_share_reference: float
 
 
+class PowerFiles(_Section):
+    """Homes, curves and the high-voltage network."""
+
+    homes: str
+    vertices: str
+    links: str
+    profiles: dict[str, str]
+
+
 class RuleFiles(_Section):
     """Tables of rules, relative to the configuration."""
 
@@ -78,6 +92,7 @@ class FilesWorld(_Section):
     lattice: LatticeSpec
     land: LandFiles
     traffic: TrafficFiles
+    power: PowerFiles
     rules: RuleFiles
     weather: str
 
@@ -166,6 +181,32 @@ class Province:
             table = table.merged(read_factors(self.catalog.path(name)))
         return build_factors(t.factor_year, table, bev_share_reference=t.bev_share_reference)
 
+    def power(self, roads: xr.Dataset, zones: xr.Dataset) -> xr.Dataset:
+        """Group ``power`` of the core."""
+        o, c = self.options, self.catalog
+        rules = read_rules(self.folder / o.rules.power, ElectricityRules)
+        job_zones = read_polygons(c.path(o.traffic.zones), ["65x65 Nummer", "9: arbeidspl_totaal", "7: industrie"])
+        names = {"65x65 Nummer": "number", "9: arbeidspl_totaal": "jobs", "7: industrie": "industry_jobs"}
+        places, codes = build_places(
+            rules,
+            read_polygons(c.path(o.land.postcodes), ["postcode"]),
+            read_homes(c.path(o.power.homes)),
+            job_zones.rename(columns=names),
+        )
+        grid = read_osm_power(c.path(o.power.vertices), c.path(o.power.links)).vertices
+        west, south, east, north = rules.core
+        grid = grid[grid["kind"] == rules.substation_kind]
+        grid = grid[grid["x"].between(west, east) & grid["y"].between(south, north)]
+        node = zones["origin_node"].values
+        return synthesise(
+            places, grid["x"].to_numpy(), grid["y"].to_numpy(), [str(k) for k in grid.index],
+            {f"profile_{name}": read_shares(c.path(file)) for name, file in o.power.profiles.items()},
+            origin_x=roads["node_x"].values[node], origin_y=roads["node_y"].values[node],
+            inside=zones["inside"].values == 1,
+            detailed=tuple(codes.index(code) for code in rules.detailed_postcodes if code in codes),
+            rules=rules.network,
+        )  # fmt: skip
+
     def weather(self, start: datetime, stop: datetime) -> xr.Dataset:
         """Group ``weather``: the calendar years of the run, so that yearly shapes can be formed."""
         first = pd.Timestamp(datetime(start.year, 1, 1, tzinfo=UTC))
@@ -189,6 +230,7 @@ def build(
         "zones": zones,
         "sources": province.sources(lattice),
         "receptors": province.receptors(lattice),
+        "power": province.power(roads, zones),
         "factors": province.factors(),
         "weather": province.weather(start, stop),
     }

@@ -147,14 +147,16 @@ def synthesise(
     origin_x: np.ndarray,
     origin_y: np.ndarray,
     inside: np.ndarray,
+    origin_place: np.ndarray | None = None,
     detailed: tuple[int, ...] = (),
     rules: NetworkRules | None = None,
 ) -> xr.Dataset:
     """Lay the network and hand out the demand of ``places`` over its buses, every total kept.
 
     ``profiles``: ``profile_*`` hourly shares of the year. ``detailed`` places get low-voltage feeders, the others
-    one low-voltage busbar per station. The charging of each ``inside`` demand origin goes to the homes of its
-    nearest place.
+    one low-voltage busbar per station. The charging of each ``inside`` demand origin goes to the homes of its place
+    (``origin_place``, an index of places; the nearest with homes where that is -1 or not given) and of the places
+    without an own origin to which it is the nearest, so that no home is left out.
     """
     rules = rules or NetworkRules()
     if not len(substation_x):
@@ -173,7 +175,7 @@ def synthesise(
         )
         for ring, members in enumerate(_rings(stations, substation_x[k], substation_y[k], rules)):
             _lay_ring(network, source, members, f"{name}-{ring}", set(detailed))
-    return _group(network, places, profiles, origin_x, origin_y, inside)
+    return _group(network, places, profiles, origin_x, origin_y, inside, origin_place)
 
 
 def _stations(places: Places, i: int, rules: NetworkRules) -> list[_Station]:
@@ -274,7 +276,7 @@ def _lay_station(network: _Network, bus: int, s: _Station, name: str, detailed: 
 
 def _group(
     network: _Network, places: Places, profiles: dict[str, np.ndarray], origin_x: np.ndarray, origin_y: np.ndarray,
-    inside: np.ndarray,
+    inside: np.ndarray, origin_place: np.ndarray | None,
 ) -> xr.Dataset:  # fmt: skip
     buses = len(network.bus["x"])
     made = {"synthetic": np.int32(1), "rule": RULE}
@@ -317,7 +319,7 @@ def _group(
             )
         data[name] = v("bus", amount, units, long_name)
     bus, place, share = supply["homes"]
-    origin, landing, weight = _charging(places, bus, place, share, origin_x, origin_y, inside)
+    origin, landing, weight = _charging(places, bus, place, share, origin_x, origin_y, inside, origin_place)
     data |= {
         "charge_origin": v("charge", origin, "1", "demand origin", np.int32),
         "charge_bus": v("charge", landing, "1", "bus where it charges", np.int32),
@@ -331,20 +333,29 @@ def _group(
 
 
 def _charging(
-    places: Places,
-    bus: np.ndarray,
-    place: np.ndarray,
-    share: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    inside: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each inside origin to the home buses of its nearest place, by homes."""
+    places: Places, bus: np.ndarray, place: np.ndarray, share: np.ndarray, x: np.ndarray, y: np.ndarray,
+    inside: np.ndarray, origin_place: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Each inside origin to home buses, by homes: of its own place, and of places without one that it is nearest to."""
     lived = np.flatnonzero(places.dwellings > 0)
     origins = np.flatnonzero(inside)
+    if not len(origins):
+        raise DataError("power: no demand origin lies inside; charging would have no home")
     away = np.hypot(x[origins][:, None] - places.x[lived], y[origins][:, None] - places.y[lived])
-    nearest = lived[away.argmin(axis=1)]
-    rows = [np.flatnonzero(place == p) for p in range(len(places.x))]
-    origin = np.concatenate([np.full(len(rows[p]), o) for o, p in zip(origins, nearest)])
-    chosen = np.concatenate([rows[p] for p in nearest])
-    return origin, bus[chosen], share[chosen]
+    home = lived[away.argmin(axis=1)]
+    if origin_place is not None:
+        given = origin_place[origins]
+        home = np.where((given >= 0) & (places.dwellings[given] > 0), given, home)
+    alone = ~np.isin(lived, home)
+    nearest = away[:, alone].argmin(axis=0)
+    order = np.argsort(place, kind="stable")
+    start = np.searchsorted(place[order], np.arange(len(places.x) + 1))
+    origin, landing, weight = [], [], []
+    for k, o in enumerate(origins):
+        served = np.r_[home[k], lived[alone][nearest == k]]
+        rows = np.concatenate([order[start[p] : start[p + 1]] for p in served])
+        homes = places.dwellings[place[rows]] * share[rows]
+        origin.append(np.full(len(rows), o))
+        landing.append(bus[rows])
+        weight.append(homes / homes.sum())
+    return np.concatenate(origin), np.concatenate(landing), np.concatenate(weight)

@@ -41,6 +41,7 @@ class HighwayRule(_Rules):
     free_speed: Annotated[list[tuple[float, Positive, Positive]], Field(min_length=1)]
     bpr_b: Annotated[float, Field(ge=0)]
     bpr_power: Annotated[float, Field(ge=0)]
+    default_limit: Positive | None = None  # km/h, where the source gives no speed at all (NWB)
 
 
 class RoadRules(_Rules):

@@ -169,8 +169,10 @@ def _parameters(table: RoadTable, i: int, rules: RoadRules) -> dict[str, Any]:
     if rule is None:
         raise DataError(f"{where}: highway {table.highway[i]} has no rule; add one to the road rules")
     limit = float(np.mean(table.max_speed[i])) if table.max_speed[i] else float(table.speed[i])
+    if np.isnan(limit) and rule.default_limit is not None:
+        limit = rule.default_limit
     if not limit > 0:
-        raise DataError(f"{where}: neither maxspeed nor speed_kph is given; complete the source")
+        raise DataError(f"{where}: neither maxspeed nor speed_kph is given; complete the source or its road rule")
     lanes = _lanes(table.lanes[i], bool(table.oneway[i]), rule)
     per_lane = _step(rule.capacity, limit)[1]
     _, factor, ceiling = _step(rule.free_speed, limit)

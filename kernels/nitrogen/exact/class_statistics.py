@@ -1,0 +1,396 @@
+"""Statistics of a stability class for one wind direction and distance, from the climatological table.
+
+Source: Van Jaarsveld (2004), RIVM report 500045001, chapter 2; sectors and interpolation as specified for OPS-LT 5.3.
+"""
+
+import math
+
+import numpy as np
+
+from kernels.jit import njit
+from kernels.nitrogen.exact.lanes import (
+    A0,
+    A1,
+    A2,
+    FR,
+    H0,
+    NIGHT,
+    OL,
+    PW,
+    RA4S,
+    RA50S,
+    RAD,
+    RAIN,
+    RBS,
+    RCAER,
+    RCSO2,
+    RH,
+    STRIDE,
+    TC,
+    TW,
+    U10,
+    US,
+    VHIGH,
+    VLOW,
+    XE,
+    ZI,
+    ZI1,
+    ZI2,
+    P,
+    X,
+)
+from kernels.nitrogen.exact.plume_rise import preliminary_rise
+
+__all__ = [
+    "QUANTITIES",
+    "class_statistics",
+    "distance_class",
+    "near_statistics",
+    "nearest",
+    "timing_weights",
+    "wind_turning",
+]
+
+QUANTITIES = 27
+# columns of the climatological table, in the order of its file
+(
+    HOURS,
+    MIXING,
+    WIND,
+    RB,
+    RA4,
+    RA50,
+    LOW,
+    HIGH,
+    TRAVEL,
+    DEGREE_DAYS,
+    RAIN_PROBABILITY,
+    RAIN_DURATION,
+    RAIN_INTENSITY,
+    RADIATION,
+    EXPONENT,
+    RC_SO2,
+    BLOCK,
+    BLOCK_RECEPTOR,
+    FRICTION,
+    TEMPERATURE,
+    SHEAR,
+    OBUKHOV,
+    HEAT_FLUX,
+    HUMIDITY,
+    RC_NO2,
+    RC_NH3,
+    RC_AEROSOL,
+) = range(27)
+
+# what an area source averages over its fan of sectors
+_FAN = np.array((1, 3, 4, 5, 10, 13, 15, 18, 19, 21, 22, 26))
+_PLAIN_WIND = np.array((2.6, 3.8, 4.0, 6.9, 1.4, 2.5))  # m/s, per class, where the table has none
+_PLAIN_MIXING = np.array((300.0, 985.0, 302.0, 537.0, 50.0, 153.0))  # m, per class
+_NOMINAL = np.array((0.0, 1.0e5, 3.0e5, 1.0e6))  # m, distances of the table's classes
+
+
+@njit(forceinline=True)
+def nearest(value):
+    """Nearest integer, halves away from zero."""
+    return int(math.copysign(math.floor(abs(value) + 0.5), value))
+
+
+@njit(forceinline=True)
+def distance_class(x):
+    """Distance class 0..3 of a pair at x [m]."""
+    if x <= 5.0e4:
+        return 0
+    if x <= 1.5e5:
+        return 1
+    return 2 if x <= 5.0e5 else 3
+
+
+@njit
+def wind_turning(table, heat, height, diameter, velocity, temperature, out):
+    """Turning of the wind over the plume [degree] per class and preliminary sector: 1.58 shear (1 - exp(-h/180)).
+
+    ``table`` (4, 6, 12, 27); ``heat`` [MW], ``height`` [m], ``diameter`` [m], ``velocity`` [m/s], ``temperature``
+    [degC] of source types (NaN where not given); ``out`` (types, 6, 12).
+    """
+    for s in range(height.size):
+        for k in range(6):
+            for sector in range(12):
+                row = table[0, k, sector]
+                wind = row[WIND] if row[WIND] != 0.0 else _PLAIN_WIND[k]
+                rise = preliminary_rise(
+                    heat[s], height[s], diameter[s], velocity[s], temperature[s], k >= 4, wind, row[EXPONENT]
+                )
+                h = max(height[s] + rise, 10.0)
+                out[s, k, sector] = 1.58 * row[SHEAR] * (1.0 - math.exp(-h / 180.0))
+
+
+def timing_weights(table: np.ndarray, profile: np.ndarray) -> np.ndarray:
+    """Weight of a diurnal profile (12 two-hour shares [%]) per distance class and stability class, shape (4, 6)."""
+    hours = table[:, :, :, BLOCK]
+    total = hours.sum(axis=2)
+    weighted = (hours * (np.asarray(profile) / 100.0)).sum(axis=2)
+    return np.divide(weighted, total, out=np.zeros_like(total), where=total > 0)
+
+
+@njit
+def class_statistics(w, i, climate, k, direction, x, radius, turning, out):
+    """Fill the statistics rows of lane ``i`` for class ``k``.
+
+    ``climate``: see :class:`pairs.Climate`; ``direction`` integer degree, wind from; ``x`` distance [m]; ``radius``
+    half side of an area, 0 for points [m]; ``turning`` of the wind [degree]; ``out`` (27,): scratch of the fan.
+    Returns distance class and degree-day coefficient; row P is 0 for a class without hours.
+    """
+    table = climate.table
+    turn = nearest(turning * (1.0 - x / 1.0e5)) if x < 1.0e5 else 0
+    iwd = (direction - turn) % 360
+    i1 = iwd // 30
+    w_sector = (iwd - 30 * i1) / 30.0
+    i2 = (i1 + 1) % 12
+    ii = i1 if iwd - 30 * i1 < 15 else i2
+    t = distance_class(x)
+    if x <= 1.0e5:
+        a, d = 0, 1.0 - (1.0e5 - x) / (1.0e5 + 1.0)
+    elif x <= 3.0e5:
+        a, d = 1, 1.0 - (3.0e5 - x) / 2.0e5
+    else:
+        a, d = 2, min(1.0, 1.0 - (1.0e6 - x) / 7.0e5)
+    b = a + 1
+    single = False
+    if radius > 0.0 and table[t, k, ii, HOURS] == 0.0:
+        phi = 60.0 if radius >= x else math.degrees(math.asin(radius / x)) + 15.0
+        beta = 30 * i1
+        if iwd > beta and table[t, k, i1, HOURS] == 0.0 and phi > iwd - beta:
+            ii, w_sector, single = i1, 0.0, True
+        elif beta > iwd and table[t, k, i2, HOURS] == 0.0 and phi > beta - iwd:
+            ii, w_sector, single = i2, 1.0, True
+    hours_a = 0.0
+    hours_b = 0.0
+    for tau in range(4):
+        h1, h2 = table[tau, k, i1, HOURS], table[tau, k, i2, HOURS]
+        weight = w_sector
+        if h1 == 0.0 or h2 == 0.0:
+            weight = 1.0 if w_sector >= 0.5 else 0.0
+            if tau == t:
+                w_sector = weight
+                single = True
+        hours = (1.0 - weight) * h1 + weight * h2
+        if tau == a:
+            hours_a = hours
+        elif tau == b:
+            hours_b = hours
+    count = (1.0 - d) * hours_a + d * hours_b
+    empty_a, empty_b = table[a, k, ii, HOURS] == 0.0, table[b, k, ii, HOURS] == 0.0
+    tt = t
+    da, db = 1.0 - d, d
+    va, vb = table[a, k, ii], table[b, k, ii]
+    if empty_a or empty_b:
+        if t == a and empty_a:
+            tt = b
+        elif t == b and empty_b:
+            tt = a
+        va = vb = table[tt, k, ii]
+        da, db = 1.0, 0.0
+    mixing = da * va[MIXING] + db * vb[MIXING]
+    wind = da * va[WIND] + db * vb[WIND]
+    rb = da * va[RB] + db * vb[RB]
+    ra4 = da * va[RA4] + db * vb[RA4]
+    ra50 = da * va[RA50] + db * vb[RA50]
+    low = da * va[LOW] + db * vb[LOW]
+    high = da * va[HIGH] + db * vb[HIGH]
+    friction = da * va[FRICTION] + db * vb[FRICTION]
+    temperature = da * va[TEMPERATURE] + db * vb[TEMPERATURE]
+    obukhov = da * va[OBUKHOV] + db * vb[OBUKHOV]
+    heat = da * va[HEAT_FLUX] + db * vb[HEAT_FLUX]
+    v1, v2 = table[tt, k, i1], table[tt, k, i2]
+    w2 = w_sector if v2[HOURS] != 0.0 else 0.0
+    w1 = 1.0 - w2
+    radiation = w1 * v1[RADIATION] + w2 * v2[RADIATION]
+    humidity = w1 * v1[HUMIDITY] + w2 * v2[HUMIDITY]
+    exponent = w1 * v1[EXPONENT] + w2 * v2[EXPONENT]
+    rc_so2 = w1 * v1[RC_SO2] + w2 * v2[RC_SO2]
+    rc_aerosol = w1 * v1[RC_AEROSOL] + w2 * v2[RC_AEROSOL]
+    rain = w1 * v1[RAIN_PROBABILITY] + w2 * v2[RAIN_PROBABILITY]
+    degree_days = w1 * v1[DEGREE_DAYS] + w2 * v2[DEGREE_DAYS]
+    duration = table[tt, k, ii, RAIN_DURATION]
+    intensity = table[tt, k, ii, RAIN_INTENSITY]
+    # effective distance
+    xe = x
+    if t > 0:
+        ratio2 = _travel(table, 1, k, i1, i2, w_sector) / _NOMINAL[1]
+        ratio3 = _travel(table, 2, k, i1, i2, w_sector) / _NOMINAL[2]
+        ratio4 = _travel(table, 3, k, i1, i2, w_sector) / _NOMINAL[3]
+        if x <= 3.0e5:
+            d3 = 0.0 if x <= 1.0e5 else d
+            xe = x * ((1.0 - d3) * ratio2 + d3 * ratio3)
+        elif x <= 1.0e6:
+            xe = x * ((1.0 - d) * ratio3 + d * ratio4)
+        else:
+            xe = x * (1.0 + (ratio4 - 1.0) * x / _NOMINAL[3])
+            mixing = mixing * (1.0 + 0.3 * (x / _NOMINAL[3] - 1.0))
+    mixing2 = table[1, k, ii, MIXING]
+    mixing2 = mixing2 if mixing2 != 0.0 else mixing
+    mixing1 = table[0, k, ii, MIXING]
+    mixing1 = mixing1 if mixing1 != 0.0 else _PLAIN_MIXING[k]
+    mixing1 = min(mixing1, min(mixing, mixing2))
+    if radius > 0.0 and not single and count > 0.0:
+        count = _fan(table, k, a, b, d, i1, w_sector, radius, xe, out)
+        mixing, rb, ra4, ra50 = out[1], out[3], out[4], out[5]
+        rain, radiation, rc_so2 = out[10], out[13], out[15]
+        friction, temperature, obukhov, heat = out[18], out[19], out[21], out[22]
+        rc_aerosol = out[26]
+    if heat == 0.0:
+        heat = 1.0
+    time = 0.7 * duration
+    if (duration == 0.0 or intensity == 0.0) and rain > 0.0:
+        time = climate.rain[0, i1]
+        intensity = climate.rain[1, i1]
+    w[P + i] = count / climate.hours
+    w[XE + i] = xe
+    w[ZI + i] = mixing
+    w[ZI1 + i] = mixing1
+    w[ZI2 + i] = mixing2
+    w[U10 + i] = wind
+    w[PW + i] = exponent
+    w[RBS + i] = rb
+    w[RA4S + i] = ra4
+    w[RA50S + i] = ra50
+    w[VLOW + i] = low
+    w[VHIGH + i] = high
+    w[US + i] = friction
+    w[OL + i] = obukhov
+    w[TC + i] = temperature
+    w[H0 + i] = heat
+    w[RAD + i] = radiation
+    w[RH + i] = humidity
+    w[RCSO2 + i] = rc_so2
+    w[RCAER + i] = rc_aerosol
+    w[FR + i] = rain
+    w[TW + i] = time
+    w[RAIN + i] = intensity
+    w[NIGHT + i] = climate.night[t, k]
+    return t, degree_days
+
+
+@njit
+def _travel(table, tau, k, i1, i2, weight):
+    """Effective travel distance of a distance class [m], between the sectors."""
+    second = weight if table[tau, k, i2, HOURS] != 0.0 else 0.0
+    value = 1000.0 * ((1.0 - second) * table[tau, k, i1, TRAVEL] + second * table[tau, k, i2, TRAVEL])
+    return value if value != 0.0 else _NOMINAL[tau]
+
+
+@njit
+def _fan(table, k, a, b, d, i1, weight, radius, xe, out):
+    """Average the class over the sectors that an area source spans; returns the hours of the fan."""
+    if xe > radius:
+        edge = math.atan2(math.sqrt(xe * xe - radius * radius), radius)
+        f = min(6.0, 6.0 / math.pi * (2.0 * math.pi - 2.0 * (edge + 5.0 * math.pi / 12.0)))
+        q = radius / xe
+        q3 = q * q * q
+        breadth = 1.0 + (f - 1.0) * (q3 * (0.7 / 1.7) ** 0.33 + 1.0 - q3)
+    else:
+        breadth = 1.0 + 5.0 * ((1.7 * radius - xe) / (1.7 * radius)) ** 0.33
+    for m in range(12):
+        out[_FAN[m]] = 0.0
+    hours = 0.0
+    for j in range(-3, 4):
+        share = min(max(0.5 * breadth - abs(j - weight) + 0.5, 0.0), 1.0)
+        if share == 0.0:
+            continue
+        s = (i1 + j) % 12
+        na = share * (1.0 - d) * table[a, k, s, HOURS]
+        nb = share * d * table[b, k, s, HOURS]
+        hours += na + nb
+        for m in range(12):
+            q = _FAN[m]
+            out[q] += na * table[a, k, s, q] + nb * table[b, k, s, q]
+    if hours > 0.0:
+        for m in range(12):
+            out[_FAN[m]] /= hours
+    if xe < radius:
+        rho = ((radius - xe) / radius) ** 0.33
+        everything = 0.0
+        for s in range(12):
+            everything += table[0, k, s, HOURS]
+        for m in range(12):
+            q = _FAN[m]
+            mean = 0.0
+            for s in range(12):
+                mean += table[0, k, s, HOURS] * table[0, k, s, q]
+            if everything > 0.0:
+                out[q] = rho * mean / everything + (1.0 - rho) * out[q]
+        hours = rho * 0.5 * everything + (1.0 - rho) * hours
+    return hours
+
+
+@njit
+def near_statistics(w, iw, direction, base, n, climate, k):
+    """As :func:`class_statistics` for ``n`` lanes of points up to 50 km, in a table without empty classes.
+
+    Row A0 holds the turning of the wind [degree]; row A1 becomes the degree-day coefficient. ``direction`` is the
+    integer row of the wind direction, ``base`` the first of four integer rows of scratch.
+    """
+    hours_a, hours_b = base, base + STRIDE
+    first, second = base + 2 * STRIDE, base + 3 * STRIDE
+    plane = 6 * 12 * QUANTITIES
+    for i in range(n):
+        turn = nearest(w[A0 + i] * (1.0 - w[X + i] / 1.0e5))
+        iwd = (iw[direction + i] - turn) % 360
+        i1 = iwd // 30
+        rest = iwd - 30 * i1
+        i2 = (i1 + 1) % 12
+        ii = i1 if rest < 15 else i2
+        w[A2 + i] = rest / 30.0
+        iw[hours_a + i] = (k * 12 + ii) * QUANTITIES
+        iw[hours_b + i] = plane + (k * 12 + ii) * QUANTITIES
+        iw[first + i] = (k * 12 + i1) * QUANTITIES
+        iw[second + i] = (k * 12 + i2) * QUANTITIES
+    flat = climate.flat
+    total = climate.hours
+    night = climate.night[0, k]
+    for i in range(n):
+        d = 1.0 - (1.0e5 - w[X + i]) / (1.0e5 + 1.0)
+        e = 1.0 - d
+        s2 = w[A2 + i]
+        s1 = 1.0 - s2
+        a, b, u, v = iw[hours_a + i], iw[hours_b + i], iw[first + i], iw[second + i]
+        near = s1 * flat[u] + s2 * flat[v]
+        far = s1 * flat[u + plane] + s2 * flat[v + plane]
+        mixing = e * flat[a + MIXING] + d * flat[b + MIXING]
+        heat = e * flat[a + HEAT_FLUX] + d * flat[b + HEAT_FLUX]
+        mixing2 = flat[b + MIXING]
+        mixing1 = flat[a + MIXING]
+        mixing2 = mixing2 if mixing2 != 0.0 else mixing
+        mixing1 = mixing1 if mixing1 != 0.0 else _PLAIN_MIXING[k]
+        rain = s1 * flat[u + RAIN_PROBABILITY] + s2 * flat[v + RAIN_PROBABILITY]
+        w[P + i] = (e * near + d * far) / total
+        w[XE + i] = w[X + i]
+        w[ZI + i] = mixing
+        w[ZI1 + i] = min(mixing1, min(mixing, mixing2))
+        w[ZI2 + i] = mixing2
+        w[U10 + i] = e * flat[a + WIND] + d * flat[b + WIND]
+        w[RBS + i] = e * flat[a + RB] + d * flat[b + RB]
+        w[RA4S + i] = e * flat[a + RA4] + d * flat[b + RA4]
+        w[RA50S + i] = e * flat[a + RA50] + d * flat[b + RA50]
+        w[VLOW + i] = e * flat[a + LOW] + d * flat[b + LOW]
+        w[VHIGH + i] = e * flat[a + HIGH] + d * flat[b + HIGH]
+        w[US + i] = e * flat[a + FRICTION] + d * flat[b + FRICTION]
+        w[OL + i] = e * flat[a + OBUKHOV] + d * flat[b + OBUKHOV]
+        w[TC + i] = e * flat[a + TEMPERATURE] + d * flat[b + TEMPERATURE]
+        w[H0 + i] = heat if heat != 0.0 else 1.0
+        w[PW + i] = s1 * flat[u + EXPONENT] + s2 * flat[v + EXPONENT]
+        w[RAD + i] = s1 * flat[u + RADIATION] + s2 * flat[v + RADIATION]
+        w[RH + i] = s1 * flat[u + HUMIDITY] + s2 * flat[v + HUMIDITY]
+        w[RCSO2 + i] = s1 * flat[u + RC_SO2] + s2 * flat[v + RC_SO2]
+        w[RCAER + i] = s1 * flat[u + RC_AEROSOL] + s2 * flat[v + RC_AEROSOL]
+        w[A1 + i] = s1 * flat[u + DEGREE_DAYS] + s2 * flat[v + DEGREE_DAYS]
+        w[FR + i] = rain
+        w[TW + i] = 0.7 * flat[a + RAIN_DURATION]
+        w[RAIN + i] = flat[a + RAIN_INTENSITY]
+        w[NIGHT + i] = night
+    for i in range(n):
+        if (w[TW + i] == 0.0 or w[RAIN + i] == 0.0) and w[FR + i] > 0.0:
+            i1 = iw[first + i] // QUANTITIES - k * 12
+            w[TW + i] = climate.rain[0, i1]
+            w[RAIN + i] = climate.rain[1, i1]

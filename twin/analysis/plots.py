@@ -1,0 +1,194 @@
+"""Pictures of a run in a notebook: ``run.plot.map``, ``.network``, ``.series``, ``.compare``, and ``run.view()``.
+
+Matplotlib is imported on first use, so that a run without pictures does not need it.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from twin.analysis.compare import compare as compare_table
+from twin.errors import RecordError
+from twin.records import check_same_coordinates
+from twin.records.vtk_view import road_lines
+
+__all__ = ["RunPlots", "RunView"]
+
+MAP_COLOURS = "viridis"
+LINE_COLOURS = "inferno"
+DIFFERENCE = "RdBu_r"
+LINE_WIDTH = (0.4, 4.0)  # points, at no flow and at the highest
+
+
+def _axes(ax: Any, size: tuple[float, float]) -> Any:
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise RecordError(f"pictures need matplotlib ({error}); pip install 'province-twin[view]'") from error
+    return pyplot.subplots(figsize=size, layout="constrained")[1]
+
+
+@xr.register_datatree_accessor("plot")
+class RunPlots:
+    """Pictures of an opened run; each returns the matplotlib axes."""
+
+    def __init__(self, tree: xr.DataTree):
+        self._run = tree
+        self._data = tree.to_dataset()
+
+    def map(
+        self, name: str, time: Any = -1, *, ax: Any = None, minus: xr.DataTree | None = None, **options: Any
+    ) -> Any:
+        """Lattice field ``name`` at a time (a moment, or a step number) as a map in RD New.
+
+        ``minus`` subtracts the same field of another run: a diverging scale around zero.
+        """
+        array = self._at(self._named(name, ("y", "x")), time)
+        label = f"{array.attrs.get('long_name', name)} [{array.attrs.get('units', '1')}]"
+        if minus is not None:
+            check_same_coordinates(self._run, minus)
+            other = RunPlots(minus)
+            array = array - other._at(other._named(name, ("y", "x")), time).values
+        ax = _axes(ax, (8, 6))
+        shown = self._scale(array.values, minus is not None, MAP_COLOURS) | options
+        x, y = self._data["x"].values, self._data["y"].values
+        picture = ax.pcolormesh(x, y, np.ma.masked_invalid(array.values), shading="nearest", **shown)
+        ax.figure.colorbar(picture, ax=ax, label=f"{'difference of ' if minus is not None else ''}{label}", shrink=0.8)
+        return self._finish(ax, array)
+
+    def network(self, name: str, time: Any = -1, *, ax: Any = None, minus: xr.DataTree | None = None) -> Any:
+        """A result per road link as lines, coloured and as wide as its value.
+
+        A result by vehicle class is named with its class (``road_flow_light``), or without for the sum of all.
+        """
+        from matplotlib.collections import LineCollection
+
+        array = self._links(name, time)
+        label = f"{array.attrs.get('long_name', name)} [{array.attrs.get('units', '1')}]"
+        values = array.values.astype("f8")
+        if minus is not None:
+            check_same_coordinates(self._run, minus)
+            values = values - RunPlots(minus)._links(name, time).values
+        ax = _axes(ax, (8, 6))
+        points, offsets = road_lines(self._data)
+        lines = [points[a:b, :2] for a, b in pairwise(offsets)]
+        scale = self._scale(values, minus is not None, LINE_COLOURS)
+        largest = max(abs(scale["vmin"]), abs(scale["vmax"])) or 1.0
+        share = np.clip(np.nan_to_num(np.abs(values)) / largest, 0, 1)
+        drawn = LineCollection(
+            lines, linewidths=LINE_WIDTH[0] + (LINE_WIDTH[1] - LINE_WIDTH[0]) * share, cmap=scale["cmap"]
+        )
+        drawn.set_array(np.ma.masked_invalid(values))
+        drawn.set_clim(scale["vmin"], scale["vmax"])
+        ax.add_collection(drawn)
+        ax.autoscale_view()
+        ax.figure.colorbar(drawn, ax=ax, label=f"{'difference of ' if minus is not None else ''}{label}", shrink=0.8)
+        return self._finish(ax, array)
+
+    def series(self, name: str, *, ax: Any = None, how: str = "sum", **places: int) -> Any:
+        """A result over time: of one place (``bus=3``, ``y=4, x=5``), or ``how`` (sum, mean or max) over all."""
+        array = self._data.get(name)
+        if array is None or array.dims[:1] != ("time",):
+            raise RecordError(f"{name!r} is no result of the run; choose one of {', '.join(self._results())}")
+        unknown = set(places) - set(array.dims)
+        if unknown or how not in ("sum", "mean", "max"):
+            raise RecordError(f"{name}: {unknown or how} does not fit dims {array.dims}; how is sum, mean or max")
+        line = array.isel(places)
+        rest = line.dims[1:]
+        values = getattr(line, how)(rest).values if rest else line.values
+        ax = _axes(ax, (9, 3.5))
+        where = ", ".join(f"{d} {i}" for d, i in places.items()) or (
+            f"{how} over {', '.join(map(str, rest))}" if rest else ""
+        )
+        ax.plot(self._data["time"].values, values, label=f"{self._run.attrs.get('scenario', name)} {where}".strip())
+        ax.set_ylabel(f"{array.attrs.get('long_name', name)} [{array.attrs.get('units', '1')}]")
+        ax.set_xlabel("time (UTC)")
+        ax.grid(alpha=0.3)
+        ax.legend()
+        return ax
+
+    def compare(self, other: xr.DataTree, name: str | None = None, time: Any = -1, *, ax: Any = None) -> Any:
+        """``other`` minus this run: the table of indicators, or a map or network of the difference of ``name``."""
+        if name is None:
+            return compare_table(self._run, other)
+        theirs = RunPlots(other)
+        lattice = name in self._data and self._data[name].dims == ("time", "y", "x")
+        return (theirs.map if lattice else theirs.network)(name, time, ax=ax, minus=self._run)
+
+    def _results(self) -> list[str]:
+        return [str(n) for n, v in self._data.data_vars.items() if v.dims[:1] == ("time",)]
+
+    def _named(self, name: str, dims: tuple[str, ...]) -> xr.DataArray:
+        array = self._data.get(name)
+        if array is None or array.dims not in (dims, ("time", *dims)):
+            fitting = [str(n) for n, v in self._data.data_vars.items() if v.dims in (dims, ("time", *dims))]
+            raise RecordError(f"{name!r} is no field over {dims} of the run; choose one of {', '.join(fitting)}")
+        return array
+
+    def _links(self, name: str, time: Any) -> xr.DataArray:
+        parts = [v for v in self._data.data_vars.values() if v.attrs.get("declared_as") == name]
+        if not parts:
+            return self._at(self._named(name, ("road_link",)), time)
+        total = self._at(parts[0], time).copy()
+        for part in parts[1:]:
+            total = total + self._at(part, time).values
+        total.attrs = {**parts[0].attrs, "long_name": f"{parts[0].attrs['long_name'].rpartition(',')[0]}, all vehicles"}
+        return total
+
+    @staticmethod
+    def _at(array: xr.DataArray, time: Any) -> xr.DataArray:
+        if "time" not in array.dims:
+            return array
+        if isinstance(time, int | np.integer):
+            count = array.sizes["time"]
+            if not -count <= time < count:
+                raise RecordError(f"step {time} asked, the run holds {count}")
+            return array.isel(time=int(time))
+        stamp = pd.Timestamp(time)
+        stamp = stamp.tz_convert("UTC").tz_localize(None) if stamp.tzinfo else stamp
+        found = np.flatnonzero(array["time"].values == np.datetime64(stamp))
+        if not len(found):
+            first, last = (str(array["time"].values[k])[:16] for k in (0, -1))
+            raise RecordError(f"time {time} is no output time of the run ({first} to {last})")
+        return array.isel(time=int(found[0]))
+
+    @staticmethod
+    def _scale(values: np.ndarray, difference: bool, colours: str) -> dict[str, Any]:
+        known = values[np.isfinite(values)]
+        low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+        if difference:
+            most = max(abs(low), abs(high)) or 1.0
+            return {"vmin": -most, "vmax": most, "cmap": DIFFERENCE}
+        return {"vmin": low, "vmax": high if high > low else low + 1.0, "cmap": colours}
+
+    def _finish(self, ax: Any, array: xr.DataArray) -> Any:
+        ax.set_aspect("equal")
+        ax.set_xlabel("RD x [m]")
+        ax.set_ylabel("RD y [m]")
+        ax.ticklabel_format(style="plain", useOffset=False)
+        when = f", {str(array['time'].values)[:16].replace('T', ' ')} UTC" if "time" in array.coords else ""
+        mark = " (synthetic province)" if self._run.attrs.get("synthetic_province") else ""
+        ax.set_title(f"{self._run.attrs.get('title', '')}{mark}{when}", loc="left", fontsize=10)
+        return ax
+
+
+@xr.register_datatree_accessor("view")
+class RunView:
+    """``run.view()`` or ``run.view(other)``: the viewer inside the notebook, without any network."""
+
+    def __init__(self, tree: xr.DataTree):
+        self._run = tree
+
+    def __call__(self, other: xr.DataTree | None = None, *, height: int = 600) -> Any:
+        """A frame that shows the run, beside ``other`` where given."""
+        from twin.viewer import show
+
+        sources = [str(run.encoding.get("source", "")) for run in (self._run, other) if run is not None]
+        if "" in sources:
+            raise RecordError("this tree was not opened from a run file; open it with twin.open_run(path)")
+        return show(*sources, height=height)

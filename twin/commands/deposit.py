@@ -1,0 +1,385 @@
+"""``twin deposit CASE``: nitrogen deposition of an OPS control file or a file of sources."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from twin import nitrogen
+from twin.errors import ConfigError, DataError
+from twin.nitrogen import Conversion, Grid, Map, Roads, Switches
+from twin.readers.brn import read_brn
+from twin.readers.climatology import read_climatology
+from twin.readers.ctr import Control, read_ctr
+from twin.readers.raster_map import read_map
+from twin.readers.rcp import read_rcp
+
+__all__ = ["deposit", "deposit_case"]
+
+_SUBSTANCES = {2: "NOx", 3: "NH3"}
+_MOLAR_N = {"NH3": 17.0, "NOx": 46.0}
+_YEAR = 8760.0 * 3600.0  # s, as the unit conversion of deposition has it
+
+
+def deposit(
+    case: Path,
+    /,
+    *,
+    out: Path,
+    weather: Path | None = None,
+    receptors: Path | None = None,
+    substance: str | None = None,
+    z0: str | None = None,
+    landuse: str | None = None,
+    background: str | None = None,
+    ozone: str | None = None,
+    conversion: str | None = None,
+    year: int | None = None,
+    mode: str = "exact",
+    reach: float | None = None,
+    threads: int | None = None,
+) -> int:
+    """Compute nitrogen deposition as an OPS control file (.ctr) or emission file (.brn) says; flags override it.
+
+    Parameters
+    ----------
+    case
+        Control file or emission file.
+    out
+        Result: .csv (columns of the field) or .h5.
+    weather
+        Climatology: OPS file or its decoded CSV.
+    receptors
+        Receptor file, .rcp or .csv (name, x, y in m RD).
+    substance
+        NH3 or NOx.
+    z0
+        Roughness length in m, or a map.
+    landuse
+        DEPAC class 1..9, or a map.
+    background
+        NH3=6.0,NOx=20,SO2=1.5 in ug/m3; a value may be the name of a map in ug/m3.
+    ozone
+        O3 in ug/m3 for roads: one value or twelve, by wind sector.
+    conversion
+        internal, or rates NH3=5,NOx=4,HNO3=0.35,coarse=0.25,fine=0.40 (%/h and shares), or a file of them.
+    year
+        Year of the decoded CSV of a climatology.
+    mode
+        exact.
+    reach
+        Greatest distance in km from source to receptor; without it all pairs count.
+    threads
+        Number of threads; results do not depend on it.
+    """
+    summary = deposit_case(
+        case,
+        out=out,
+        weather=weather,
+        receptors=receptors,
+        substance=substance,
+        z0=z0,
+        landuse=landuse,
+        background=background,
+        ozone=ozone,
+        conversion=conversion,
+        year=year,
+        mode=mode,
+        reach=reach,
+        threads=threads,
+    )
+    from rich.console import Console
+
+    Console(soft_wrap=True, highlight=False, markup=False).print(json.dumps(summary))
+    return 0
+
+
+def deposit_case(
+    case: str | Path,
+    *,
+    out: str | Path,
+    weather: str | Path | None = None,
+    receptors: str | Path | None = None,
+    substance: str | None = None,
+    z0: str | float | None = None,
+    landuse: str | int | None = None,
+    background: str | None = None,
+    ozone: str | float | None = None,
+    conversion: str | None = None,
+    year: int | None = None,
+    mode: str = "exact",
+    reach: float | None = None,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Run ``twin deposit`` and return its summary; see :func:`deposit` for the options."""
+    case, out = Path(case), Path(out)
+    if mode != "exact":
+        raise ConfigError(f"mode {mode!r} is not available here; 'exact' is")
+    if out.suffix.lower() not in {".csv", ".h5", ".nc"}:
+        raise ConfigError(f"--out {out}: give a name that ends in .csv or .h5")
+    arguments: dict[str, Any] = {"n_threads": threads}
+    if reach is not None:
+        arguments["reach"] = 1000.0 * reach
+    control = read_ctr(case) if case.suffix.lower() == ".ctr" else None
+    if control is None:
+        if case.suffix.lower() != ".brn":
+            raise ConfigError(f"{case}: give an OPS control file (.ctr) or emission file (.brn)")
+        for name, value in {"--weather": weather, "--receptors": receptors, "--substance": substance}.items():
+            if value is None:
+                raise ConfigError(f"{case}: an emission file alone does not say everything; give {name}")
+        sources = read_brn(case)
+    else:
+        sources = _apply_control(control, arguments)
+        substance = substance or arguments["substance"]
+    arguments["substance"] = substance
+    climate = read_climatology(weather if weather is not None else _weather(control), year=year)
+    places = read_rcp(receptors) if receptors is not None else _receptors(control)
+    arguments["z0"] = _value(z0, "--z0") if z0 is not None else _roughness(control)
+    arguments["land_use"] = _land_use(landuse, control)
+    arguments["background"] = _background(background, control)
+    if conversion is not None:
+        arguments["conversion"] = None if conversion == "internal" else _conversion(conversion)
+    elif control is not None:
+        arguments["conversion"] = _given_conversion(control)
+    if control is not None:
+        arguments["roads"] = _roads(control, ozone)
+    _refuse_receptors_on_sources(sources, places)
+    result = nitrogen.deposit(sources, places, climate, **arguments)
+    _write(result, out)
+    return _summary(
+        result, float(sources["emission"].sum()) * arguments.get("emission_factor", 1.0), len(sources), places
+    )
+
+
+def _apply_control(control: Control, arguments: dict[str, Any]):
+    """Sources and the substance's options of a control file."""
+    code = control.integer("COMPCODE")
+    if code not in _SUBSTANCES:
+        raise DataError(f"{control.where('COMPCODE')} is {code}; substances 2 (NOx) and 3 (NH3) are computed")
+    arguments["substance"] = _SUBSTANCES[code]
+    loss = control.switches("LOSS") or [1]
+    if len(loss) not in {1, 5}:
+        raise DataError(f"{control.where('LOSS')}: one value, or 1 and four values for single processes, are needed")
+    arguments["switches"] = Switches(*(bool(v) for v in (loss[1:] if len(loss) == 5 and loss[0] else loss[:1] * 4)))
+    if control.text("DIFFCOEFF"):
+        arguments["diffusion"] = control.number("DIFFCOEFF")
+    if control.text("WASHOUT"):
+        arguments["reversible"] = bool(control.integer("WASHOUT"))
+    arguments["emission_factor"] = control.number("EMCORFAC", 1.0)
+    if control.integer("DEPUNIT", 3) != 3:
+        raise DataError(f"{control.where('DEPUNIT')}: deposition is written in mol/ha/yr (3); set it to 3")
+    if control.text("PHASE") not in {"", "1"}:
+        raise DataError(f"{control.where('PHASE')}: gases (1) are computed, particles are not")
+    table = read_brn(control.file("EMFILE"))
+    for key, column in (("TARGETGROUP", "category"), ("COUNTRY", "country")):
+        chosen = [int(float(word)) for word in control.text(key).split()]
+        if chosen and chosen != [0]:
+            attrs = table.attrs
+            table = table[table[column].isin(chosen)].reset_index(drop=True)
+            table.attrs = attrs
+            if table.empty:
+                raise DataError(f"{control.where(key)}: no source of {control.file('EMFILE')} is in {chosen}")
+    if "building_length" in table and (table["building_length"] > 0).any():
+        line = int(table["line"][table["building_length"] > 0].iloc[0])
+        raise DataError(f"{control.file('EMFILE')}: line {line}: the effect of a building is not computed; leave it 0")
+    return table
+
+
+def _weather(control: Control | None) -> Path:
+    if control is None:
+        raise ConfigError("the climatology is missing; give --weather")
+    if control.integer("METEOTYPE", 1) == 0:
+        raise DataError(
+            f"{control.where('METEOTYPE')} is 0: interpolation between regions is not computed; set 1 and name one "
+            "region's file in MTFILE, or give --weather"
+        )
+    return control.file("MTFILE")
+
+
+def _receptors(control: Control | None):
+    if control is None:
+        raise ConfigError("the receptors are missing; give --receptors")
+    kind = control.integer("RECEPTYPE")
+    if kind == 1:
+        return Grid(
+            control.number("XCENTER"),
+            control.number("YCENTER"),
+            control.integer("NCOLS"),
+            control.integer("NROWS"),
+            control.number("RESO"),
+        )
+    if kind == 2:
+        path = control.file("RCPFILE")
+        if not path.is_file():
+            raise DataError(f"{control.where('RCPFILE')}: {path} does not exist; give the file or --receptors FILE.csv")
+        return read_rcp(path)
+    raise DataError(f"{control.where('RECEPTYPE')} is {kind}; a user grid (1) and points (2) are computed")
+
+
+def _value(text: str | float, option: str) -> float | Map:
+    """A number, or a map by its file name."""
+    try:
+        value = float(text)
+    except ValueError:
+        return read_map(str(text))
+    if not math.isfinite(value) or value <= 0:
+        raise ConfigError(f"{option} {text}: a positive number or the name of a map is needed")
+    return value
+
+
+def _map_file(control: Control, key: str, option: str) -> Path:
+    """A map beside the control file or in its folder of data."""
+    if not control.text(key):
+        raise DataError(f"{control.where(key)} is empty and ROUGHNESS is 0; give {key} or {option}")
+    for folder in (control.path.parent, control.path.parent / control.text("DATADIR")):
+        if (folder / control.text(key)).is_file():
+            return folder / control.text(key)
+    raise DataError(f"{control.where(key)}: map {control.text(key)} does not exist; give the file or {option}")
+
+
+def _roughness(control: Control | None) -> float | Map:
+    if control is None:
+        raise ConfigError("the roughness length is missing; give --z0 (a value in m, or a map)")
+    if control.number("ROUGHNESS", 0.0) > 0:
+        return control.number("ROUGHNESS")
+    found = read_map(_map_file(control, "Z0FILE", "--z0"))
+    return Map(found.values * 1.0e-4, found.left, found.top, found.dx, found.dy, found.file)
+
+
+def _land_use(text: str | int | None, control: Control | None) -> int | Map:
+    if text is not None:
+        value = _value(text, "--landuse")
+        return value if isinstance(value, Map) else int(value)
+    if control is None or control.number("ROUGHNESS", 0.0) > 0:
+        return 1  # a fixed roughness means grass
+    return read_map(_map_file(control, "LUFILE", "--landuse"))
+
+
+def _pairs(text: str, option: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for part in text.replace("\n", ",").split(","):
+        if not part.strip() or part.strip().startswith("#"):
+            continue
+        name, equal, value = part.partition("=")
+        if not equal or not value.strip():
+            raise ConfigError(f"{option}: {part.strip()!r} is not NAME=VALUE")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _background(text: str | None, control: Control | None) -> dict[str, float | Map]:
+    if text is None:
+        where = f"{control.path}: DATADIR {control.text('DATADIR')}" if control else "an emission file"
+        raise DataError(
+            f"{where} holds no background maps that are read; give --background NH3=..,NOx=..,SO2=.. (ug/m3)"
+        )
+    given = _pairs(text, "--background")
+    unknown = set(given) - {"NH3", "NOx", "SO2"}
+    if unknown:
+        raise ConfigError(f"--background: {min(unknown)} is not known; NH3, NOx and SO2 are")
+    return {name: _value(value, f"--background {name}") for name, value in given.items()}
+
+
+def _conversion(text: str) -> Conversion:
+    path = Path(text)
+    if "=" not in text:
+        if not path.is_file():
+            raise ConfigError(f"--conversion {text}: give 'internal', NH3=..,NOx=.. in %/h, or a file of them")
+        text = path.read_text()
+    given = _pairs(text, "--conversion")
+    names = {"NH3": "nh3", "NOx": "nox", "HNO3": "hno3", "coarse": "coarse", "fine": "fine"}
+    unknown = set(given) - set(names)
+    if unknown:
+        raise ConfigError(f"--conversion: {min(unknown)} is not known; {', '.join(names)} are")
+    try:
+        values = {names[name]: float(value) for name, value in given.items()}
+    except ValueError as error:
+        raise ConfigError(f"--conversion: {error}") from None
+    if not {"nh3", "nox"} <= set(values):
+        raise ConfigError("--conversion: rates of both NH3 and NOx are needed [%/h]")
+    rates = Conversion(**values)
+    if abs(rates.hno3 + rates.coarse + rates.fine - 1.0) > 1e-6 or min(values.values()) < 0:
+        raise ConfigError("--conversion: shares of HNO3, coarse and fine must be positive and add up to 1")
+    return rates
+
+
+def _given_conversion(control: Control) -> Conversion | None:
+    if not control.text("CONVRATE"):
+        return None
+    raise DataError(
+        f"{control.where('CONVRATE')} is {control.text('CONVRATE')}: the maps of rates are not at hand; give "
+        "--conversion NH3=..,NOx=..,HNO3=..,coarse=..,fine=.. or --conversion internal"
+    )
+
+
+def _roads(control: Control, ozone: str | float | None) -> Roads | None:
+    categories = frozenset(int(float(word)) for word in control.text("ROADS").split())
+    if not categories or categories == {0}:
+        return None
+    switches = control.switches("ROADSOPT") or [1, 1]
+    if len(switches) != 2:
+        raise DataError(f"{control.where('ROADSOPT')}: two values, chemistry and dispersion, are needed")
+    levels: tuple[float, ...] = ()
+    if ozone is not None:
+        try:
+            levels = tuple(float(word) for word in str(ozone).split(","))
+        except ValueError:
+            raise ConfigError(f"--ozone {ozone}: numbers in ug/m3 are needed") from None
+        levels = levels * 12 if len(levels) == 1 else levels
+        if len(levels) != 12 or min(levels) < 0:
+            raise ConfigError("--ozone: one value or twelve, one per wind sector, in ug/m3 are needed")
+    return Roads(categories, bool(switches[0]), bool(switches[1]), levels)
+
+
+def _refuse_receptors_on_sources(sources, places) -> None:
+    """A point receptor exactly on a point source has no concentration: name them."""
+    if isinstance(places, Grid):
+        return
+    points = sources[sources["diameter"] == 0]
+    spots = {(x, y): line for x, y, line in zip(points["x"], points["y"], points["line"], strict=True)}
+    for name, x, y in zip(places["name"], places["x"], places["y"], strict=True):
+        if (x, y) in spots:
+            raise DataError(
+                f"{places.attrs.get('file', 'receptors')}: receptor {name} at ({x:.0f}, {y:.0f}) lies on the point "
+                f"source of line {spots[x, y]} of {sources.attrs.get('file', 'sources')}; move it outside the source"
+            )
+
+
+def _write(result: xr.Dataset, out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix.lower() != ".csv":
+        result.to_netcdf(out, engine="h5netcdf")
+        return
+    table = result.drop_vars("group", errors="ignore").to_dataframe().reset_index()
+    table = table.rename(columns={"receptor": "name"})
+    table = table[["name", "x", "y", *result.data_vars]]
+    for name in ("x", "y"):
+        if (table[name] == table[name].round()).all():
+            table[name] = table[name].astype(np.int64)
+    table.to_csv(out, index=False, float_format="%.6E")
+
+
+def _summary(result: xr.Dataset, emission: float, count: int, places) -> dict[str, Any]:
+    """What the last line of the command says."""
+    substance = result.attrs["substance"]
+    emitted = emission / _MOLAR_N[substance] * _YEAR
+    total = result["tot_NHx" if substance == "NH3" else "tot_NOy"]
+    budget: dict[str, float | None] = {"emitted_mol_per_year": emitted, "deposited_mol_per_year": None}
+    if isinstance(places, Grid):
+        budget["deposited_mol_per_year"] = float(total.sum()) * places.cell**2 / 1.0e4
+    return {
+        "mode": result.attrs["mode"],
+        "substance": substance,
+        "sources": count,
+        "receptors": int(result.sizes["receptor"]),
+        "pairs": result.attrs["pairs"],
+        "pairs_per_cpu_second": result.attrs["pairs_per_cpu_second"],
+        "cpu_seconds": result.attrs["cpu_seconds"],
+        "budget": budget,
+        "error_estimate": 0.0,
+    }

@@ -1,0 +1,491 @@
+"""Deposition of nitrogen from sources to receptors: the face of the exact sector-plume chain.
+
+``deposit`` takes tables (or the files they are read from) and gives an xarray Dataset with the columns and units of
+the field: concentrations in ug/m3, deposition in mol/ha/yr.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from kernels.jit import set_threads, threads
+from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.exact.class_statistics import timing_weights, wind_turning
+from kernels.nitrogen.exact.depac import leaf_area
+from kernels.nitrogen.exact.lanes import STRIDE, workspace
+from kernels.nitrogen.exact.season import Season
+from kernels.nitrogen.exact.timing import KINDS, PROFILES
+from twin.errors import ConfigError, DataError, UnitError
+from twin.readers.brn import read_brn
+from twin.readers.climatology import Climatology, read_climatology
+from twin.readers.raster_map import Map
+from twin.readers.rcp import read_rcp
+
+__all__ = ["Conversion", "Grid", "Map", "Roads", "Switches", "deposit"]
+
+# molar masses [g/mol] of the primary and secondary species
+_MOLAR = {"NH3": (17.0, 18.0), "NOx": (46.0, 62.0)}
+_FLUX = 87.6  # mol/ha/yr per (ug/m2/h) times g/mol: 8760 h, 1e4 m2, 1e-6 g
+_NOX_AS_MEASURED = 1.08  # printed NOx concentration is divided by this where chemistry is on
+_DIFFUSION = {"NH3": 0.240, "NOx": 0.145}  # cm2/s, OPS user manual
+_GAMMA_WATER = 430.0  # NH4/H ratio of surface water, constant map of OPS-LT 5.3
+_CLEAN = float(np.exp(1.0 + 12.4 / 8.6))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells of a user grid: centre of its middle [m RD], columns, rows and cell side [m]."""
+
+    x: float
+    y: float
+    columns: int
+    rows: int
+    cell: float
+
+    def table(self) -> pd.DataFrame:
+        """Cell centres from the north-west, row by row."""
+        x = self.x + (np.arange(self.columns) - (self.columns - 1) / 2.0) * self.cell
+        y = self.y + ((self.rows - 1) / 2.0 - np.arange(self.rows)) * self.cell
+        names = [f"R{r + 1:03d}C{c + 1:03d}" for r in range(self.rows) for c in range(self.columns)]
+        return pd.DataFrame({"name": names, "x": np.tile(x, self.rows), "y": np.repeat(y, self.columns)})
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Processes of the chain; all off is pure dispersion."""
+
+    chemistry: bool = True
+    dry: bool = True
+    wet: bool = True
+    gradient: bool = True
+
+    @property
+    def losses(self) -> bool:
+        """Whether any process acts."""
+        return self.chemistry or self.dry or self.wet or self.gradient
+
+    def numbers(self) -> np.ndarray:
+        """As the kernel takes them."""
+        return np.array((self.chemistry, self.dry, self.wet, self.gradient), dtype=float)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Given rates of conversion [%/h] instead of the internal ones, and the split of NO3 (sum 1)."""
+
+    nh3: float
+    nox: float
+    hno3: float = 0.35
+    coarse: float = 0.25
+    fine: float = 0.40
+
+
+@dataclass(frozen=True)
+class Roads:
+    """Which categories are roads (up to 5 km), and which of their two options act."""
+
+    categories: frozenset[int] = frozenset()
+    chemistry: bool = True
+    dispersion: bool = True
+    ozone: tuple[float, ...] = field(default=())  # ug/m3 per wind sector
+
+
+def deposit(
+    sources: pd.DataFrame | str | Path,
+    receptors: pd.DataFrame | Grid | str | Path,
+    weather: Climatology | str | Path,
+    substance: str = "NH3",
+    z0: float | Map = 0.1,
+    land_use: int | Map = 1,
+    background: Mapping[str, float | Map] | None = None,
+    conversion: Conversion | None = None,
+    switches: Switches | None = None,
+    roads: Roads | None = None,
+    diffusion: float | None = None,
+    reversible: bool | None = None,
+    emission_factor: float = 1.0,
+    subdivide: bool = True,
+    reach: float = np.inf,
+    profiles: Mapping[int, np.ndarray] | None = None,
+    groups: np.ndarray | None = None,
+    n_threads: int | None = None,
+) -> xr.Dataset:
+    """Annual concentration and deposition of one substance and its secondary species, exact mode.
+
+    ``sources``: table of :func:`twin.readers.brn.read_brn` or its file. ``receptors``: table with name, x, y [m RD]
+    and optionally height [m], z0 [m], land_use_1..9 [%]; a file; or a :class:`Grid` for cell averages. ``weather``:
+    climatology. ``z0`` [m] and ``land_use`` (DEPAC class 1..9): one value or a map. ``background``: NH3, NOx, SO2
+    [ug/m3], values or maps. ``conversion``: given rates; None: internal. ``reach`` [m]: pairs beyond are left out.
+    ``profiles``: user diurnal profiles by negative code. ``groups`` (sources,): group number of each source; the
+    result then has a dimension ``group``. Receptor order is kept.
+
+    Returns a Dataset over ``receptor`` with the columns of the field's result files; attrs hold pairs,
+    cpu_seconds, pairs_per_cpu_second.
+    """
+    if substance not in _MOLAR:
+        raise ConfigError(f"substance {substance!r} is not known; NH3 and NOx are")
+    if background is None:
+        raise ConfigError("background concentrations are missing; give NH3, NOx and SO2 in ug/m3 (values or maps)")
+    switches = switches or Switches()
+    roads = roads or Roads()
+    table = read_brn(sources) if isinstance(sources, str | Path) else sources
+    climate = weather if isinstance(weather, Climatology) else read_climatology(weather)
+    cell = 0.0
+    if isinstance(receptors, Grid):
+        cell = float(receptors.cell)
+        places = receptors.table()
+    else:
+        places = read_rcp(receptors) if isinstance(receptors, str | Path) else receptors
+    _check_sources(table, profiles)
+    if len(places) == 0:
+        raise DataError("no receptors; give at least one")
+    nitrate = substance == "NOx"
+    season = Season.of(climate.begin, climate.end, climate.hours)
+    source_input = _sources(table, climate, z0, roads, emission_factor, profiles, groups)
+    receptor_input = _receptors(places, cell, z0, land_use, background)
+    maps = _maps(z0, land_use, background, table, places)
+    kernel_climate = pairs.Climate(
+        np.ascontiguousarray(climate.table),
+        np.ascontiguousarray(climate.table).ravel(),
+        bool((climate.table[..., 0] > 0).all()),
+        float(climate.hours),
+        float(climate.z0),
+        season.night(),
+        season.rain(),
+        season.ratio(),
+        season.radiation_factor(),
+    )
+    first, second = _MOLAR[substance]
+    given = -1.0 if conversion is None else (conversion.nox if nitrate else conversion.nh3)
+    days = season.days()
+    kernel_substance = pairs.Substance(
+        nitrate,
+        _present(receptor_input.shares, maps.use),
+        days,
+        _foliage(days),
+        _GAMMA_WATER,
+        float(_DIFFUSION[substance] if diffusion is None else diffusion),
+        bool((not nitrate) if reversible is None else reversible),
+        second / first,
+        switches.numbers(),
+        float(given),
+    )
+    chemical = nitrate and roads.chemistry and bool(source_input.codes[:, 3].any())
+    options = pairs.Options(cell, subdivide, float(reach), bool(roads.dispersion), chemical)
+    if chemical and len(roads.ozone) != 12:
+        raise ConfigError(
+            "road chemistry needs the ozone background: give O3 in ug/m3, one value or one per wind sector"
+        )
+    before = threads()
+    if n_threads is not None:
+        set_threads(n_threads)
+    try:
+        out, road, ratio, seconds = _run(
+            source_input, receptor_input, maps, kernel_climate, kernel_substance, options, chemical, roads
+        )
+    finally:
+        set_threads(before)
+    count = int(pairs.count_pairs(source_input.values, receptor_input.values, cell, subdivide, float(reach)))
+    result = _result(out, road, ratio, substance, switches, conversion, receptor_input, chemical)
+    result = result.assign_coords(
+        receptor=("receptor", places["name"].to_numpy().astype(str)),
+        x=("receptor", places["x"].to_numpy(float), {"units": "m"}),
+        y=("receptor", places["y"].to_numpy(float), {"units": "m"}),
+    )
+    result.attrs.update(
+        substance=substance,
+        mode="exact",
+        pairs=count,
+        cpu_seconds=seconds,
+        pairs_per_cpu_second=count / seconds if seconds > 0 else 0.0,
+    )
+    if groups is None:
+        result = result.isel(group=0, drop=True)
+    return result
+
+
+def _run(sources, receptors, maps, climate, substance, options, chemical, roads):
+    """Run the kernel, twice with road chemistry; returns sums, road sums, NO2/NOx near roads and CPU seconds."""
+    work = workspace(pairs.PARTS)
+    iw = np.zeros((pairs.PARTS, (pairs.INTEGER_ROWS + pairs.SCRATCH_ROWS) * STRIDE), dtype=np.int64)
+    order = np.zeros((pairs.PARTS, STRIDE), dtype=np.int64)
+    fan = np.zeros((pairs.PARTS, 27))
+    count = receptors.values.shape[0]
+    n_groups = int(sources.codes[:, 2].max()) + 1
+    out = np.zeros((count, n_groups, pairs.OUTPUTS))
+    ratio = np.zeros((count, 12))
+    parts = int(np.clip(count * len(sources.values) // 512, 1, pairs.PARTS))
+    fixed = (parts, work, iw, order, fan, sources, receptors, maps, climate, substance, options)
+    road = np.zeros((count, 12, 3))
+    # no receptors: loads the compiled kernel, so that the time below is that of the computation
+    nobody = pairs.Receptors(receptors.values[:0], receptors.shares[:0])
+    pairs.run_pairs(*fixed[:6], nobody, *fixed[7:], 0, ratio, out, road)
+    begin = time.process_time()
+    if chemical:
+        pairs.run_pairs(*fixed, 1, ratio, out, road)
+        first = road
+        ozone = np.asarray(roads.ozone)
+        ratio = _road_ratio(first[:, :, 0], first, ozone)
+        road = np.zeros((count, 12, 3))
+        pairs.run_pairs(*fixed, 2, ratio, out, road)
+        ratio = _road_ratio(road[:, :, 0], first, ozone)
+    else:
+        pairs.run_pairs(*fixed, 0, ratio, out, road)
+    return out, road, ratio, time.process_time() - begin
+
+
+def _road_ratio(concentration: np.ndarray, first: np.ndarray, ozone: np.ndarray) -> np.ndarray:
+    """NO2/NOx near roads per sector: 0.15 + 0.85 O3/(0.85 C/F' + 100), F' = mean frequency per source."""
+    number = first[:, :, 2]
+    frequency = np.divide(first[:, :, 1], number, out=np.zeros_like(number), where=number > 0)
+    mean = np.divide(concentration, frequency, out=np.zeros_like(number), where=frequency > 0)
+    return 0.15 + 0.85 * ozone / (0.85 * mean + 100.0)
+
+
+def _check_sources(table: pd.DataFrame, profiles: Mapping[int, np.ndarray] | None) -> None:
+    units = table.attrs.get("units", {})
+    unit = units.get("emission")
+    if unit is None:
+        raise UnitError("emission of the sources has no unit; set attrs['units']['emission'] = 'g s-1'")
+    if unit not in {"g s-1", "g/s"}:
+        raise UnitError(f"emission of the sources is in {unit!r}; convert it to g s-1")
+    if len(table) == 0:
+        raise DataError("no sources; give at least one")
+    known = set(PROFILES) | set(profiles or {})
+    codes = table["diurnal_code"].to_numpy()
+    wrong = np.flatnonzero(~np.isin(codes, list(known)))
+    if wrong.size:
+        line = _line(table, wrong[0])
+        raise DataError(
+            f"{table.attrs.get('file', 'sources')}: {line}: diurnal code {codes[wrong[0]]} is not known "
+            f"(known: {', '.join(str(c) for c in sorted(known))}); a negative code needs a user profile"
+        )
+
+
+def _line(table: pd.DataFrame, row: int) -> str:
+    return f"line {int(table['line'].iloc[row])}" if "line" in table else f"row {row + 1}"
+
+
+def _sources(table, climate, z0, roads, emission_factor, profiles, groups) -> pairs.Sources:
+    count = len(table)
+    values = np.zeros((count, pairs.SOURCE_COLUMNS))
+    x, y = table["x"].to_numpy(float), table["y"].to_numpy(float)
+    heat = table["heat_content"].to_numpy(float)
+    height = table["height"].to_numpy(float)
+    values[:, pairs.SX], values[:, pairs.SY] = x, y
+    values[:, pairs.SQ] = table["emission"].to_numpy(float) * emission_factor
+    values[:, pairs.SH] = np.where(height == 0.0, 0.01, height)
+    values[:, pairs.SD] = table["diameter"].to_numpy(float)
+    values[:, pairs.SS] = table["spread"].to_numpy(float)
+    values[:, pairs.SHEAT] = heat
+    names = {pairs.SDIAM: "stack_diameter", pairs.SVEL: "exit_velocity", pairs.STEMP: "exit_temperature"}
+    for column, name in names.items():
+        values[:, column] = table[name].to_numpy(float) if name in table else np.nan
+    values[:, pairs.SZ0] = _value_at(z0, x, y, "roughness length", table.attrs.get("file", "sources"), "source")
+    values[:, pairs.SBUOY] = (heat != 0.0).astype(float)
+    index = np.zeros((count, 4), dtype=np.int64)
+    kinds, which = np.unique(
+        np.nan_to_num(values[:, [pairs.SHEAT, pairs.SH, pairs.SDIAM, pairs.SVEL, pairs.STEMP]], nan=-999.0),
+        axis=0,
+        return_inverse=True,
+    )
+    kinds = np.where(kinds == -999.0, np.nan, kinds)
+    index[:, 0] = np.ravel(which)
+    tables = {**PROFILES, **{int(k): tuple(np.asarray(v)) for k, v in (profiles or {}).items()}}
+    codes = np.unique(table["diurnal_code"].to_numpy())
+    index[:, 1] = np.searchsorted(codes, table["diurnal_code"].to_numpy())
+    weight = np.stack([timing_weights(climate.table, np.array(tables[int(c)], dtype=float)) for c in codes])
+    constant = codes == 0
+    weight[constant] = 1.0
+    kind = np.array([KINDS.get(int(c), 0) for c in codes], dtype=np.int64)
+    if groups is not None:
+        index[:, 2] = np.asarray(groups, dtype=np.int64)
+    index[:, 3] = np.isin(table["category"].to_numpy(), sorted(roads.categories)) if roads.categories else 0
+    turning = np.zeros((len(kinds), 6, 12))
+    columns = [np.ascontiguousarray(kinds[:, j]) for j in range(5)]
+    wind_turning(np.ascontiguousarray(climate.table), *columns, turning)
+    return pairs.Sources(values, index, turning, kind, np.ascontiguousarray(weight))
+
+
+def _value_at(value, x, y, what, file, kind):
+    """One value everywhere, or of a map; points outside it are listed."""
+    if not isinstance(value, Map):
+        return np.full(np.shape(x), float(value))
+    found, inside = value.at(x, y)
+    bad = np.flatnonzero(~inside | ~np.isfinite(found.astype(float)) | (found <= 0))
+    if bad.size:
+        points = ", ".join(f"({x[i]:.0f}, {y[i]:.0f})" for i in bad[:5])
+        more = f" and {bad.size - 5} more" if bad.size > 5 else ""
+        raise DataError(
+            f"{value.file}: the map of {what} has no value at {kind} {points}{more} of {file}; extend the map or "
+            "leave these out"
+        )
+    return found.astype(float)
+
+
+def _receptors(places, cell, z0, land_use, background):
+    count = len(places)
+    x, y = places["x"].to_numpy(float), places["y"].to_numpy(float)
+    file = places.attrs.get("file", "receptors")
+    values = np.zeros((count, pairs.RECEPTOR_COLUMNS))
+    values[:, pairs.RX], values[:, pairs.RY] = x, y
+    values[:, pairs.RZ] = places["height"].to_numpy(float) if "height" in places else 4.0
+    if (values[:, pairs.RZ] <= 0).any():
+        raise DataError(f"{file}: {_line(places, int(np.argmin(values[:, pairs.RZ])))}: receptor height must be > 0 m")
+    given = "z0" in places
+    values[:, pairs.RZ0] = (
+        places["z0"].to_numpy(float) if given else _value_at(z0, x, y, "roughness length", file, "receptor")
+    )
+    shares = np.zeros((count, 9))
+    names = [f"land_use_{lu}" for lu in range(1, 10)]
+    if all(name in places for name in names):
+        shares[:] = places[names].to_numpy(float)
+        shares /= shares.sum(axis=1, keepdims=True)
+    else:
+        use = _value_at(land_use, x, y, "land use", file, "receptor").astype(int)
+        if ((use < 1) | (use > 9)).any():
+            raise DataError(f"land use {use[(use < 1) | (use > 9)][0]} is no DEPAC class 1..9")
+        shares[np.arange(count), use - 1] = 1.0
+    levels = _levels(background, x, y)
+    values[:, pairs.RNH3], values[:, pairs.RSO2] = levels["NH3"], levels["SO2"]
+    ppb = levels["NH3"] * 24.0 / 17.0
+    values[:, pairs.RSHARE] = np.minimum(0.8, 0.024 * (ppb / 1000.0) ** -0.44)
+    values[:, pairs.RWEIGHT] = 1.0
+    return pairs.Receptors(values, shares)
+
+
+def _levels(background, x, y) -> dict[str, np.ndarray]:
+    """Background NH3, SO2 and NOx [ug/m3] at points; outside a map, and where it has none, its mean."""
+    levels = {}
+    for name in ("NH3", "SO2", "NOx"):
+        if name not in background:
+            raise ConfigError(f"background concentration of {name} is missing; give it in ug/m3 (a value or a map)")
+        value = background[name]
+        if isinstance(value, Map):
+            found, inside = value.at(x, y)
+            mean = float(np.nanmean(value.values))
+            levels[name] = np.where(inside & (found > 0), found, mean)
+        else:
+            levels[name] = np.full(np.shape(x), float(value))
+        if not (np.isfinite(levels[name]) & (levels[name] > 0)).all():
+            raise DataError(f"background of {name} must be positive and finite [ug/m3]")
+    return levels
+
+
+def _no2(nox: np.ndarray) -> np.ndarray:
+    """NO2 [ppb] from NOx [ug/m3]: 8.6 ln(NOx) - 12.4 above exp(1 + 12.4/8.6) ppb, proportional below."""
+    ppb = np.asarray(nox, dtype=float) * 24.0 / 46.0
+    return np.where(ppb > _CLEAN, 8.6 * np.log(np.maximum(ppb, 1e-30)) - 12.4, ppb * 8.6 / _CLEAN)
+
+
+def _maps(z0, land_use, background, table, places) -> pairs.Maps:
+    frame = np.array((-1.0e7, 1.0e7, 2.0e7, 2.0e7))
+    uniform = not any(isinstance(v, Map) for v in (z0, land_use, *background.values()))
+    for value in (z0, land_use):
+        if isinstance(value, Map):
+            kind = "roughness length" if value is z0 else "land use"
+            for what, points in (("source", table), ("receptor", places)):
+                x, y = points["x"].to_numpy(float), points["y"].to_numpy(float)
+                _value_at(value, x, y, kind, points.attrs.get("file", f"{what}s"), what)
+    z0_map = z0 if isinstance(z0, Map) else Map(np.full((1, 1), float(z0)), *frame)
+    use_map = land_use if isinstance(land_use, Map) else Map(np.full((1, 1), int(land_use)), *frame)
+    use = use_map.values.astype(np.int64)
+    if ((use < 1) | (use > 9)).any():
+        raise DataError(f"{use_map.file}: land use must be a DEPAC class 1..9")
+    if not (z0_map.values > 0).all():
+        raise DataError(f"{z0_map.file}: roughness length must be > 0 m in every cell")
+    layers, mean = [], []
+    back_frame = frame
+    shape = (1, 1)
+    for value in background.values():
+        if isinstance(value, Map):
+            back_frame, shape = value.frame, value.values.shape
+    for name in ("NH3", "SO2", "NOx"):
+        value = background[name]
+        if isinstance(value, Map):
+            if value.values.shape != shape or (value.frame != back_frame).any():
+                raise DataError(f"{value.file}: background maps must share one raster; resample them to the same cells")
+            level = value.values.astype(float)
+        else:
+            level = np.full(shape, float(value))
+        positive = level[level > 0]
+        middle = float(positive.mean())
+        if name == "NOx":
+            middle = float(_no2(positive).mean())
+            level = np.where(level > 0, _no2(level), 0.0)
+        layers.append(level)
+        mean.append(middle)
+    return pairs.Maps(
+        uniform,
+        np.ascontiguousarray(np.log(z0_map.values.astype(float))),
+        z0_map.frame,
+        np.ascontiguousarray(use),
+        use_map.frame,
+        np.ascontiguousarray(np.stack(layers)),
+        np.asarray(back_frame, dtype=float),
+        np.array(mean),
+    )
+
+
+def _present(shares: np.ndarray, use: np.ndarray) -> np.ndarray:
+    present = np.zeros(10, dtype=np.bool_)
+    present[1:] = shares.sum(axis=0) > 0
+    present[np.unique(use)] = True
+    return present
+
+
+def _foliage(days: np.ndarray) -> np.ndarray:
+    """LAI and SAI per land use and day at 52 degrees north."""
+    foliage = np.zeros((10, 2, 2))
+    for lu in range(1, 10):
+        for d in range(2):
+            if days[lu, d] >= 0:
+                foliage[lu, d] = leaf_area(lu, float(days[lu, d]), 52.0)
+    return foliage
+
+
+def _result(out, road, ratio, substance, switches, conversion, receptors, chemical) -> xr.Dataset:
+    """Sums of the kernel as named columns in the field's units."""
+    first, second = _MOLAR[substance]
+    primary, ion, total = ("NH3", "NH4", "NHx") if substance == "NH3" else ("NOx", "NO3+HNO3", "NOy")
+    on = 1.0 if switches.losses else 0.0
+    dims = ("receptor", "group")
+    dry, wet = on * _FLUX / first * out[..., 1], on * _FLUX / first * out[..., 2]
+    dry2, wet2 = on * _FLUX / second * out[..., 4], on * _FLUX / second * out[..., 5]
+    conc = out[..., 0] / (_NOX_AS_MEASURED if primary == "NOx" and switches.chemistry else 1.0)
+    conc2 = out[..., 3]
+    columns = {
+        f"conc_{primary}": conc,
+        f"dry_{total}": dry + dry2,
+        f"wet_{total}": wet + wet2,
+        f"tot_{total}": dry + dry2 + wet + wet2,
+        f"conc_{ion}": conc2,
+    }
+    if primary == "NOx":
+        if conversion is None:
+            share = receptors.values[:, pairs.RSHARE][:, None]
+            columns["conc_NO3_AER"], columns["conc_HNO3"] = conc2 * (1.0 - share), conc2 * share
+        else:
+            columns["conc_NO3_AER"] = conc2 * (conversion.coarse + conversion.fine)
+            columns["conc_HNO3"] = conc2 * conversion.hno3
+            columns["conc_NO3_C"], columns["conc_NO3_F"] = conc2 * conversion.coarse, conc2 * conversion.fine
+    columns |= {f"dry_{primary}": dry, f"dry_{ion}": dry2, f"wet_{primary}": wet, f"wet_{ion}": wet2}
+    if primary == "NOx":
+        near = np.zeros_like(conc)
+        near[:, 0] = road[:, :, 0].sum(axis=1) if chemical else 0.0
+        no2 = out[..., 6].copy()
+        if chemical:
+            no2[:, 0] += (ratio * road[:, :, 0]).sum(axis=1)
+        columns["conc_NO2_ROADS"] = no2
+        columns["conc_NOx_ROADS"] = near / _NOX_AS_MEASURED
+    units = {"conc": "ug m-3"}
+    return xr.Dataset(
+        {name: (dims, value, {"units": units.get(name[:4], "mol ha-1 yr-1")}) for name, value in columns.items()}
+    )

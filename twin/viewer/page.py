@@ -1,0 +1,41 @@
+"""The viewer with a run inside it as one HTML file: opens by double click, without any server."""
+
+import base64
+from pathlib import Path
+
+from twin.errors import RecordError
+from twin.records import find_run, open_run
+from twin.viewer.server import STATIC
+
+__all__ = ["single_page"]
+
+LIMIT = 200e6  # bytes of a run file; base64 grows it by a third, and a browser holds it in memory
+
+
+def single_page(run: str | Path, out: str | Path) -> Path:
+    """Write ``out`` (.html) holding viewer, reader and the run itself; refused for a run above 200 MB."""
+    path, out = find_run(run), Path(out)
+    open_run(path)
+    size = path.stat().st_size
+    if size > LIMIT:
+        raise RecordError(f"{path}: {size / 1e6:.0f} MB are too much for one page (200); use `twin view {path}`")
+
+    def packed(file: Path) -> str:
+        return base64.b64encode(file.read_bytes()).decode()
+
+    def script(name: str) -> str:
+        return (STATIC / name).read_text("utf8").replace("</script", "<\\/script")
+
+    inline = (
+        "window.__WORKER_URL=URL.createObjectURL(new Blob([Uint8Array.from(atob("
+        f'"{packed(STATIC / "worker.js")}"),c=>c.charCodeAt(0))],{{type:"text/javascript"}}));'
+        f'window.__RUN_BASE64="{packed(path)}";'
+    )
+    page = (STATIC / "index.html").read_text("utf8").replace("/*INLINE*/", inline)
+    page = page.replace('<script src="viewer.js"></script>', f"<script>{script('viewer.js')}</script>")
+    style = (STATIC / "style.css").read_text("utf8")
+    page = page.replace('<link rel="stylesheet" href="style.css" />', f"<style>{style}</style>")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(out.name + ".part")
+    part.write_text(page, "utf8")
+    return part.replace(out)
