@@ -16,6 +16,7 @@ from kernels.power.status import ISLANDED, OK, STATUS_NAMES
 from kernels.power.topology import join
 from kernels.power.tree import RADIAL
 from twin.errors import ConfigError, ConvergenceError, DataError
+from twin.powerflow_pgm import solve_with_pgm
 from twin.readers.networks import open_network
 from twin.readers.power_network import PowerNetwork
 
@@ -23,7 +24,6 @@ __all__ = ["Circuit", "circuit_of", "powerflow"]
 
 Solver = Literal["auto", "radial", "meshed", "linear", "pgm"]
 SOLVERS = ("auto", "radial", "meshed", "linear", "pgm")
-NEVER_RATED = np.inf
 
 
 @dataclass
@@ -90,7 +90,8 @@ def circuit_of(network: PowerNetwork, several_sources: bool = False) -> Circuit:
         plain = np.abs(b.ratio[used[own]] - 1) < 1e-12
         if not plain.all():
             raise DataError(
-                f"{network.origin}: transformer {b.id[used[own]][np.argmin(plain)]} is bridged by closed switches; open one"
+                f"{network.origin}: transformer {b.id[used[own]][np.argmin(plain)]} is bridged by closed switches; "
+                f"open one"
             )
         np.add.at(shunt, start[own], (b.shunt_from + b.shunt_to)[used[own]])
         used, start, end = used[~own], start[~own], end[~own]
@@ -137,11 +138,12 @@ def _one_source(
         if other == i or allowed:
             continue
         equal = abs(source[other] - source[i]) < 1e-12
-        if network.several_sources and equal:
+        if network.source_impedance or (network.equal_sources and equal):
             continue
         names = ", ".join(map(str, network.source.id))
         raise DataError(
-            f"{network.origin}: two sources in one component (of {names}); open a switch between them, or allow it with "
+            f"{network.origin}: two sources in one component (of {names}); open a switch between them, or allow it "
+            f"with "
             f"several_sources=True (--several-sources) where both are meant to be infinitely strong"
         )
 
@@ -159,21 +161,17 @@ def powerflow(
 ) -> xr.Dataset:
     """Voltages, loadings and flows of a network, for one point or for each step of the profiles.
 
-    ``network`` is a file, a folder, ``simbench:CODE``, ``pandapower:CASE`` or a network read before. ``profiles`` are factors
-    (step) by profile name on the loads that carry it; ``profiles`` is a CSV or NetCDF file, a mapping, or None for the
-    base point. ``solver``: ``radial`` sweeps, ``meshed`` is Newton's method, ``auto`` chooses, ``linear`` is one current iteration
-    and screening only, ``pgm`` calls power-grid-model. Steps that were not solved are NaN with their status;
-    ``on_failure="fail"`` raises instead. Dimensions: ``step``, ``bus``, ``branch``.
+    ``network`` is a file, a folder, ``simbench:CODE``, ``pandapower:CASE`` or a network read before. ``profiles`` are
+    factors (step) by profile name on the loads that carry it; ``profiles`` is a CSV or NetCDF file, a mapping, or
+    None for the base point. ``solver``: ``radial`` sweeps, ``meshed`` is Newton's method, ``auto`` chooses,
+    ``linear`` is one current iteration and screening only, ``pgm`` calls power-grid-model. Steps that were not solved
+    are NaN with their status; ``on_failure="fail"`` raises instead. Dimensions: ``step``, ``bus``, ``branch``.
     """
     if solver not in SOLVERS:
         raise ConfigError(f"solver {solver!r} is unknown; write one of {', '.join(SOLVERS)}")
     if not tolerance > 0:
         raise ConfigError(f"tolerance {tolerance!r} must be above zero")
     net = network if isinstance(network, PowerNetwork) else open_network(str(network), transformer_model)
-    if solver == "pgm":
-        from twin.readers.pgm_json import solve_with_pgm
-
-        return solve_with_pgm(net, circuit_of(net, several_sources), tolerance)
     circuit = circuit_of(net, several_sources)
     factor, chosen = _factors(net, profiles, steps)
     power = circuit.node_sum(net.load.bus, (net.load.p + 1j * net.load.q)[:, None] * factor)
@@ -184,7 +182,7 @@ def powerflow(
     base = base - generation[:, None]
     fed = circuit.fed.copy()
     forest = None
-    if solver != "meshed" and not (circuit.generator & fed).any():
+    if solver not in {"meshed", "pgm"} and not (circuit.generator & fed).any():
         forest = _forest(circuit)
         if forest.code != RADIAL:
             forest = None
@@ -195,15 +193,22 @@ def powerflow(
     p, q = np.ascontiguousarray(base.real), np.ascontiguousarray(base.imag)
     status = np.full((circuit.count, lanes), ISLANDED, np.int8)
     mismatch = np.zeros(lanes)
-    if forest is not None:
+    if solver == "pgm":
+        v, s_from, s_to, seconds = solve_with_pgm(circuit, p, q, part, tolerance, status)
+        kind = "pgm"
+    elif forest is not None:
         v, s_from, s_to, seconds = _sweep(circuit, forest, p, q, part, tolerance, solver == "linear", status, mismatch)
         kind = "linear (screening)" if solver == "linear" else "radial"
     else:
         v, s_from, s_to, seconds = _newton(circuit, p, q, part, tolerance, status, mismatch)
         kind = "meshed"
     if on_failure == "fail" and (status > ISLANDED).any():
-        raise ConvergenceError(f"{net.origin}: {int((status > ISLANDED).any(0).sum())} of {lanes} steps were not solved")
-    return _dataset(circuit, chosen, v, s_from, s_to, status, mismatch, seconds, kind, tolerance, power, transformer_model)
+        raise ConvergenceError(
+            f"{net.origin}: {int((status > ISLANDED).any(0).sum())} of {lanes} steps were not solved"
+        )
+    return _dataset(
+        circuit, chosen, v, s_from, s_to, status, mismatch, seconds, kind, tolerance, power, transformer_model
+    )
 
 
 def _factors(
@@ -235,7 +240,9 @@ def _factors(
             continue
         values = known[name]
         if values.size < stop:
-            raise DataError(f"profile {name}: has {values.size} steps and the run goes to {stop}; give a longer profile")
+            raise DataError(
+                f"profile {name}: has {values.size} steps and the run goes to {stop}; give a longer profile"
+            )
         cut = values[start:stop]
         if not np.isfinite(cut).all():
             bad = start + int(np.argmin(np.isfinite(cut)))
@@ -243,7 +250,9 @@ def _factors(
         factor[k] = cut
         used += 1
     if not used:
-        raise DataError(f"{net.origin}: none of the profiles {', '.join(list(known)[:5])} belongs to a load of this network")
+        raise DataError(
+            f"{net.origin}: none of the profiles {', '.join(list(known)[:5])} belongs to a load of this network"
+        )
     return factor, np.arange(start, stop)
 
 
@@ -263,7 +272,8 @@ def _forest(circuit: Circuit) -> Forest:
         return Forest(-1, -1, np.empty(0, int), np.empty(0, bool))
     live = circuit.fed[circuit.start]
     return plant(
-        circuit.count, circuit.start, circuit.end, live, circuit.held, b.z[k], b.ratio[k], b.shunt_from[k], b.shunt_to[k],
+        circuit.count, circuit.start, circuit.end, live, circuit.held, b.z[k], b.ratio[k], b.shunt_from[k],
+        b.shunt_to[k],
         circuit.shunt, b.rated_from[k], b.rated_to[k],
     )  # fmt: skip
 
@@ -276,7 +286,7 @@ def _split(part: tuple[np.ndarray, np.ndarray] | None) -> list[tuple[np.ndarray,
     )  # fmt: skip
 
 
-def _sweep(circuit, forest, p, q, part, tolerance, linear, status, mismatch):  # noqa: ANN
+def _sweep(circuit, forest, p, q, part, tolerance, linear, status, mismatch):
     source = np.where(circuit.held, circuit.source, np.nan)[:, None]
     out = forest.allocate(p.shape[1])
     current, impedance = _split(part)
@@ -286,7 +296,8 @@ def _sweep(circuit, forest, p, q, part, tolerance, linear, status, mismatch):  #
     trial = forest.allocate(1)
     first = [x if x is None else (x[0][:, :1].copy(), x[1][:, :1].copy()) for x in (current, impedance)]
     forest.solve(
-        trial, source, p[:, :1].copy(), q[:, :1].copy(), current_part=first[0], impedance_part=first[1], scratch=scratch,
+        trial, source, p[:, :1].copy(), q[:, :1].copy(), current_part=first[0], impedance_part=first[1],
+        scratch=scratch,
         **options,
     )  # fmt: skip
     began = time.process_time()
@@ -338,11 +349,12 @@ def _start(circuit: Circuit, start: np.ndarray, end: np.ndarray, ratio: np.ndarr
     return size * np.exp(1j * angle)
 
 
-def _newton(circuit, p, q, part, tolerance, status, mismatch):  # noqa: ANN
+def _newton(circuit, p, q, part, tolerance, status, mismatch):
     mesh, start = _mesh(circuit)
     current, impedance = _split(part)
     parts = None if current is None or impedance is None else (*current, *impedance)
-    first = None if parts is None else tuple(x[:, :1].copy() for x in parts)
+    a, c, d, e = parts if parts is not None else (p, p, p, p)
+    first = None if parts is None else (a[:, :1].copy(), c[:, :1].copy(), d[:, :1].copy(), e[:, :1].copy())
     mesh.solve(start, p[:, :1].copy(), q[:, :1].copy(), parts=first, tolerance=tolerance)
     began = time.process_time()
     out = mesh.solve(start, p, q, parts=parts, tolerance=tolerance)
@@ -359,7 +371,7 @@ def _newton(circuit, p, q, part, tolerance, status, mismatch):  # noqa: ANN
     return v, v[circuit.start] * np.conj(i_from), v[circuit.end] * np.conj(i_to), seconds
 
 
-def _dataset(circuit, steps, v, s_from, s_to, status, mismatch, seconds, solver, tolerance, power, transformer_model):  # noqa: ANN
+def _dataset(circuit, steps, v, s_from, s_to, status, mismatch, seconds, solver, tolerance, demand, transformer_model):
     net = circuit.network
     lanes = v.shape[1]
     solved = status[np.maximum(circuit.node, 0)]
@@ -372,15 +384,17 @@ def _dataset(circuit, steps, v, s_from, s_to, status, mismatch, seconds, solver,
     with np.errstate(invalid="ignore", divide="ignore"):
         i_from, i_to = np.abs(s_from) / np.abs(v[circuit.start]), np.abs(s_to) / np.abs(v[circuit.end])
         flow_f[k], flow_t[k] = s_from, s_to
+        power = b.by_power[k]
+        i_from[power], i_to[power] = np.abs(s_from[power]), np.abs(s_to[power])
         loading[k] = np.maximum(i_from / b.rated_from[k, None], i_to / b.rated_to[k, None])
     branch_status = np.full((m, lanes), ISLANDED, np.int8)
     branch_status[k] = np.maximum(status[circuit.start], status[circuit.end])
     idle = ~np.isin(np.arange(m), k)
     flow_f[idle], flow_t[idle], loading[idle] = 0, 0, 0
     branch_status[idle] = OK
-    inner = np.array([str(i).startswith(("xward ", "trafo3w ")) for i in net.bus_id], bool)
+    inner = np.array([str(i).startswith(("xward ", "trafo3w ", "source ", "three_winding ")) for i in net.bus_id], bool)
     buses = ~inner
-    unserved = np.where(status != OK, power.real, 0.0).sum(0)
+    unserved = np.where(status != OK, demand.real, 0.0).sum(0)
     losses = np.nansum((flow_f + flow_t).real, axis=0)
     data: dict[str, Any] = {
         "vm_pu": (("step", "bus"), np.abs(volts[buses]).T, {"units": "1", "long_name": "voltage magnitude"}),
@@ -396,13 +410,19 @@ def _dataset(circuit, steps, v, s_from, s_to, status, mismatch, seconds, solver,
         "p_to": (("step", "branch"), flow_t.real.T, {"units": "MW"}),
         "q_to": (("step", "branch"), flow_t.imag.T, {"units": "Mvar"}),
         "branch_status": (("step", "branch"), branch_status.T),
-        "mismatch": (("step",), mismatch, {"units": "1", "long_name": "last change of voltage, or power mismatch in MVA"}),
+        "mismatch": (
+            ("step",),
+            mismatch,
+            {"units": "1", "long_name": "last change of voltage, or power mismatch in MVA"},
+        ),
         "losses": (("step",), losses, {"units": "MW"}),
         "unserved": (("step",), unserved, {"units": "MW", "long_name": "load at buses that were not solved"}),
     }
     kinds = b.kind.astype(str)
-    labels = b.id.astype(str) if len(set(kinds)) < 2 and net.origin.endswith(".m") else np.array(
-        [f"{kind} {i}" if kind else str(i) for kind, i in zip(kinds, b.id)], str
+    labels = (
+        b.id.astype(str)
+        if len(set(kinds)) < 2 and net.origin.endswith(".m")
+        else np.array([f"{kind} {i}" if kind else str(i) for kind, i in zip(kinds, b.id)], str)
     )
     return xr.Dataset(
         data,

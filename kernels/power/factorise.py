@@ -3,8 +3,8 @@
 The order is minimum degree on the bus graph (Tinney and Walker 1967, Proc. IEEE 55(11):1801-1809, scheme 2). Pivots
 are diagonal 2x2 blocks; there is no pivoting between blocks, as is usual for power-flow Jacobians.
 
-Blocks lie in one array (block, 4) as a11, a12, a21, a22: first the diagonal by pivot, then the upper blocks pivot by pivot,
-then the lower blocks in the same order transposed in place.
+Blocks lie in one array (block, 4) as a11, a12, a21, a22: first the diagonal by pivot, then the upper blocks pivot by
+pivot, then the lower blocks in the same order transposed in place.
 """
 
 import numpy as np

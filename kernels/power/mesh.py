@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels.power.factorise import analyse, fill_positions
-from kernels.power.newton import HELD, PQ, PV, solve_meshed
+from kernels.power.newton import solve_meshed
 
 __all__ = ["Mesh", "MeshSolution", "admittance", "weave"]
 
@@ -13,9 +13,9 @@ __all__ = ["Mesh", "MeshSolution", "admittance", "weave"]
 def admittance(n_bus, branch_from, branch_to, z, z_back, ratio, shunt_from, shunt_to, bus_shunt):
     """Entries (row, column, y) of the bus admittance matrix [pu], not yet summed.
 
-    Two-port of a branch with series impedance z (``z_back`` seen from the to end, equal but for asymmetric impedances) and
-    complex ratio n at the from end: Yff = (1/z + yf) / |n|^2, Yft = -1 / (z conj(n)), Ytf = -1 / (z_back n), Ytt =
-    1/z_back + yt.
+    Two-port of a branch with series impedance z (``z_back`` seen from the to end, equal but for asymmetric
+    impedances) and complex ratio n at the from end: Yff = (1/z + yf) / |n|^2, Yft = -1 / (z conj(n)), Ytf = -1 /
+    (z_back n), Ytt = 1/z_back + yt.
     """
     y, y_back = 1 / z, 1 / z_back
     diagonal = np.arange(n_bus)
@@ -114,7 +114,9 @@ class Mesh:
         return out
 
 
-def weave(n_bus: int, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, kind: np.ndarray, used: np.ndarray) -> Mesh:
+def weave(
+    n_bus: int, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, kind: np.ndarray, used: np.ndarray
+) -> Mesh:
     """Order the buses ``used`` (bus) and build the matrix of ``rows``, ``columns``, ``values`` (entry) among them.
 
     ``kind`` (bus) is PQ, PV or HELD. Entries are summed in a fixed order.

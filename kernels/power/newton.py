@@ -7,13 +7,13 @@ S_i = sum_j T_ij the Jacobian blocks are (standard polar power mismatch, e.g. Ti
     dS_i / d theta_j = -j T_ij,           dS_i / d ln|V_j| = T_ij           (i != j)
     dS_i / d theta_i =  j (S_i - T_ii),   dS_i / d ln|V_i| = S_i + T_ii + dL_i / d ln|V_i|
 
-F_i = S_i + L_i(|V_i|) = 0 with the load L = L0 + L1 |V| + L2 |V|^2. A bus of held magnitude (PV) replaces its reactive row
-by d ln|V| = 0; a source bus is held altogether. Steps are applied as V <- V exp(d ln|V| + j d theta), the rotation as
-(1 + j d/2) / (1 - j d/2), which has modulus one and the same fixed point.
+F_i = S_i + L_i(|V_i|) = 0 with the load L = L0 + L1 |V| + L2 |V|^2. A bus of held magnitude (PV) replaces its
+reactive row by d ln|V| = 0; a source bus is held altogether. Steps are applied as V <- V exp(d ln|V| + j d theta),
+the rotation as (1 + j d/2) / (1 - j d/2), which has modulus one and the same fixed point.
 
-A strip of lanes first shares one factor, taken at the solution of the strip's mean load (frozen Jacobian); lanes that do not
-converge so are solved by Newton's method each on their own. A lane's result does not depend on the lanes outside its
-strip; within it only through the shared factor, to the tolerance.
+A strip of lanes first shares one factor, taken at the solution of the strip's mean load (frozen Jacobian); lanes that
+do not converge so are solved by Newton's method each on their own. A lane's result does not depend on the lanes
+outside its strip; within it only through the shared factor, to the tolerance.
 """
 
 import math
@@ -123,9 +123,9 @@ def newton_lane(
 ):  # fmt: skip
     """Newton's method for one lane, in place on ``vr``, ``vi`` (n), all in pivot order.
 
-    ``row``, ``column``, ``g``, ``b`` the admittance matrix [pu] by rows with ``place`` of its blocks; ``kind`` (n) PQ, PV or
-    HELD; ``p`` .. ``q2`` (n) load and its current and impedance parts [pu]; ``tolerance`` of the voltage [pu];
-    ``limit`` iterations; ``cold`` starts with a step of the angles alone. Work: ``blocks``, ``f`` (n, 2), ``s``
+    ``row``, ``column``, ``g``, ``b`` the admittance matrix [pu] by rows with ``place`` of its blocks; ``kind`` (n)
+    PQ, PV or HELD; ``p`` .. ``q2`` (n) load and its current and impedance parts [pu]; ``tolerance`` of the voltage
+    [pu]; ``limit`` iterations; ``cold`` starts with a step of the angles alone. Work: ``blocks``, ``f`` (n, 2), ``s``
     (n, 2). Returns (status, iterations, largest mismatch [pu]); ``blocks`` is left factored at the last point.
     """
     _mismatch(n, row, column, g, b, kind, p, q, p1, q1, p2, q2, vr, vi, f, s)
@@ -189,14 +189,14 @@ def _mismatch_strip(n, row, column, g, b, kind, p, q, p1, q1, p2, q2, dependent,
 def _apply_strip(d, m, vr, vi, live, change):
     """V <- V exp(-x) for live lanes, with a second-order exponential of the magnitude (steps are small here)."""
     for w in range(vr.size):
-        a, l = -d[w], -m[w]
-        scale = 1.0 + l + 0.5 * l * l
+        a, k = -d[w], -m[w]
+        scale = 1.0 + k + 0.5 * k * k
         low = 1.0 / (1.0 + 0.25 * a * a)
         c, s = scale * (1.0 - 0.25 * a * a) * low, scale * a * low
         nr, ni = c * vr[w] - s * vi[w], c * vi[w] + s * vr[w]
         vr[w] = nr if live[w] > 0.0 else vr[w]
         vi[w] = ni if live[w] > 0.0 else vi[w]
-        size = a * a + l * l
+        size = a * a + k * k
         change[w] = max(size, change[w])
 
 
@@ -258,7 +258,9 @@ def _solve_strip_of_lanes(
                         continue
                     size = math.sqrt(change[w])
                     rate = size / before[w]
-                    if size < tolerance or (iteration > 1 and rate < 0.5 and size * rate < (1 - rate) * 0.5 * tolerance):
+                    if size < tolerance or (
+                        iteration > 1 and rate < 0.5 and size * rate < (1 - rate) * 0.5 * tolerance
+                    ):
                         live[w] = 0.0
                         left -= 1
                         status[lane + w] = OK
@@ -275,9 +277,11 @@ def _solve_strip_of_lanes(
                 low = math.inf
                 for k in range(n):
                     m = max(abs(fp[k, w]), abs(fq[k, w]))
-                    worst = worst if m <= worst else m
+                    if not m <= worst:  # NaN goes through
+                        worst = m
                     square = vr[k, w] * vr[k, w] + vi[k, w] * vi[k, w]
-                    low = low if low <= square else square
+                    if not low <= square:
+                        low = square
                 mismatch[lane + w] = worst
                 if live[w] == 0.0 and not low >= COLLAPSE_VOLTAGE * COLLAPSE_VOLTAGE:
                     live[w] = -1.0
@@ -311,20 +315,21 @@ def _solve_strip_of_lanes(
 
 @pnjit
 def solve_meshed(
-    order, row, column, g, b, place, kind, first, later, target, p, q, p1, q1, p2, q2, scale, start_r, start_i, tolerance,
+    order, row, column, g, b, place, kind, first, later, target, p, q, p1, q1, p2, q2, scale, start_r, start_i,
+    tolerance,
     limit, frozen, v_real, v_imag, status, mismatch, iterations,
 ):  # fmt: skip
     """Solve a meshed network for all lanes.
 
-    Arguments in pivot order (``order`` (n) is the bus of each pivot): ``row`` (n + 1), ``column``, ``g``, ``b``, ``place``
-    (entry) the admittance matrix [pu] and the place of its blocks; ``kind`` (n) PQ, PV or HELD; ``first``,
-    ``later``, ``target`` the factor's pattern. By bus: ``p``, ``q`` (bus, lane) constant-power load and ``p1``, ``q1``, ``p2``,
-    ``q2`` (bus or 0, lane) its current and impedance parts at 1 pu, times ``scale`` in pu; ``start_r``, ``start_i``
-    (bus) start, with the held voltages [pu]. ``tolerance`` of the voltage [pu]; ``limit`` Newton iterations;
-    ``frozen`` whether strips share a factor.
+    Arguments in pivot order (``order`` (n) is the bus of each pivot): ``row`` (n + 1), ``column``, ``g``, ``b``,
+    ``place`` (entry) the admittance matrix [pu] and the place of its blocks; ``kind`` (n) PQ, PV or HELD; ``first``,
+    ``later``, ``target`` the factor's pattern. By bus: ``p``, ``q`` (bus, lane) constant-power load and ``p1``,
+    ``q1``, ``p2``, ``q2`` (bus or 0, lane) its current and impedance parts at 1 pu, times ``scale`` in pu;
+    ``start_r``, ``start_i`` (bus) start, with the held voltages [pu]. ``tolerance`` of the voltage [pu]; ``limit``
+    Newton iterations; ``frozen`` whether strips share a factor.
 
-    Out: ``v_real``, ``v_imag`` (bus, lane) [pu], NaN where not solved; ``status``, ``mismatch`` (largest |S| mismatch, pu),
-    ``iterations`` (lane). Buses that ``order`` does not hold are left as they are.
+    Out: ``v_real``, ``v_imag`` (bus, lane) [pu], NaN where not solved; ``status``, ``mismatch`` (largest |S|
+    mismatch, pu), ``iterations`` (lane). Buses that ``order`` does not hold are left as they are.
     """
     n_lane = p.shape[1]
     strips = (n_lane + STRIP - 1) // STRIP

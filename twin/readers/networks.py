@@ -33,7 +33,9 @@ def open_network(name: str, transformer_model: str = "pi") -> PowerNetwork:
         from twin.readers.pgm_json import from_pgm
 
         return from_pgm(data, name)
-    raise DataError(f"{name}: is neither a pandapower network (_object) nor power-grid-model input (data); give one of them")
+    raise DataError(
+        f"{name}: is neither a pandapower network (_object) nor power-grid-model input (data); give one of them"
+    )
 
 
 def _package(name: str) -> Path:
@@ -65,5 +67,5 @@ def _of_simbench(code: str, name: str, transformer_model: str) -> PowerNetwork:
     if code not in simbench.collect_all_simbench_codes():
         raise DataError(f"{name}: SimBench has no grid {code!r}; see simbench.collect_all_simbench_codes()")
     network = from_tables(simbench.get_simbench_net(code), name, transformer_model)
-    network.several_sources = True
+    network.equal_sources = True
     return network

@@ -18,13 +18,15 @@ __all__ = ["from_tables", "read_pandapower", "tables_of"]
 
 SOLVED = frozenset(
     {
-        "bus", "load", "sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen", "ward", "xward", "gen", "ext_grid",
+        "bus", "load", "sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen", "ward", "xward", "gen",
+        "ext_grid",
         "line", "trafo", "trafo3w", "impedance", "shunt", "switch",
     }
 )  # fmt: skip
 UNSOLVED = frozenset(
     {
-        "dcline", "svc", "ssc", "tcsc", "vsc", "vsc_stacked", "vsc_bipolar", "bus_dc", "line_dc", "load_dc", "source_dc",
+        "dcline", "svc", "ssc", "tcsc", "vsc", "vsc_stacked", "vsc_bipolar", "bus_dc", "line_dc", "load_dc",
+        "source_dc",
         "b2b_vsc", "bi_vsc",
     }
 )  # fmt: skip
@@ -35,7 +37,8 @@ DESCRIPTIVE = frozenset(
         "measurement", "pwl_cost", "poly_cost", "controller", "group", "characteristic", "bus_geodata", "line_geodata",
         "bus_dc_geodata", "line_dc_geodata", "substation", "substations", "loadcases", "studycases", "profiles",
         "trafo_characteristic_table", "trafo_characteristic_spline", "shunt_characteristic_table",
-        "shunt_characteristic_spline", "q_capability_curve_table", "q_capability_characteristic", "dataframe", "coordinates",
+        "shunt_characteristic_spline", "q_capability_curve_table", "q_capability_characteristic", "dataframe",
+        "coordinates",
         "nodes_coordinates", "bus_coordinates", "zone", "area", "user_pf_options",
     }
 )  # fmt: skip
@@ -138,7 +141,9 @@ class _Builder:
         found = np.array([self.position.get(_whole(v), -1) for v in t.number(column)], int)
         if (found < 0).any():
             k = int(np.argmin(found))
-            raise DataError(f"{self.where}: {t.name} {t.ids[k]}: {column} names a bus that is not there; add or correct it")
+            raise DataError(
+                f"{self.where}: {t.name} {t.ids[k]}: {column} names a bus that is not there; add or correct it"
+            )
         return found
 
     def refuse_unknown(self) -> None:
@@ -153,7 +158,8 @@ class _Builder:
             electric = any("bus" in str(c) for c in frame.columns)
             if name in UNSOLVED or electric:
                 raise DataError(
-                    f"{self.where}: {len(frame)} elements of type {name!r}, which this power flow does not know; take them "
+                    f"{self.where}: {len(frame)} elements of type {name!r}, which this power flow does not know; "
+                    f"take them "
                     f"out of service, or replace them by loads and generators"
                 )
 
@@ -198,12 +204,16 @@ class _Builder:
         from_open = np.array([int(start[k]) in opened.get(("l", t.ids[k]), ()) for k in range(len(t))])
         to_open = np.array([int(end[k]) in opened.get(("l", t.ids[k]), ()) for k in range(len(t))])
         self.net.branch.add(
-            len(t), id=t.ids, kind="line", start=start, end=end, z=z, z_back=z, ratio=1, shunt_from=y / 2, shunt_to=y / 2,
-            rated_from=rated, rated_to=current * np.sqrt(3) * self.kv[end], from_closed=~from_open & self.net.bus_active[start],
+            len(t), id=t.ids, kind="line", start=start, end=end, z=z, z_back=z, ratio=1, shunt_from=y / 2,
+            shunt_to=y / 2,
+            rated_from=rated, rated_to=current * np.sqrt(3) * self.kv[end],
+            from_closed=~from_open & self.net.bus_active[start],
             to_closed=~to_open & self.net.bus_active[end], active=t.active(),
         )  # fmt: skip
 
-    def tap(self, t: _Table, side: np.ndarray, hv: np.ndarray, lv: np.ndarray, shift: np.ndarray, prefix: str = "tap") -> None:
+    def tap(
+        self, t: _Table, side: np.ndarray, hv: np.ndarray, lv: np.ndarray, shift: np.ndarray, prefix: str = "tap"
+    ) -> None:
         """Apply tap positions in place to rated voltages and shift."""
         position, neutral = t.number(f"{prefix}_pos", np.nan), t.number(f"{prefix}_neutral", np.nan)
         percent, degree = t.number(f"{prefix}_step_percent", 0.0), t.number(f"{prefix}_step_degree", 0.0)
@@ -212,12 +222,16 @@ class _Builder:
         if f"{prefix}_changer_type" not in t.frame and f"{prefix}_phase_shifter" in t.frame:
             kind = np.where(t.flag(f"{prefix}_phase_shifter", False), "Ideal", "Ratio").astype(object)
         if t.flag(f"{prefix}_dependency_table", False)[t.active()].any():
-            raise DataError(f"{self.where}: {t.name}: tap_dependency_table is not supported; give step and neutral instead")
+            raise DataError(
+                f"{self.where}: {t.name}: tap_dependency_table is not supported; give step and neutral instead"
+            )
         for k in np.flatnonzero(t.active()):
             stated = kind[k] not in {"", "None"}
             half = np.isfinite(position[k]) != np.isfinite(neutral[k])
             if half and (stated or np.isfinite(position[k])) and (percent[k] or degree[k]):
-                raise DataError(f"{self.where}: {t.name} {t.ids[k]}: {prefix}_pos or {prefix}_neutral is empty; give both")
+                raise DataError(
+                    f"{self.where}: {t.name} {t.ids[k]}: {prefix}_pos or {prefix}_neutral is empty; give both"
+                )
             if off[k] == 0 or (percent[k] == 0 and degree[k] == 0):
                 continue
             if not stated:
@@ -229,7 +243,9 @@ class _Builder:
             direction, vn = (1, hv) if side[k] == "hv" else (-1, lv)
             if kind[k] == "Ideal":
                 if percent[k] and degree[k]:
-                    raise DataError(f"{self.where}: {t.name} {t.ids[k]}: ideal shifter has step in percent and in degree")
+                    raise DataError(
+                        f"{self.where}: {t.name} {t.ids[k]}: ideal shifter has step in percent and in degree"
+                    )
                 turn = off[k] * degree[k] if degree[k] else 2 * np.rad2deg(np.arcsin(off[k] * percent[k] / 200))
                 shift[k] += direction * turn
             else:
@@ -237,7 +253,29 @@ class _Builder:
                 vn[k] *= abs(u)
                 shift[k] += direction * np.rad2deg(np.angle(u))
 
-    def two_winding(self, t: _Table, *, ids, kind, hv_bus, lv_bus, hv, lv, shift, sn, vk, vkr, pfe_mw, i0, parallel, df, active, hv_closed, lv_closed, vn_lv_rated) -> None:  # fmt: skip
+    def two_winding(
+        self,
+        t: _Table,
+        *,
+        ids: np.ndarray,
+        kind: str,
+        hv_bus: np.ndarray,
+        lv_bus: np.ndarray,
+        hv: np.ndarray,
+        lv: np.ndarray,
+        shift: np.ndarray,
+        sn: np.ndarray,
+        vk: np.ndarray,
+        vkr: np.ndarray,
+        pfe_mw: np.ndarray,
+        i0: np.ndarray,
+        parallel: np.ndarray,
+        df: np.ndarray,
+        active: np.ndarray,
+        hv_closed: np.ndarray,
+        lv_closed: np.ndarray,
+        vn_lv_rated: np.ndarray,
+    ) -> None:
         """Add transformers; ``hv``, ``lv`` [kV] with taps applied, ``vn_lv_rated`` [kV] without."""
         turned = lv / self.net.v_rated[lv_bus] * 1e3
         scale = turned**2 / sn / parallel
@@ -245,7 +283,8 @@ class _Builder:
         bad = active & ~((np.abs(z_size) > 0) & (np.abs(r) <= np.abs(z_size)) & (hv > 0) & (lv > 0) & (sn > 0))
         if bad.any():
             raise DataError(
-                f"{self.where}: {t.name} {ids[bad][0]}: needs sn_mva, vn_hv_kv, vn_lv_kv above zero and vk_percent not below "
+                f"{self.where}: {t.name} {ids[bad][0]}: needs sn_mva, vn_hv_kv, vn_lv_kv above zero and vk_percent "
+                f"not below "
                 f"vkr_percent; without them it has no ratio or impedance"
             )
         with np.errstate(invalid="ignore"):
@@ -268,7 +307,8 @@ class _Builder:
         ratio = hv / lv / nominal * np.exp(1j * np.deg2rad(shift))
         rated = sn * parallel * df
         self.net.branch.add(
-            ids.size, id=ids, kind=kind, start=hv_bus, end=lv_bus, z=z, z_back=z, ratio=ratio, shunt_from=yf, shunt_to=yt,
+            ids.size, id=ids, kind=kind, start=hv_bus, end=lv_bus, z=z, z_back=z, ratio=ratio, shunt_from=yf,
+            shunt_to=yt,
             rated_from=rated * self.net.v_rated[hv_bus] / 1e3 / t_rated(hv, t, "vn_hv_kv", ids),
             rated_to=rated * self.net.v_rated[lv_bus] / 1e3 / vn_lv_rated, from_closed=hv_closed, to_closed=lv_closed,
             active=active & self.net.bus_active[hv_bus] & self.net.bus_active[lv_bus],
@@ -290,7 +330,8 @@ class _Builder:
         self.two_winding(
             t, ids=t.ids, kind="trafo", hv_bus=hv_bus, lv_bus=lv_bus, hv=hv, lv=lv, shift=shift, sn=t.number("sn_mva"),
             vk=t.number("vk_percent"), vkr=t.number("vkr_percent", 0.0), pfe_mw=t.number("pfe_kw", 0.0) / 1e3,
-            i0=t.number("i0_percent", 0.0), parallel=t.number("parallel", 1.0), df=t.number("df", 1.0), active=t.active(),
+            i0=t.number("i0_percent", 0.0), parallel=t.number("parallel", 1.0), df=t.number("df", 1.0),
+            active=t.active(),
             hv_closed=~hv_open, lv_closed=~lv_open, vn_lv_rated=rated_lv,
         )  # fmt: skip
 
@@ -332,9 +373,11 @@ class _Builder:
             closed = np.array([int(buses[k][j]) not in opened.get(("t3", t.ids[j]), ()) for j in range(len(t))])
             core = k == 0
             self.two_winding(
-                t, ids=np.array([f"{i} {s}" for i in t.ids], object), kind="trafo3w", hv_bus=buses[0] if core else stars,
+                t, ids=np.array([f"{i} {s}" for i in t.ids], object), kind="trafo3w",
+                hv_bus=buses[0] if core else stars,
                 lv_bus=stars if core else buses[k], hv=hv, lv=lv, shift=shift, sn=sn[k], vk=size, vkr=r[k],
-                pfe_mw=t.number("pfe_kw", 0.0) / 1e3 * core, i0=t.number("i0_percent", 0.0) * core, parallel=np.ones(len(t)),
+                pfe_mw=t.number("pfe_kw", 0.0) / 1e3 * core, i0=t.number("i0_percent", 0.0) * core,
+                parallel=np.ones(len(t)),
                 df=np.ones(len(t)), active=t.active(), hv_closed=closed if core else np.ones(len(t), bool),
                 lv_closed=np.ones(len(t), bool) if core else closed, vn_lv_rated=vn[k],
             )  # fmt: skip
@@ -361,11 +404,14 @@ class _Builder:
                 inner = self.net.add_bus(f"xward {t.ids[k]}", self.net.v_rated[at[k]])
                 z = (r[k] + 1j * x[k]) / self.kv[at[k]] ** 2
                 self.net.branch.add(
-                    1, id=t.ids[k], kind="xward", start=at[k], end=inner, z=z, z_back=z, ratio=1, shunt_from=0, shunt_to=0,
+                    1, id=t.ids[k], kind="xward", start=at[k], end=inner, z=z, z_back=z, ratio=1, shunt_from=0,
+                    shunt_to=0,
                     rated_from=np.inf, rated_to=np.inf, from_closed=True, to_closed=True,
                     active=self.net.bus_active[at[k]],
                 )  # fmt: skip
-                self.net.generator.add(1, id=f"xward {t.ids[k]}", bus=inner, p=0.0, vm=vm[k], q_min=-np.inf, q_max=np.inf)
+                self.net.generator.add(
+                    1, id=f"xward {t.ids[k]}", bus=inner, p=0.0, vm=vm[k], q_min=-np.inf, q_max=np.inf
+                )
 
     def shunts(self) -> None:
         t = self.table("shunt")
@@ -385,7 +431,8 @@ class _Builder:
                 self.net.shunt.add(int(active.sum()), bus=at[active], y=y[active])
 
     def loads(self) -> None:
-        for name, sign in (("load", 1), ("sgen", -1), ("storage", 1), ("ward", 1), ("xward", 1), ("motor", 1), ("asymmetric_load", 1), ("asymmetric_sgen", -1)):  # fmt: skip
+        for name, sign in (("load", 1), ("sgen", -1), ("storage", 1), ("ward", 1), ("xward", 1), ("motor", 1),
+        ("asymmetric_load", 1), ("asymmetric_sgen", -1)):  # fmt: skip
             t = self.table(name)
             if not len(t):
                 continue
@@ -396,8 +443,8 @@ class _Builder:
                 p = t.number("pn_mech_mw") / t.number("efficiency_percent") * t.number("loading_percent", 100.0)
                 q = p * np.sqrt(1 / t.number("cos_phi") ** 2 - 1)
             elif name.startswith("asymmetric"):
-                p = sum(t.number(f"p_{f}_mw", 0.0) for f in "abc")
-                q = sum(t.number(f"q_{f}_mvar", 0.0) for f in "abc")
+                p = np.sum([t.number(f"p_{f}_mw", 0.0) for f in "abc"], axis=0)
+                q = np.sum([t.number(f"q_{f}_mvar", 0.0) for f in "abc"], axis=0)
             else:
                 p, q = t.number("p_mw"), t.number("q_mvar", 0.0)
             p, q = sign * p * scaling, sign * q * scaling
@@ -430,7 +477,8 @@ class _Builder:
                 q_max=t.number("max_q_mvar", np.inf)[on],
             )  # fmt: skip
             on = active & slack
-            self.net.source.add(int(on.sum()), id=np.array([f"gen {i}" for i in t.ids[on]], object), bus=at[on], vm=vm[on], va=0.0)  # fmt: skip
+            self.net.source.add(int(on.sum()), id=np.array([f"gen {i}" for i in t.ids[on]], object), bus=at[on],
+            vm=vm[on], va=0.0)  # fmt: skip
         t = self.table("ext_grid")
         if len(t):
             at, on = self.bus(t), t.active()

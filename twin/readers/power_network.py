@@ -34,8 +34,9 @@ class Rows:
     def add(self, count: int, **values: Any) -> None:
         """Add ``count`` rows; each value is an array of that length or one value for all."""
         for name, dtype in self._types.items():
-            column = np.empty(count, dtype)
-            column[:] = values[name]
+            column = np.zeros(count, dtype)
+            if dtype is not bool or name in values:  # flags that are not given are false
+                column[:] = values[name]
             self._columns[name].append(column)
         self._count += count
 
@@ -49,6 +50,7 @@ def _branches() -> Rows:
     return Rows(
         id=object, kind=object, start=int, end=int, z=complex, z_back=complex, ratio=complex, shunt_from=complex,
         shunt_to=complex, rated_from=float, rated_to=float, from_closed=bool, to_closed=bool, active=bool,
+        by_power=bool,
     )  # fmt: skip
 
 
@@ -57,10 +59,12 @@ class PowerNetwork:
     """A network as its source gives it, before topology.
 
     ``branch``: ``start``, ``end`` bus; ``z``, ``z_back``, ``ratio``, ``shunt_from``, ``shunt_to`` pu; ``rated_from``,
-    ``rated_to`` rated current pu (infinite where none); ``from_closed``, ``to_closed``, ``active``. ``link``: closed
-    switches between buses. ``shunt``: ``bus``, ``y`` pu. ``load``: ``bus``, ``p``, ``q`` MW and Mvar with shares of constant current
-    ``ip``, ``iq`` and impedance ``zp``, ``zq``. ``generator`` (voltage held): ``bus``, ``p`` MW (positive = feeds in), ``vm`` pu,
-    ``q_min``, ``q_max`` Mvar. ``source``: ``bus``, ``vm`` pu, ``va`` degree. ``notes`` say what was assumed.
+    ``rated_to`` rated current pu (infinite where none); ``from_closed``, ``to_closed``, ``active``; ``by_power``
+    where the format takes loading as apparent power over rated power. ``link``: closed
+    switches between buses. ``shunt``: ``bus``, ``y`` pu. ``load``: ``bus``, ``p``, ``q`` MW and Mvar with shares of
+    constant current ``ip``, ``iq`` and impedance ``zp``, ``zq``. ``generator`` (voltage held): ``bus``, ``p`` MW
+    (positive = feeds in), ``vm`` pu, ``q_min``, ``q_max`` Mvar. ``source``: ``bus``, ``vm`` pu, ``va`` degree.
+    ``notes`` say what was assumed.
     """
 
     origin: str
@@ -82,7 +86,8 @@ class PowerNetwork:
     )
     source: Rows = field(default_factory=lambda: Rows(id=object, bus=int, vm=float, va=float))
     notes: list[str] = field(default_factory=list)
-    several_sources: bool = False  # the format says that equal sources may feed one component
+    equal_sources: bool = False  # the format says that equal ideal sources may feed one component
+    source_impedance: bool = False  # sources stand behind their own impedance: several share the load by physics
 
     def add_bus(self, name: str, v_rated: float) -> int:
         """Add an internal bus (star point, source behind an impedance); returns its index."""
@@ -108,7 +113,8 @@ class PowerNetwork:
         ):  # fmt: skip
             if bad.any():
                 raise DataError(
-                    f"{self.origin}: {what} is missing or impossible at {_first(ids[bad])}; give a finite value above zero"
+                    f"{self.origin}: {what} is missing or impossible at {_first(ids[bad])}; give a finite value "
+                    f"above zero"
                 )
         ids, counts = np.unique(self.bus_id.astype(str), return_counts=True)
         if (counts > 1).any():
@@ -141,7 +147,9 @@ def parse_json(raw: bytes | str, where: str) -> Any:
     try:
         return json.loads(raw)
     except RecursionError:
-        raise DataError(f"{where}: brackets are nested too deep for a network; the file is damaged or hostile") from None
+        raise DataError(
+            f"{where}: brackets are nested too deep for a network; the file is damaged or hostile"
+        ) from None
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: is not UTF-8 text at byte {error.start}; give a JSON network") from None
     except json.JSONDecodeError as error:
