@@ -5,7 +5,7 @@ import pytest
 
 from kernels.jit import set_threads, threads
 from kernels.traffic.bush import build_bushes, equilibrate, load, mean_over_paths
-from kernels.traffic.cost import bpr_coefficient
+from kernels.traffic.cost import bpr
 from twin.errors import ConvergenceError, DataError
 
 # Braess: links 1-3, 1-4, 3-2, 3-4, 4-2 with costs 10 x, 50 + x, 50 + x, 10 + x, 10 x and 6 vehicles from 1 to 2.
@@ -35,7 +35,7 @@ def grid(n, seed, total):
 @pytest.fixture
 def case():
     tail, head, length, t0, capacity, demand = grid(9, 3, 30000)
-    k, p = bpr_coefficient(t0, capacity, np.full(len(t0), 0.15), np.full(len(t0), 4.0))
+    t0, k, p = bpr(t0, capacity, np.full(len(t0), 0.15), np.full(len(t0), 4.0))
     return tail, head, length, (t0, k, p, np.zeros(len(t0))), demand
 
 

@@ -646,7 +646,7 @@ def equilibrate(
     """Equilibrium flows of ``demand`` (origin, destination) [pcu/h] from the shares at hand; changes ``b`` in place.
 
     Cost of a link ``t0 + fixed + k x^p``: ``t0``, ``fixed`` (link) [time], ``k`` (link) [time / (pcu/h)^p], ``p``
-    (link) [1], see :func:`kernels.traffic.cost.bpr_coefficient`. ``demand`` is float64 and C-contiguous. Stops where
+    (link) [1], see :func:`kernels.traffic.cost.bpr`. ``demand`` is float64 and C-contiguous. Stops where
     ``(TSTT - SPTT) / TSTT <= gap`` of the flows that are returned, by a fresh shortest-path pass at their costs.
     """
     for name, values in (("t0", t0), ("k", k), ("p", p), ("fixed", fixed)):

@@ -1,30 +1,39 @@
 """Link cost functions: travel time, its derivative and its integral as functions of flow.
 
-One parameter form serves all monotone functions: each link has a ``kind`` and four numbers ``t0, k, p, fixed``.
-For BPR (Bureau of Public Roads 1964) ``t(x) = t0 + K x^p`` with ``K = t0 B / capacity^p``; ``K = 0`` marks a link
-of constant cost. ``fixed`` holds what does not depend on flow (tolls, distance terms, node delay) in units of time.
+An arc's travel time is a constant plus terms ``kind, k, p, scale`` of its flow x:
+
+==  =============  ====================================================================================================
+0   power (BPR)    ``k x^p``; Bureau of Public Roads 1964 ``t0 (1 + B (x / C)^p)`` with ``k = t0 B / C^p``
+1   conical        ``k (1 + sqrt(p^2 (1 - z)^2 + b^2) - p (1 - z) - b)``, ``z = x / C``, ``b = (2 p - 1) / (2 p - 2)``,
+                   ``k = t0``, ``scale = 1 / C``; Spiess 1990, Transp. Sci. 24(2)
+2   Akcelik        ``k (z - 1 + sqrt((z - 1)^2 + p z))``, ``k = T / 4`` (T the flow period in the unit of time),
+                   ``p = 8 J / (C T)``, ``scale = 1 / C``; Akcelik 1991, Austr. Road Res. 21(3)
+==  =============  ====================================================================================================
+
+Another monotone function is one more branch in :func:`term` and its integral in :func:`term_integral`.
 """
 
 import numpy as np
 
 from kernels.jit import njit
 
-__all__ = ["bpr_coefficient", "link_costs", "link_integrals", "power"]
+__all__ = ["AKCELIK", "CONICAL", "POWER", "bpr", "link_costs", "power", "term", "term_integral"]
+
+POWER, CONICAL, AKCELIK = 0, 1, 2
 
 
-def bpr_coefficient(
+def bpr(
     free_flow_time: np.ndarray, capacity: np.ndarray, b: np.ndarray, exponent: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficient ``K`` [time / flow^p] and power ``p`` [1] of ``t = t0 + K x^p``.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Constant [time], coefficient [time / flow^p] and power [1] of the BPR travel time ``constant + k x^p``.
 
-    ``free_flow_time`` [time], ``capacity`` [flow], ``b`` [1], ``exponent`` [1], all (link). A power of zero or a
-    zero ``b`` means a constant cost: with power 0 the constant ``t0 (1 + b)`` is for the caller to form.
+    ``free_flow_time`` [time], ``capacity`` [flow], ``b`` [1], ``exponent`` [1], all (link). A power of zero means a
+    constant ``t0 (1 + b)``; a zero ``b`` or ``t0`` a constant ``t0`` whatever the capacity.
     """
     t0, cap, b, p = (np.asarray(v, np.float64) for v in (free_flow_time, capacity, b, exponent))
     constant = (b == 0) | (p == 0) | (t0 == 0)
-    safe = np.where(constant, 1.0, cap)
-    k = np.where(constant, 0.0, t0 * b / safe**p)
-    return k, np.where(constant, 1.0, p)
+    k = np.where(constant, 0.0, t0 * b / np.where(constant, 1.0, cap) ** p)
+    return t0 * np.where(p == 0, 1.0 + b, 1.0), k, np.where(constant, 1.0, p)
 
 
 @njit(inline="always")
@@ -39,36 +48,67 @@ def power(x, p):
 
 
 @njit
-def link_costs(flow, t0, k, p, fixed, cost, slope):
-    """Cost ``t0 + fixed + K x^p`` [time] and slope ``K p x^(p-1)`` [time / flow] of each link, written in place.
+def term(kind, k, p, scale, x):
+    """Travel time [time] of one term at flow ``x`` >= 0 and its derivative [time / flow]; see the module.
 
-    All arrays (link). The slope of a power below one is infinite at zero flow and is given as that of a flow of 1e-9.
+    The derivative of a power below one is infinite at zero flow and is given as that of a flow of 1e-9.
     """
-    for a in range(len(flow)):
-        x = max(flow[a], 0.0)
-        if k[a] == 0.0:
-            cost[a] = t0[a] + fixed[a]
-            slope[a] = 0.0
-            continue
-        y = k[a] * power(x, p[a])
-        cost[a] = t0[a] + fixed[a] + y
+    if kind == POWER:
         if x > 0.0:
-            slope[a] = p[a] * y / x
-        elif p[a] > 1.0:
-            slope[a] = 0.0
-        elif p[a] == 1.0:
-            slope[a] = k[a]
-        else:
-            slope[a] = k[a] * p[a] * 1e-9 ** (p[a] - 1.0)
+            y = k * power(x, p)
+            return y, p * y / x
+        if p > 1.0:
+            return 0.0, 0.0
+        if p == 1.0:
+            return 0.0, k
+        return 0.0, k * p * 1e-9 ** (p - 1.0)
+    z = x * scale
+    if kind == CONICAL:
+        b = (2.0 * p - 1.0) / (2.0 * p - 2.0)
+        u = p * (1.0 - z)
+        root = np.sqrt(u * u + b * b)
+        return k * (1.0 + root - u - b), k * scale * p * (1.0 - u / root)
+    u = z - 1.0
+    root = np.sqrt(u * u + p * z)
+    return k * (u + root), k * scale * (1.0 + (u + 0.5 * p) / root) if root > 0.0 else k * scale
 
 
 @njit
-def link_integrals(flow, t0, k, p, fixed):
-    """Beckmann objective ``sum_a (t0 + fixed) x + K x^(p+1) / (p+1)`` [time x flow]; arrays (link)."""
-    total = 0.0
+def _root_integral(z, linear, constant):
+    """Integral over z of ``sqrt(z^2 + linear z + constant)``, up to a constant."""
+    h = z + 0.5 * linear
+    rest = constant - 0.25 * linear * linear
+    root = np.sqrt(max(h * h + rest, 0.0))
+    if rest > 0.0:
+        return 0.5 * (h * root + rest * np.arcsinh(h / np.sqrt(rest)))
+    return 0.5 * (h * root + (rest * np.log(abs(h + root)) if rest < 0.0 else 0.0))
+
+
+@njit
+def term_integral(kind, k, p, scale, x):
+    """Integral of :func:`term` from zero to flow ``x`` [time x flow]."""
+    if x <= 0.0:
+        return 0.0
+    if kind == POWER:
+        return k * power(x, p) * x / (p + 1.0)
+    z = x * scale
+    if kind == CONICAL:
+        b = (2.0 * p - 1.0) / (2.0 * p - 2.0)
+        c = (b / p) ** 2
+        root = _root_integral(z - 1.0, 0.0, c) - _root_integral(-1.0, 0.0, c)
+        return k / scale * (z * (1.0 - b - p) + 0.5 * p * z * z + p * root)
+    root = _root_integral(z, p - 2.0, 1.0) - _root_integral(0.0, p - 2.0, 1.0)
+    return k / scale * (0.5 * z * z - z + root)
+
+
+@njit
+def link_costs(flow, t0, k, p, fixed, cost, slope):
+    """Cost ``t0 + fixed + k x^p`` [time] and its slope [time / flow] of each link, written in place; arrays (link)."""
     for a in range(len(flow)):
-        x = max(flow[a], 0.0)
-        total += (t0[a] + fixed[a]) * x
-        if k[a] != 0.0:
-            total += k[a] * power(x, p[a]) * x / (p[a] + 1.0)
-    return total
+        if k[a] == 0.0:
+            cost[a] = t0[a] + fixed[a]
+            slope[a] = 0.0
+        else:
+            y, d = term(0, k[a], p[a], 1.0, max(flow[a], 0.0))
+            cost[a] = t0[a] + fixed[a] + y
+            slope[a] = d

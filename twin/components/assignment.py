@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from kernels.traffic.bush import CONVERGED, NOT_CONVERGED, UNREACHABLE, build_bushes, equilibrate, load, mean_over_paths
-from kernels.traffic.cost import bpr_coefficient
+from kernels.traffic.cost import bpr
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.errors import ConvergenceError, DataError
 
@@ -65,8 +65,7 @@ class Assignment(Component):
                 raise DataError(
                     f"roads/{name}: link {bad[0]} has {values[bad[0]]}; travel time must not fall with flow"
                 )
-        self._t0 = np.array(s.free_flow_time)
-        self._k, self._p = bpr_coefficient(s.free_flow_time, s.capacity, s.bpr_b, s.bpr_power)
+        self._t0, self._k, self._p = bpr(s.free_flow_time, s.capacity, s.bpr_b, s.bpr_power)
         self._none = np.zeros(len(self._t0))
         self._counted = np.where(s.reported == 1, s.length / 1000.0, 0.0)
         self._bushes = build_bushes(s.from_node, s.to_node, len(s.node_x), s.origin_node, s.free_flow_time)

@@ -1,0 +1,83 @@
+"""Shortest paths from one source by Dijkstra (1959): lazy 4-ary heap with its keys inside, early stop by demand."""
+
+from kernels.jit import njit
+
+__all__ = ["search", "sift_down", "sift_up"]
+
+
+@njit
+def sift_up(key, item, size, k, v):
+    """Put (k, v) into a 4-ary min-heap of ``size`` entries; its arrays have room for one more."""
+    i = size
+    while i > 0:
+        up = (i - 1) >> 2
+        if key[up] <= k:
+            break
+        key[i] = key[up]
+        item[i] = item[up]
+        i = up
+    key[i] = k
+    item[i] = v
+
+
+@njit
+def sift_down(key, item, size):
+    """Take the first entry out of a 4-ary min-heap of ``size`` entries; ``size - 1`` are left."""
+    k = key[size - 1]
+    v = item[size - 1]
+    size -= 1
+    i = 0
+    while True:
+        child = 4 * i + 1
+        if child >= size:
+            break
+        least = child
+        for c in range(child + 1, min(child + 4, size)):
+            if key[c] < key[least]:
+                least = c
+        if key[least] >= k:
+            break
+        key[i] = key[least]
+        item[i] = item[least]
+        i = least
+    key[i] = k
+    item[i] = v
+
+
+@njit
+def search(start, head, cost, through, source, wanted, stamp, missing, label, before, key, item):
+    """Least costs from ``source`` until every wanted node is settled; number of wanted nodes not reached.
+
+    ``start`` (node + 1), ``head`` (arc): arcs by tail; ``cost`` (arc) [time, >= 0; inf = closed]; ``through`` (node);
+    ``wanted`` (node) holds ``stamp`` at the ``missing`` wanted nodes. Written: ``label`` (node) [time] and
+    ``before`` (node) the last arc, valid at settled nodes only. ``key``, ``item`` (arc + 2): the heap.
+    """
+    label[:] = float("inf")
+    before[:] = -1
+    label[source] = 0.0
+    key[0] = 0.0
+    item[0] = source
+    size = 1
+    while size > 0:
+        d = key[0]
+        u = item[0]
+        sift_down(key, item, size)
+        size -= 1
+        if d > label[u]:
+            continue
+        if wanted[u] == stamp:
+            missing -= 1
+            if missing == 0:
+                break
+        if not through[u] and u != source:
+            continue
+        for a in range(start[u], start[u + 1]):
+            v = head[a]
+            t = d + cost[a]
+            if t < label[v]:
+                label[v] = t
+                before[v] = a
+                if through[v] or wanted[v] == stamp:
+                    sift_up(key, item, size, t, v)
+                    size += 1
+    return missing
