@@ -158,7 +158,7 @@ def build(
         size=np.zeros(pool, np.int32),
         path_cost=np.zeros(pool),
         arcs=np.zeros(ARCS_PER_PATH * pool, np.int32),
-        count=np.array([-1, 0, 0, 0]),
+        counter=np.array([-1, 0, 0, 0]),
         volume=np.zeros(arcs),
         slope=np.zeros(arcs),
         cost=np.zeros((len(pce), arcs)),
@@ -197,7 +197,7 @@ def solve(
     Stops where the relative gap ``(TSTT - SPTT) / TSTT`` of the flows that are returned is at most ``gap``.
     """
     s = problem.store
-    cold = s.count[paths.PATHS] == 0
+    cold = s.counter[paths.PATHS] == 0
     paths.scale_flows(s, np.ascontiguousarray(np.asarray(demand, np.float64)[problem.order]))
     status, relative, iterations, history = NOT_CONVERGED, np.inf, 0, []
     if cold:
