@@ -11,15 +11,22 @@ from twin.variables import UNITS
 COMPONENTS = {n: c for n, c in sorted(Component.registry.items()) if c.__module__.startswith("twin.components")}
 
 
+# A variant that writes what another component of the demo writes; its own tests run it.
+VARIANTS = {"queue_road_emission"}
+
+
 @pytest.fixture(scope="module")
 def simulation():
-    built = build()
-    built.marked = {n: a.copy() for n, a in built.wiring.arrays.items()}
+    """Twelve hours of the demo from an afternoon on: sun, the evening peak with queues, and rain in the night."""
+    built = build(sections={"run": {"start": "2023-01-16T14:00:00Z"}})
+    built.ever = {n: np.zeros(a.shape, bool) for n, a in built.wiring.arrays.items()}
     for name, array in built.wiring.arrays.items():
         if built.wiring.declared[name].intent == "out" and array.dtype.kind == "f":
             array[...] = np.nan  # an output that nobody writes stays NaN
-    for _ in range(8):  # until past the sunrise of the first day
+    for _ in range(12):
         built.step()
+        for name, array in built.wiring.arrays.items():
+            built.ever[name] |= array != 0
     return built
 
 
@@ -52,11 +59,11 @@ def test_outputs_are_written_with_declared_dims_and_dtype(name, simulation):
         assert shown.dtype == np.dtype(v.dtype)
         if shown.dtype.kind == "f":
             assert np.isfinite(shown.values).all(), f"{v.name} is not written everywhere"
-            assert np.any(shown.values != 0), f"{v.name} is zero everywhere after eight hours"
+            assert simulation.ever[v.name].any(), f"{v.name} is zero everywhere in twelve hours"
 
 
 def test_all_components_run_in_the_demo(simulation):
-    assert {c.name() for c in simulation.wiring.order} == set(COMPONENTS)
+    assert {c.name() for c in simulation.wiring.order} == set(COMPONENTS) - VARIANTS
 
 
 def test_coupled_quantities_are_given_and_taken(simulation):

@@ -151,7 +151,7 @@ def test_charging_goes_to_the_place_that_holds_the_origin_by_homes():
     assert homes[near].sum() >= p.dwellings[2] * (1 - 1e-12)
 
 
-class GivenLoad(Component):
+class PeakLoad(Component):
     """Stands for the demand component."""
 
     load = Out("bus_load", ("bus",), "kW", "load")
@@ -161,7 +161,7 @@ class GivenLoad(Component):
 def solved(g, load):
     world = xr.DataTree.from_dict({"/power": g})
     flow = PowerFlow()
-    wiring = Wiring([GivenLoad(), flow], world)
+    wiring = Wiring([PeakLoad(), flow], world)
     slot: SimpleNamespace = wiring.slots["power_flow"]
     flow.setup(slot, world)
     wiring.arrays["bus_load"][:] = load

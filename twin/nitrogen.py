@@ -10,10 +10,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.spatial import cKDTree
 
 from kernels.jit import set_threads, threads
 from kernels.nitrogen.exact import pairs
@@ -22,6 +24,7 @@ from kernels.nitrogen.exact.depac import leaf_area
 from kernels.nitrogen.exact.lanes import STRIDE, workspace
 from kernels.nitrogen.exact.season import Season
 from kernels.nitrogen.exact.timing import KINDS, PROFILES
+from kernels.nitrogen.fast import lookup
 from twin.errors import ConfigError, DataError, UnitError
 from twin.readers.brn import read_brn
 from twin.readers.climatology import Climatology, read_climatology
@@ -36,6 +39,10 @@ _FLUX = 87.6  # mol/ha/yr per (ug/m2/h) times g/mol: 8760 h, 1e4 m2, 1e-6 g
 _NOX_AS_MEASURED = 1.08  # printed NOx concentration is divided by this where chemistry is on
 _DIFFUSION = {"NH3": 0.240, "NOx": 0.145}  # cm2/s, OPS user manual
 _GAMMA_WATER = 430.0  # NH4/H ratio of surface water, constant map of OPS-LT 5.3
+# fast mode: distances of the tables
+_NEAREST = 50.0  # m
+_NODES = 192
+_MOST_KINDS = 64
 _CLEAN = float(np.exp(1.0 + 12.4 / 8.6))
 
 
@@ -116,15 +123,19 @@ def deposit(
     profiles: Mapping[int, np.ndarray] | None = None,
     groups: np.ndarray | None = None,
     n_threads: int | None = None,
+    mode: str = "exact",
+    check: int = 200,
 ) -> xr.Dataset:
-    """Annual concentration and deposition of one substance and its secondary species, exact mode.
+    """Annual concentration and deposition of one substance and its secondary species.
 
     ``sources``: table of :func:`twin.readers.brn.read_brn` or its file. ``receptors``: table with name, x, y [m RD]
     and optionally height [m], z0 [m], land_use_1..9 [%]; a file; or a :class:`Grid` for cell averages. ``weather``:
     climatology. ``z0`` [m] and ``land_use`` (DEPAC class 1..9): one value or a map. ``background``: NH3, NOx, SO2
     [ug/m3], values or maps. ``conversion``: given rates; None: internal. ``reach`` [m]: pairs beyond are left out.
     ``profiles``: user diurnal profiles by negative code. ``groups`` (sources,): group number of each source; the
-    result then has a dimension ``group``. Receptor order is kept.
+    result then has a dimension ``group``. ``mode``: exact, or fast: tables per kind of source, near field exact,
+    on one surface; ``check`` random pairs are then recomputed exactly and the 95th percentile and maximum of the
+    relative error of total nitrogen written to attrs. Receptor order is kept.
 
     Returns a Dataset over ``receptor`` with the columns of the field's result files; attrs hold pairs,
     cpu_seconds, pairs_per_cpu_second.
@@ -133,6 +144,8 @@ def deposit(
         raise ConfigError(f"substance {substance!r} is not known; NH3 and NOx are")
     if background is None:
         raise ConfigError("background concentrations are missing; give NH3, NOx and SO2 in ug/m3 (values or maps)")
+    if mode not in {"exact", "fast"}:
+        raise ConfigError(f"mode {mode!r} is not known; exact and fast are")
     switches = switches or Switches()
     roads = roads or Roads()
     table = read_brn(sources) if isinstance(sources, str | Path) else sources
@@ -183,16 +196,20 @@ def deposit(
         raise ConfigError(
             "road chemistry needs the ozone background: give O3 in ug/m3, one value or one per wind sector"
         )
+    prepared = _Prepared(source_input, receptor_input, maps, kernel_climate, kernel_substance, options, roads)
     before = threads()
     if n_threads is not None:
         set_threads(n_threads)
+    extra: dict[str, float] = {}
     try:
-        out, road, ratio, seconds = _run(
-            source_input, receptor_input, maps, kernel_climate, kernel_substance, options, chemical, roads
-        )
+        if mode == "exact":
+            out, road, ratio, seconds = _run(prepared)
+            count = int(pairs.count_pairs(source_input.values, receptor_input.values, cell, subdivide, float(reach)))
+        else:
+            out, seconds, count, extra = _run_fast(prepared, check)
+            road, ratio = np.zeros((len(places), 12, 3)), np.zeros((len(places), 12))
     finally:
         set_threads(before)
-    count = int(pairs.count_pairs(source_input.values, receptor_input.values, cell, subdivide, float(reach)))
     result = _result(out, road, ratio, substance, switches, conversion, receptor_input, chemical)
     result = result.assign_coords(
         receptor=("receptor", places["name"].to_numpy().astype(str)),
@@ -201,18 +218,33 @@ def deposit(
     )
     result.attrs.update(
         substance=substance,
-        mode="exact",
+        mode=mode,
         pairs=count,
         cpu_seconds=seconds,
         pairs_per_cpu_second=count / seconds if seconds > 0 else 0.0,
+        **extra,
     )
     if groups is None:
         result = result.isel(group=0, drop=True)
     return result
 
 
-def _run(sources, receptors, maps, climate, substance, options, chemical, roads):
+class _Prepared(NamedTuple):
+    """All that the kernel needs."""
+
+    sources: pairs.Sources
+    receptors: pairs.Receptors
+    maps: pairs.Maps
+    climate: pairs.Climate
+    substance: pairs.Substance
+    options: pairs.Options
+    roads: Roads
+
+
+def _run(prepared: _Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Run the kernel, twice with road chemistry; returns sums, road sums, NO2/NOx near roads and CPU seconds."""
+    sources, receptors, maps, climate, substance, options, roads = prepared
+    chemical = options.road_chemistry
     work = workspace(pairs.PARTS)
     iw = np.zeros((pairs.PARTS, (pairs.INTEGER_ROWS + pairs.SCRATCH_ROWS) * STRIDE), dtype=np.int64)
     order = np.zeros((pairs.PARTS, STRIDE), dtype=np.int64)
@@ -239,6 +271,128 @@ def _run(sources, receptors, maps, climate, substance, options, chemical, roads)
     else:
         pairs.run_pairs(*fixed, 0, ratio, out, road)
     return out, road, ratio, time.process_time() - begin
+
+
+def _run_fast(prepared: _Prepared, check: int) -> tuple[np.ndarray, float, int, dict[str, float]]:
+    """Tables per kind of source, look-up beyond the near field, the near field exactly; sums as of :func:`_run`."""
+    sources, receptors, maps, options = prepared.sources, prepared.receptors, prepared.maps, prepared.options
+    surfaces = np.unique(np.column_stack((receptors.values[:, pairs.RZ :], receptors.shares)), axis=0)
+    if not maps.uniform or len(surfaces) > 1 or options.cell > 0 or sources.codes[:, 2].any():
+        raise ConfigError(
+            "fast mode needs point receptors, one roughness, land use and background, and no groups; use mode 'exact'"
+        )
+    if sources.codes[:, 3].any():
+        raise ConfigError("fast mode has no road options; use mode 'exact'")
+    values = sources.values
+    near = np.maximum(_NEAREST, np.maximum(2.0 * np.abs(values[:, pairs.SD]), 4.0 * values[:, pairs.SH]))
+    x, y = receptors.values[:, pairs.RX], receptors.values[:, pairs.RY]
+    span = np.hypot(
+        max(x.max(), values[:, pairs.SX].max()) - min(x.min(), values[:, pairs.SX].min()),
+        max(y.max(), values[:, pairs.SY].max()) - min(y.min(), values[:, pairs.SY].min()),
+    )
+    far = float(min(options.reach, max(span, 2.0 * _NEAREST)))
+    columns = [c for c in range(pairs.SOURCE_COLUMNS) if c not in (pairs.SX, pairs.SY, pairs.SQ, pairs.SREACH)]
+    kinds, first, which = np.unique(
+        np.column_stack((np.nan_to_num(values[:, columns], nan=-999.0), sources.codes[:, 1])),
+        axis=0,
+        return_index=True,
+        return_inverse=True,
+    )
+    if len(kinds) > _MOST_KINDS:
+        raise ConfigError(
+            f"{len(kinds)} kinds of sources (height, heat, size, timing) are too many for tables (at most "
+            f"{_MOST_KINDS}); round heights and heats, or use mode 'exact'"
+        )
+    distance = lookup.nodes(_NEAREST, far * 1.001, _NODES)
+    begin = time.process_time()
+    table = _tables(prepared, first, distance)
+    order = np.lexsort((x, np.floor(y / 1000.0)))
+    looked, count = _look_up(values, np.ravel(which), near, table, distance, far, x[order], y[order])
+    out = np.zeros((len(x), 1, pairs.OUTPUTS))
+    out[order, 0, :] = looked[:, : pairs.OUTPUTS]
+    # the near field exactly: receptors with any source so close
+    centres = values[:, [pairs.SX, pairs.SY]]
+    found = cKDTree(np.column_stack((x, y))).query_ball_point(centres, near + 1.0)
+    rows = np.unique(np.concatenate([np.asarray(one, dtype=np.int64) for one in found]))
+    if rows.size:
+        close = values.copy()
+        close[:, pairs.SREACH] = near
+        few = pairs.Receptors(receptors.values[rows], receptors.shares[rows])
+        exact, *_ = _run(prepared._replace(sources=sources._replace(values=close), receptors=few))
+        out[rows] += exact
+        count += int(pairs.count_pairs(close, few.values, 0.0, options.subdivide, options.reach))
+    seconds = time.process_time() - begin
+    extra = _check_fast(prepared, check, near, np.ravel(which), table, distance, far) if check > 0 else {}
+    return out, seconds, count, extra
+
+
+def _tables(prepared: _Prepared, first: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Results of the exact chain per g/s times x^2, shape (kinds, 360, nodes, COLUMNS)."""
+    values = prepared.sources.values[first].copy()
+    values[:, pairs.SX] = values[:, pairs.SY] = 0.0
+    values[:, pairs.SQ], values[:, pairs.SREACH] = 1.0, np.inf
+    codes = prepared.sources.codes[first].copy()
+    codes[:, 2] = np.arange(len(first))
+    bearing = np.radians(np.arange(360) - 180.0)
+    places = np.repeat(prepared.receptors.values[:1], 360 * len(distance), axis=0)
+    places[:, pairs.RX] = np.outer(np.sin(bearing), distance).ravel()
+    places[:, pairs.RY] = np.outer(np.cos(bearing), distance).ravel()
+    shares = np.repeat(prepared.receptors.shares[:1], len(places), axis=0)
+    ring = prepared._replace(
+        sources=prepared.sources._replace(values=values, codes=codes),
+        receptors=pairs.Receptors(places, shares),
+        options=prepared.options._replace(subdivide=False, reach=np.inf),
+    )
+    out, *_ = _run(ring)
+    table = np.zeros((len(first), 360, len(distance), lookup.COLUMNS), dtype=np.float32)
+    scaled = out.reshape(360, len(distance), len(first), pairs.OUTPUTS) * distance[None, :, None, None] ** 2
+    table[..., : pairs.OUTPUTS] = scaled.transpose(2, 0, 1, 3)
+    return table
+
+
+def _look_up(values, kind, near, table, distance, far, x, y):
+    """Sums of the tables at points in the given order, and the number of pairs."""
+    entries = np.column_stack((values[:, pairs.SX], values[:, pairs.SY], values[:, pairs.SQ], near))
+    entries = np.ascontiguousarray(entries)
+    out = np.zeros((len(x), lookup.COLUMNS))
+    counts = np.zeros(-(-len(x) // 256), dtype=np.int64)
+    per_log = (len(distance) - 1) / np.log(distance[-1] / distance[0])
+    log_first = float(np.log(distance[0]))
+    lookup.look_up(x, y, entries, kind.astype(np.int64), table, log_first, per_log, far, out, counts)
+    return out, int(counts.sum())
+
+
+def _check_fast(prepared: _Prepared, check: int, near, kind, table, distance, far) -> dict[str, float]:
+    """Relative error of total nitrogen at about ``check`` random pairs, recomputed exactly."""
+    rng = np.random.default_rng(20051)
+    values, places = prepared.sources.values, prepared.receptors.values
+    number = min(len(values), max(1, int(np.sqrt(check))))
+    chosen = rng.choice(len(values), number, replace=False)
+    errors: list[np.ndarray] = []
+    for s in chosen:
+        reach = np.hypot(places[:, pairs.RX] - values[s, pairs.SX], places[:, pairs.RY] - values[s, pairs.SY])
+        inside = np.flatnonzero((reach > near[s]) & (reach <= far))
+        if inside.size == 0:
+            continue
+        rows = rng.choice(inside, min(inside.size, max(1, check // number)), replace=False)
+        one = prepared._replace(
+            sources=prepared.sources._replace(values=values[s : s + 1], codes=prepared.sources.codes[s : s + 1]),
+            receptors=pairs.Receptors(places[rows], prepared.receptors.shares[rows]),
+        )
+        exact, *_ = _run(one)
+        x, y = places[rows, pairs.RX], places[rows, pairs.RY]
+        fast, _ = _look_up(values[s : s + 1], kind[s : s + 1], near[s : s + 1], table, distance, far, x, y)
+        ratio = 1.0 / prepared.substance.mass_ratio
+        true = exact[:, 0, 1] + exact[:, 0, 2] + ratio * (exact[:, 0, 4] + exact[:, 0, 5])
+        found = fast[:, 1] + fast[:, 2] + ratio * (fast[:, 4] + fast[:, 5])
+        some = true != 0.0
+        errors.append(np.abs(found[some] / true[some] - 1.0))
+    error = np.concatenate(errors) if errors else np.zeros(1)
+    return {
+        "checked_pairs": float(error.size),
+        "error_estimate": float(np.percentile(error, 95)),
+        "error_maximum": float(error.max()),
+    }
 
 
 def _road_ratio(concentration: np.ndarray, first: np.ndarray, ozone: np.ndarray) -> np.ndarray:
@@ -289,6 +443,7 @@ def _sources(table, climate, z0, roads, emission_factor, profiles, groups) -> pa
     for column, name in names.items():
         values[:, column] = table[name].to_numpy(float) if name in table else np.nan
     values[:, pairs.SZ0] = _value_at(z0, x, y, "roughness length", table.attrs.get("file", "sources"), "source")
+    values[:, pairs.SREACH] = np.inf
     values[:, pairs.SBUOY] = (heat != 0.0).astype(float)
     index = np.zeros((count, 4), dtype=np.int64)
     kinds, which = np.unique(

@@ -4,7 +4,7 @@ import numpy as np
 
 from kernels.jit import njit
 
-__all__ = ["HOURS", "charge", "diversity", "heat_pump_power", "home_distance"]
+__all__ = ["HOURS", "charge", "charge_in_valleys", "diversity", "fill_level", "heat_pump_power", "home_distance"]
 
 HOURS = 24
 
@@ -42,6 +42,56 @@ def charge(owed, driven, availability, hours, session_hours, charged):
         total = owed[o] + driven[o]
         charged[o] = share * total
         owed[o] = total - charged[o]
+
+
+@njit
+def fill_level(base, hours, energy, ordered):
+    """Level L [kW] to which ``energy`` fills the valleys of a load: ``sum_h max(0, L - base[h]) hours = energy``.
+
+    Exact, by sorting: the level stands above the m lowest hours where
+    ``L = (energy / hours + sum of the m lowest) / m`` does not reach the next one. ``base`` (hour) [kW], ``hours``
+    [h] length of each, ``energy`` [kWh], ``ordered`` (hour) scratch.
+    """
+    n = base.shape[0]
+    for k in range(n):  # insertion sort: a day has few hours
+        value = base[k]
+        j = k
+        while j > 0 and ordered[j - 1] > value:
+            ordered[j] = ordered[j - 1]
+            j -= 1
+        ordered[j] = value
+    total = energy / hours
+    level = ordered[0]
+    for m in range(n):
+        total += ordered[m]
+        level = total / (m + 1)
+        if m + 1 == n or level <= ordered[m + 1]:
+            break
+    return level
+
+
+@njit
+def charge_in_valleys(owed, driven, group_start, forecast, share, hours, level_scratch, charged):
+    """Charge what is owed so that the load of each group of chargers stays as low as the deadline allows; in place.
+
+    Each group (the chargers behind one transformer) fills the valleys of its forecast load up to the deadline with
+    all that it owes (:func:`fill_level`), and now charges what stands above the forecast of the present hour, at
+    most ``share`` of what is owed (the cars that are plugged in). driven = charged + change of owed. ``owed``,
+    ``driven``, ``charged`` (row) [kWh], rows ordered by group; ``group_start`` (group + 1); ``forecast``
+    (group, hour) [kW] from now to the deadline; ``share`` [1]; ``hours`` [h]; ``level_scratch`` (hour).
+    """
+    for g in range(group_start.shape[0] - 1):
+        energy = 0.0
+        for k in range(group_start[g], group_start[g + 1]):
+            owed[k] += driven[k]
+            energy += owed[k]
+        wanted = 0.0
+        if energy > 0.0:
+            level = fill_level(forecast[g], hours, energy, level_scratch)
+            wanted = min(max(level - forecast[g, 0], 0.0) * hours / energy, share)
+        for k in range(group_start[g], group_start[g + 1]):
+            charged[k] = wanted * owed[k]
+            owed[k] -= charged[k]
 
 
 @njit

@@ -45,6 +45,7 @@ class Loading(NamedTuple):
 
     # network
     dt: float  # sub-step [s]
+    creep: float  # share of the capacity that a full link still takes in
     tail: np.ndarray  # (link,) node
     head: np.ndarray  # (link,)
     length: np.ndarray  # (link,) [m]
@@ -121,13 +122,16 @@ def build_loading(
     dt: float,
     commodities: int = 1,
     origin_capacity: np.ndarray | None = None,
+    creep: float = 0.0,
 ) -> Loading:
     """Empty network: ``tail``, ``head`` (link) nodes; ``length`` (link) [m]; ``free_speed``, ``wave_speed`` (link)
     [m s-1]; ``jam_density`` (link) [vehicles m-1]; ``capacity`` (link) [vehicles s-1]; ``dt`` sub-step [s].
 
     ``capacity`` may lie below the triangle's own k_j u w / (u + w) (a flat top), never above it: it is cut there.
     ``origin_capacity`` (node) [vehicles s-1] limits the demand that enters at a node; by default it is the sum of
-    the capacities of its outgoing links.
+    the capacities of its outgoing links. ``creep`` is the share of its capacity that a full link still takes in: 0
+    is strict spillback, 1 lets queues stand on top of each other at their bottleneck; between them a ring of full
+    links, in which nobody could move for ever, dissolves.
     """
     m = len(tail)
     tail, head = tail.astype(np.int32), head.astype(np.int32)
@@ -152,6 +156,7 @@ def build_loading(
     zero_links = [np.zeros(m) for _ in range(13)]
     return Loading(
         dt=float(dt),
+        creep=float(creep),
         tail=tail,
         head=head,
         length=length,
@@ -315,7 +320,8 @@ def _ends(x, open_share):
         x.arrived[i] = arrived
         s = min(x.outflow_capacity[i] * x.dt, arrived - x.left[i]) * open_share[i]
         x.sending[i] = max(s, 0.0)
-        x.receiving[i] = max(min(x.inflow_capacity[i] * x.dt, freed + x.storage[i] - x.entered[i]), 0.0)
+        room = min(x.inflow_capacity[i] * x.dt, freed + x.storage[i] - x.entered[i])
+        x.receiving[i] = max(room, x.creep * x.inflow_capacity[i] * x.dt)
 
 
 @njit

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
+from kernels.nitrogen import hexagons
 from twin import nitrogen
 from twin.errors import ConfigError, DataError
 from twin.nitrogen import Conversion, Grid, Map, Roads, Switches
 from twin.readers.brn import read_brn
 from twin.readers.climatology import read_climatology
 from twin.readers.ctr import Control, read_ctr
+from twin.readers.imaer import read_imaer
 from twin.readers.raster_map import read_map
 from twin.readers.rcp import read_rcp
 
@@ -41,21 +44,23 @@ def deposit(
     conversion: str | None = None,
     year: int | None = None,
     mode: str = "exact",
+    check: int = 200,
     reach: float | None = None,
+    release_height: float | None = None,
     threads: int | None = None,
 ) -> int:
-    """Compute nitrogen deposition as an OPS control file (.ctr) or emission file (.brn) says; flags override it.
+    """Compute nitrogen deposition as a control file (.ctr) or a file of sources (.brn, .gml) says; flags override it.
 
     Parameters
     ----------
     case
-        Control file or emission file.
+        OPS control file (.ctr), OPS emission file (.brn) or IMAER file (.gml).
     out
         Result: .csv (columns of the field) or .h5.
     weather
         Climatology: OPS file or its decoded CSV.
     receptors
-        Receptor file, .rcp or .csv (name, x, y in m RD).
+        Receptor file, .rcp or .csv (name, x, y in m RD), or hexagons: the AERIUS hexagons within --reach.
     substance
         NH3 or NOx.
     z0
@@ -71,9 +76,13 @@ def deposit(
     year
         Year of the decoded CSV of a climatology.
     mode
-        exact.
+        exact, or fast: tables over direction and distance, one surface, point receptors.
+    check
+        Number of random pairs that fast mode recomputes exactly for its error estimate.
     reach
         Greatest distance in km from source to receptor; without it all pairs count.
+    release_height
+        Height in m of the GML features that carry none (ships, mobile machines).
     threads
         Number of threads; results do not depend on it.
     """
@@ -90,7 +99,9 @@ def deposit(
         conversion=conversion,
         year=year,
         mode=mode,
+        check=check,
         reach=reach,
+        release_height=release_height,
         threads=threads,
     )
     from rich.console import Console
@@ -113,32 +124,37 @@ def deposit_case(
     conversion: str | None = None,
     year: int | None = None,
     mode: str = "exact",
+    check: int = 200,
     reach: float | None = None,
+    release_height: float | None = None,
     threads: int | None = None,
 ) -> dict[str, Any]:
     """Run ``twin deposit`` and return its summary; see :func:`deposit` for the options."""
     case, out = Path(case), Path(out)
-    if mode != "exact":
-        raise ConfigError(f"mode {mode!r} is not available here; 'exact' is")
+    if mode not in {"exact", "fast"}:
+        raise ConfigError(f"mode {mode!r} is not available here; exact and fast are")
+    if check < 0:
+        raise ConfigError(f"--check {check}: a number of pairs, 0 or more, is needed")
     if out.suffix.lower() not in {".csv", ".h5", ".nc"}:
         raise ConfigError(f"--out {out}: give a name that ends in .csv or .h5")
-    arguments: dict[str, Any] = {"n_threads": threads}
+    arguments: dict[str, Any] = {"n_threads": threads, "mode": mode, "check": check}
     if reach is not None:
         arguments["reach"] = 1000.0 * reach
     control = read_ctr(case) if case.suffix.lower() == ".ctr" else None
     if control is None:
-        if case.suffix.lower() != ".brn":
-            raise ConfigError(f"{case}: give an OPS control file (.ctr) or emission file (.brn)")
+        if case.suffix.lower() not in {".brn", ".gml"}:
+            raise ConfigError(f"{case}: give an OPS control file (.ctr), emission file (.brn) or IMAER file (.gml)")
         for name, value in {"--weather": weather, "--receptors": receptors, "--substance": substance}.items():
             if value is None:
-                raise ConfigError(f"{case}: an emission file alone does not say everything; give {name}")
-        sources = read_brn(case)
+                raise ConfigError(f"{case}: a file of sources alone does not say everything; give {name}")
+        gml = case.suffix.lower() == ".gml"
+        sources = read_imaer(case, str(substance), release_height) if gml else read_brn(case)
     else:
         sources = _apply_control(control, arguments)
         substance = substance or arguments["substance"]
     arguments["substance"] = substance
     climate = read_climatology(weather if weather is not None else _weather(control), year=year)
-    places = read_rcp(receptors) if receptors is not None else _receptors(control)
+    places = _places(receptors, sources, reach) if receptors is not None else _receptors(control)
     arguments["z0"] = _value(z0, "--z0") if z0 is not None else _roughness(control)
     arguments["land_use"] = _land_use(landuse, control)
     arguments["background"] = _background(background, control)
@@ -199,6 +215,19 @@ def _weather(control: Control | None) -> Path:
             "region's file in MTFILE, or give --weather"
         )
     return control.file("MTFILE")
+
+
+def _places(receptors: str | Path, sources, reach: float | None):
+    """Receptors of a file, or the AERIUS hexagons within reach of the sources."""
+    if str(receptors) != "hexagons":
+        return read_rcp(receptors)
+    if reach is None:
+        raise ConfigError("--receptors hexagons needs --reach KM (25 in Dutch permits): how far from the sources")
+    number = hexagons.hexagons_within(sources["x"].to_numpy(), sources["y"].to_numpy(), 1000.0 * reach)
+    if number.size == 0:
+        raise DataError("no AERIUS hexagon lies within reach of the sources; check their coordinates (m RD)")
+    x, y = hexagons.centres(number)
+    return pd.DataFrame({"name": number.astype(str), "x": x, "y": y})
 
 
 def _receptors(control: Control | None):
@@ -381,5 +410,5 @@ def _summary(result: xr.Dataset, emission: float, count: int, places) -> dict[st
         "pairs_per_cpu_second": result.attrs["pairs_per_cpu_second"],
         "cpu_seconds": result.attrs["cpu_seconds"],
         "budget": budget,
-        "error_estimate": 0.0,
+        "error_estimate": result.attrs.get("error_estimate", 0.0),
     }

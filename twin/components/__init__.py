@@ -5,7 +5,18 @@ from twin.components.charging import Charging
 from twin.components.demand import Demand
 from twin.components.deposition import Deposition
 from twin.components.power_flow import PowerFlow
-from twin.components.road_emission import RoadEmission
+from twin.components.queue_loading import QueueLoading
+from twin.components.road_emission import QueueRoadEmission, RoadEmission
 from twin.components.trips import Trips
 
-__all__ = ["Assignment", "Charging", "Demand", "Deposition", "PowerFlow", "RoadEmission", "Trips"]
+__all__ = [
+    "Assignment",
+    "Charging",
+    "Demand",
+    "Deposition",
+    "PowerFlow",
+    "QueueLoading",
+    "QueueRoadEmission",
+    "RoadEmission",
+    "Trips",
+]

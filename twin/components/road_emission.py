@@ -6,7 +6,7 @@ from kernels.traffic.emission import NO_EMISSION, SRM1, SRM2, link_emission, sta
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.errors import DataError
 
-__all__ = ["RoadEmission"]
+__all__ = ["QueueRoadEmission", "RoadEmission"]
 
 _MOTORWAY_CLASSES = (0, 1)  # road_class: motorway, ramp
 
@@ -80,7 +80,7 @@ class RoadEmission(Component):
 
     def step(self, s, clock):
         """Classify, mix and add up; book the grams of the step."""
-        stagnation_proxy(s.time, s.free_time, self._method, self._stagnation)
+        self._stagnate(s)
         urban_speed_class(
             s.time,
             s.length,
@@ -95,6 +95,25 @@ class RoadEmission(Component):
         s.nox[:], s.no2[:], s.nh3[:], s.co2[:] = self._emission
         clock.ledger.give("road_nox", s.nox.sum() * clock.seconds, "g")
         clock.ledger.give("road_nh3", s.nh3.sum() * clock.seconds, "g")
+
+    def _stagnate(self, s):
+        """Share of vehicle-kilometres in stagnating traffic per link: the proxy from the delay ratio."""
+        stagnation_proxy(s.time, s.free_time, self._method, self._stagnation)
+
+
+class QueueRoadEmission(RoadEmission):
+    """As :class:`RoadEmission`, with the stagnating share of motorways and ramps from a queue model.
+
+    Use it in place of ``road_emission`` together with ``queue_loading``.
+    """
+
+    leaves_out = "cold starts, gradients, tunnels and barriers, buses, tyre and brake wear"
+
+    share = In("road_stagnation", ("road_link",), "1", over="mean")
+
+    def _stagnate(self, s):
+        """Queued share of vehicle-kilometres, for the links of the motorway method."""
+        self._stagnation[:] = np.where(self._method == SRM2, s.share, 0.0)
 
 
 def _position(names: list[str], name: str) -> int:

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -46,6 +47,32 @@ READER_PATIENCE = 5.0  # s that the writer waits for a reader that keeps the fil
 MISSING_INTEGER = {"i1": -128, "i2": -32768, "i4": -(2**31), "u1": 255, "u2": 65535, "u4": 2**32 - 1}
 
 
+@dataclass(frozen=True)
+class _Part:
+    """One stored variable of a declared result, as the file holds it; looked up once and not each step."""
+
+    name: str
+    row: int | None  # of a result by vehicle class
+    shape: tuple[int, ...]  # of one step
+    dtype: np.dtype
+    bits: int
+    tile: tuple[int, ...]
+    fill: Any
+
+    def of(self, declared: str, values: np.ndarray) -> np.ndarray:
+        """This variable's share of the declared result, in its stored type and precision."""
+        if self.row is not None:
+            if values.ndim != len(self.shape) + 1 or self.row >= len(values):
+                raise RecordError(f"result {declared!r}: shape {values.shape}, one row per vehicle class wanted")
+            values = values[self.row]
+        if values.shape != self.shape:
+            raise RecordError(f"result {self.name!r}: shape {values.shape} given, {self.shape} declared")
+        if self.dtype == np.float32:
+            values = to_single(values, self.name)
+            return bit_round(values, self.bits) if self.bits else values
+        return np.ascontiguousarray(values, self.dtype) if self.shape else values
+
+
 class RunWriter:
     """Writer of one run file.
 
@@ -58,7 +85,7 @@ class RunWriter:
         self.live = layout.live_path(self.path)
         self.steps_written = 0
         self.steps_planned = 0
-        self._parts: dict[str, list[tuple[str, int | None, tuple[int, ...], int]]] = {}
+        self._parts: dict[str, list[_Part]] = {}
         self._patience = READER_PATIENCE
         self._guard: TextIO | None = None
 
@@ -142,18 +169,20 @@ class RunWriter:
                 f"{self.live}: step {step}: results {sorted(wrong)} are given or declared, but not both; "
                 f"give each declared result each step"
             )
+        # everything slow happens before the file is opened, so that readers wait for no compression
+        packed = [
+            (part, values, _packed(part, values) if part.shape and _deflate else None)
+            for declared, parts in self._parts.items()
+            for part, values in ((p, p.of(declared, np.asarray(arrays[declared]))) for p in parts)
+        ]
         with self._open() as f:
-            for declared, parts in self._parts.items():
-                values = np.asarray(arrays[declared])
-                for name, row, shape, bits in parts:
-                    if row is not None and (values.ndim != len(shape) + 1 or row >= len(values)):
-                        raise RecordError(
-                            f"result {declared!r}: shape {values.shape}, one row per vehicle class wanted"
-                        )
-                    part = values if row is None else values[row]
-                    if part.shape != shape:
-                        raise RecordError(f"result {name!r}: shape {part.shape} given, {shape} declared")
-                    _store(f[name], step, part, bits)
+            for part, values, chunks in packed:
+                if chunks is None:
+                    f[part.name][step] = values
+                    continue
+                stored = h5py.h5d.open(f.id, part.name.encode())
+                for corner, raw in chunks:
+                    stored.write_direct_chunk((step, *corner), raw)
             self._mark(f, step + 1)
 
     def finish(self, **attributes: Any) -> Path:
@@ -214,7 +243,9 @@ class RunWriter:
                     declared = d.attrs.get("declared_as", np.bytes_(name)).decode()
                     parts = self._parts.setdefault(declared, [])
                     row = len(parts) if "declared_as" in d.attrs else None
-                    parts.append((name, row, d.shape[1:], int(d.attrs.get("significant_bits", 0))))
+                    bits = int(d.attrs.get("significant_bits", 0))
+                    tile = d.chunks[1:] if d.chunks else ()
+                    parts.append(_Part(name, row, d.shape[1:], d.dtype, bits, tile, d.fillvalue))
 
     def _mark(self, f: h5py.File, steps: int) -> None:
         advance(f, steps)
@@ -262,26 +293,21 @@ class RunWriter:
             ) from error
 
 
-def _store(d: h5py.Dataset, step: int, values: np.ndarray, bits: int) -> None:
-    """One step of one result; float arrays are rounded, shuffled and deflated here where ISA-L is at hand."""
-    if d.dtype == np.float32:
-        values = to_single(values, d.name)
-        if bits:
-            values = bit_round(values, bits)
-    if values.ndim == 0 or d.compression is None or _deflate is None:
-        d[step] = values
-        return
-    values = np.ascontiguousarray(values, d.dtype)
-    tile = d.chunks[1:]
-    for corner in np.ndindex(*(-(-n // c) for n, c in zip(values.shape, tile))):
-        start = tuple(i * c for i, c in zip(corner, tile))
-        piece = values[tuple(slice(s, s + c) for s, c in zip(start, tile))]
-        if piece.shape != tile:
-            whole = np.full(tile, d.fillvalue, d.dtype)
+def _packed(part: _Part, values: np.ndarray) -> list[tuple[tuple[int, ...], bytes]]:
+    """Chunks of one step, shuffled and deflated as HDF5's own filters would: (corner, bytes)."""
+    if _deflate is None:
+        return []
+    chunks = []
+    for place in np.ndindex(*(-(-n // c) for n, c in zip(part.shape, part.tile))):
+        corner = tuple(i * c for i, c in zip(place, part.tile))
+        piece = values[tuple(slice(s, s + c) for s, c in zip(corner, part.tile))]
+        if piece.shape != part.tile:
+            whole = np.full(part.tile, part.fill, part.dtype)
             whole[tuple(slice(n) for n in piece.shape)] = piece
             piece = whole
-        raw = np.ascontiguousarray(piece).view("u1").reshape(-1, d.dtype.itemsize).T.tobytes()
-        d.id.write_direct_chunk((step, *start), _deflate(raw))
+        raw = np.ascontiguousarray(piece).view("u1").reshape(-1, part.dtype.itemsize)
+        chunks.append((corner, _deflate(raw.T.tobytes())))
+    return chunks
 
 
 def _bits_for(part: ResultVariable, significant_bits: int | Mapping[str, int | None] | None) -> int:

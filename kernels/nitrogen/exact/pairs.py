@@ -134,8 +134,8 @@ _ROAD = 5000.0  # m, reach of the road options
 INTEGER_ROWS = 9
 SCRATCH_ROWS = 4  # further integer rows
 # columns of the sources' table
-(SX, SY, SQ, SH, SD, SS, SHEAT, SDIAM, SVEL, STEMP, SZ0, SBUOY) = range(12)
-SOURCE_COLUMNS = 12
+(SX, SY, SQ, SH, SD, SS, SHEAT, SDIAM, SVEL, STEMP, SZ0, SBUOY, SREACH) = range(13)
+SOURCE_COLUMNS = 13
 # columns of the receptors' table
 (RX, RY, RZ, RZ0, RNH3, RSO2, RSHARE, RWEIGHT) = range(8)
 RECEPTOR_COLUMNS = 8
@@ -526,7 +526,7 @@ def count_pairs(sources, receptors, cell, subdivide, reach):
         for s in range(sources.shape[0]):
             dx, dy = receptors[r, RX] - sources[s, SX], receptors[r, RY] - sources[s, SY]
             x = math.sqrt(dx * dx + dy * dy)
-            if x > reach:
+            if x > reach or x > sources[s, SREACH]:
                 continue
             side, height = sources[s, SD], sources[s, SH]
             m = sub_receptors(cell, side, height, x, abs(dx), abs(dy)) if subdivide else 0
@@ -561,7 +561,7 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
             sx, sy = points[s, SX], points[s, SY]
             dx, dy = rx - sx, ry - sy
             centre = math.sqrt(dx * dx + dy * dy)
-            if centre > options.reach:
+            if centre > options.reach or centre > points[s, SREACH]:
                 continue
             side, height = points[s, SD], points[s, SH]
             m = sub_receptors(cell, side, height, centre, abs(dx), abs(dy)) if subdivide else 0

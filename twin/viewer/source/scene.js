@@ -5,8 +5,9 @@ import { MapControls } from 'three/examples/jsm/controls/MapControls.js';
 import { SCALES } from './colours.js';
 
 const SHADE = `
-uniform sampler2D scale; uniform float low, high, opacity;
+uniform sampler2D scale; uniform float low, high, opacity, cut;
 vec4 coloured(float v) {
+  if (v < cut) discard;
   if (!(v == v) || abs(v) > 1e37) return vec4(vec3(.62), opacity);
   return vec4(texture2D(scale, vec2(clamp((v - low) / (high - low), .003, .997), .5)).rgb, opacity);
 }`;
@@ -28,6 +29,7 @@ function material(vertexShader, fragmentShader, uniforms, extra = {}) {
       low: { value: 0 },
       high: { value: 1 },
       opacity: { value: 1 },
+      cut: { value: -1e38 },
       relief: { value: 1 },
       values: { value: null },
       ...uniforms,
@@ -170,6 +172,7 @@ export class Stage {
     geometry.setAttribute('position', new THREE.BufferAttribute(points, 3));
     geometry.setAttribute('own', new THREE.BufferAttribute(Float32Array.from({ length: count }, (_, i) => i), 1));
     const { texture, side } = valueTexture(count);
+    const thick = Math.min(12, Math.max(5, 16 - 3.2 * Math.log10(count))); // px: the more there are, the smaller
     const shader = material(
       `uniform sampler2D values; uniform float relief, width, low, high, thin, thick; attribute float own; varying float v;
        void main() {
@@ -178,10 +181,10 @@ export class Stage {
          gl_Position = projectionMatrix * modelViewMatrix * vec4(position.xy, position.z * relief + 5., 1.);
          gl_Position.z -= .0008 * gl_Position.w;
          gl_PointSize = thin + (thick - thin) * share; }`,
-      `varying float v; void main() {
+      `uniform float rim; varying float v; void main() {
          float r = length(gl_PointCoord - .5); if (r > .5) discard;
-         vec4 c = coloured(v); gl_FragColor = vec4(r > .36 ? vec3(.12) : c.rgb, c.a); }`,
-      { width: { value: side }, thin: { value: look.thin }, thick: { value: look.thick } },
+         vec4 c = coloured(v); gl_FragColor = vec4(r > .5 - rim ? vec3(.12) : c.rgb, c.a); }`,
+      { width: { value: side }, thin: { value: thick / 3 }, thick: { value: thick }, rim: { value: thick > 7 ? 0.14 : 0.06 } },
     );
     shader.uniforms.values.value = texture;
     const mesh = new THREE.Points(geometry, shader);

@@ -55,9 +55,10 @@ window.twin = { stats, ready: false };
 const LOOKS = {
   field: { scale: 'sand', opacity: 1, first: 'n_deposition' },
   roads: { scale: 'inferno', opacity: 1, thin: 0.8, thick: 6, order: 2, first: 'road_flow' },
-  branches: { scale: 'viridis', opacity: 1, thin: 0.8, thick: 4, order: 3, first: 'branch_loading' },
-  buses: { scale: 'viridis', opacity: 1, thin: 3, thick: 12, order: 4, first: 'bus_load' },
+  branches: { scale: 'viridis', opacity: 1, thin: 0.6, thick: 3.5, order: 1, first: 'branch_loading' },
+  buses: { scale: 'viridis', opacity: 1, order: 4, first: 'bus_load' },
 };
+const POSITION = /(_[xyz]|vertex_start)$/; // positions are no property to colour by
 const LINES = ['#14606e', '#b2182b']; // first and second run in a chart
 const PLACES = { 'network edge': 'roads', 'power_network edge': 'branches', 'power_network node': 'buses' };
 
@@ -130,6 +131,8 @@ function itemsOf(run) {
     else if (attrs.result && place && shape.length === 2) {
       found[place].push(item);
       if (attrs.declared_as) (joined[attrs.declared_as] ??= { place, items: [] }).items.push(item);
+    } else if (!attrs.result && place && shape.length === 1 && !POSITION.test(name)) {
+      found[place].push({ ...item, still: true });
     } else if (!attrs.result && shape.length === 2 && shape[0] === ny && shape[1] === nx) found.field.push({ ...item, still: true });
   }
   for (const [name, { place, items }] of Object.entries(joined)) {
@@ -287,7 +290,7 @@ function showTip(event) {
   tip.replaceChildren(make('div', `RD ${found.x.toFixed(0)}, ${found.y.toFixed(0)} · NAP ${Number.isFinite(found.nap) ? found.nap.toFixed(2) : '–'} m`));
   for (const hit of found.hits) {
     const line = make('div', `${hit.kind} ${hit.id}`);
-    if (hit.label) line.append(make('br'), `${hit.label}: `, make('b', `${difference ? 'Δ ' : ''}${Number.isFinite(hit.value) ? written(hit.value) : word('missing')} ${hit.units}`));
+    if (hit.label) line.append(make('br'), `${hit.label}: `, make('b', `${difference ? 'Δ ' : ''}${Number.isFinite(hit.value) ? written(hit.value) : word('missing')}\u00a0${hit.units}`));
     tip.append(line);
   }
   tip.style.left = `${Math.min(event.clientX + 16, innerWidth - tip.offsetWidth - 8)}px`;
@@ -321,7 +324,7 @@ async function showChart(hit) {
   const all = lines.flatMap((line) => [...line]).filter(Number.isFinite);
   let [low, high] = [Math.min(0, ...all), Math.max(...all, 1e-30)];
   if (low === 0 && Math.min(...all) > 0.5 * high) low = Math.min(...all) - (high - Math.min(...all)) * 0.1;
-  if (high <= low) high = low + 1;
+  if (high - low < 1e-29) high = low + 1;
   const [left, right, top, bottom] = [52, 364, 8, 128];
   const px = (i) => left + ((right - left) * i) / Math.max(1, at.length - 1);
   const py = (v) => bottom - ((bottom - top) * (v - low)) / (high - low);
@@ -379,6 +382,7 @@ async function setStep(at) {
     layer.scale = (difference && !layer.item.still) || layer.item.diverging ? 'difference' : LOOKS[name].scale;
     if (layer.item.diverging) layer.range = spread([values[i]], true);
     stage.show(name, values[i], layer.scale, layer.range);
+    cutLayer(name);
   });
   for (const [name, layer] of Object.entries(layers)) if (!layer.item && stage.layers[name]) stage.show(name, null, LOOKS[name].scale, [0, 1]);
   $('step').value = step;
@@ -387,6 +391,12 @@ async function setStep(at) {
   stage.drawNow();
   stats.steps.push(performance.now() - from);
   keepState();
+}
+
+// Hide what lies below the chosen share of the scale.
+function cutLayer(name) {
+  const { from, range } = layers[name];
+  stage.layers[name].shader.uniforms.cut.value = from > 0 && range ? range[0] + from * (range[1] - range[0]) : -1e38;
 }
 
 // After the first picture: a scale that fits the whole run, from a few steps.
@@ -467,7 +477,13 @@ function drawPanels() {
       layer.ranges.clear();
       setStep(step).then(() => layer.locked && lockScales()).catch(fail);
     };
-    lock.append(locked, word('locked'));
+    const from = make('input', undefined, { type: 'range', min: 0, max: 1, step: 0.01, value: layer.from, title: word('from'), ariaLabel: word('from'), id: `from-${name}` });
+    from.oninput = () => {
+      layer.from = Number(from.value);
+      cutLayer(name);
+      stage.draw();
+    };
+    lock.append(locked, word('locked'), from);
     box.append(title, row, lock);
     return box;
   });
@@ -617,7 +633,9 @@ async function start(source) {
   const since = /since (\d{4}-\d{2}-\d{2})[ T]?(.*)$/.exec(run.variables.time.attrs.units);
   run.t0 = Date.parse(`${since[1]}T${since[2] || '00:00:00'}Z`);
   steps = Math.min(...runs.map((r) => r.attrs.steps_written));
-  step = Math.min(Number(state.get('step') ?? 0), steps - 1);
+  // without a step in the address: the first morning peak, which says more than midnight
+  const peak = Array.from(run.time.slice(0, steps)).findIndex((t) => new Date(run.t0 + t * 1000).getUTCHours() === 7);
+  step = Math.min(Number(state.get('step') ?? Math.max(peak, 0)), steps - 1);
   difference = runs.length > 1 && state.get('difference') === '1';
 
   const items = itemsOf(run);
@@ -657,7 +675,7 @@ async function start(source) {
     const list = items[name];
     const item = list.find((i) => i.name === kept?.slice(1)) ?? list.find((i) => i.name === LOOKS[name].first) ?? list.find((i) => !i.still) ?? list[0];
     const on = kept ? kept[0] === '1' : true;
-    layers[name] = { items: list, item: kept?.length === 1 ? undefined : item, on, opacity: LOOKS[name].opacity, locked: true, ranges: new Map() };
+    layers[name] = { items: list, item: kept?.length === 1 ? undefined : item, on, opacity: LOOKS[name].opacity, from: 0, locked: true, ranges: new Map() };
     stage.layers[name].mesh.visible = on;
   }
   const height = Math.max(stage.top - stage.bottom || 1, 1);

@@ -1,0 +1,1 @@
+"""Fast mode: results of the exact chain tabulated over direction and distance per kind of source."""
