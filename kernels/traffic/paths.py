@@ -25,7 +25,7 @@ from kernels.traffic.shortest_path import search
 
 __all__ = ["BATCH", "SLOTS", "PathStore", "grown", "load_paths", "packed", "price", "refresh", "scale_flows", "sweep"]
 
-BATCH = 64  # rows whose trees are searched at the same costs
+BATCH = 16  # rows whose trees are searched at the same costs
 SLOTS = 4  # scratch sets of searches; fixed, so that nothing depends on the number of threads
 DEARER = 1.0 - 1e-13  # a new path joins where it is cheaper than the set by more than rounding
 FREE, PATHS, ARCS, STAMP = 0, 1, 2, 3  # places in ``counter``
