@@ -65,7 +65,7 @@ def test_one_and_two_threads_give_the_same_bits(base, tmp_path):
 
 def test_killed_and_resumed_gives_the_same_bits(base, tmp_path):
     process = start_run(tmp_path, 1)
-    part = tmp_path / "demo.h5.part"
+    part = tmp_path / "demo.part.h5"
     saved = tmp_path / "demo.checkpoint"
     deadline = time.monotonic() + 600
     while not saved.exists() and process.poll() is None and time.monotonic() < deadline:

@@ -101,7 +101,7 @@ def run(
 ) -> RunResult:
     """Run a configuration and write its run file into the folder ``out``.
 
-    The file appears under its final name when the run is complete; until then it is ``<name>.h5.part``, which
+    The file appears under its final name when the run is complete; until then it is ``<name>.part.h5``, which
     viewers may open. A good run file of the same name stays until then. ``resume`` goes on from the last
     checkpoint; results are bit-identical to an uninterrupted run. ``reuse`` takes a finished file of the same
     settings, scenario, code and inputs as it is. ``quiet`` shows no progress.
