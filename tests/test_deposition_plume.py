@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from kernels.nitrogen import lattice_plume, plume_tables
+from kernels.nitrogen import lattice_plume, plume_tables, removal
 from kernels.nitrogen.hourly import HeightClass, HourlyPlumes, Rates, Turbulence
 from kernels.nitrogen.vertical_dispersion import vertical_spread
 
@@ -127,7 +127,7 @@ def test_conversion_along_the_plume_is_exponential():
     # only conversion, c [1/s]: primary left = exp(-c t), t = integral of dx/u
     x = plume_tables.nodes(30e3)
     shares = np.empty((4, x.size))
-    plume_tables.removal_tables(x, 2e-4, 0, 0, 0, 0, 0, 0.1, 700.0, 0.35, 1e4, *shares)
+    plume_tables.removal_tables(x, 2e-4, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 700.0, 0.35, 1e4, *shares)
 
     def slowness(d):
         sz = vertical_spread(d, 0.0, 0.1, 700.0, 1e4, 0.35)
@@ -139,6 +139,14 @@ def test_conversion_along_the_plume_is_exponential():
     np.testing.assert_allclose(shares.sum(axis=0), 1.0, atol=1e-12)
 
 
+def test_rain_takes_its_two_limits():
+    # a young plume loses f times the rate; an old one at most what f hours of rain take, spread over the hour
+    rate, f = 1e-3, 0.4
+    assert removal.rain_rate(rate, f, 1e-3) == pytest.approx(f * rate, rel=0.02)
+    assert removal.rain_rate(rate, f, 1e6) == pytest.approx(-np.expm1(-rate * 3600 * f) / 3600, rel=1e-9)
+    assert removal.rain_rate(rate, 0.0, 100.0) == 0.0
+
+
 @pytest.mark.parametrize("direction", [270.0, 213.7, 45.0, np.nan])
 @pytest.mark.parametrize("air", [NEUTRAL, STABLE])
 def test_every_mol_is_found_in_one_place(air, direction):
@@ -146,7 +154,7 @@ def test_every_mol_is_found_in_one_place(air, direction):
     rng = np.random.default_rng(3)
     velocity = np.array([0.0, 0.004, 0.02])[rng.integers(0, 3, (NY, NX))]
     field = rng.random((NY, NX)) * (rng.random((NY, NX)) < 0.1)
-    rate = Rates(2e-5, 5e-5, 3e-4, 1e-4, 1e-3, 0.002)
+    rate = Rates(2e-5, 5e-5, 3e-4, 1e-4, 1e-3, 0.8, 0.002)
     _, out = solve(air, direction, field, velocity, rate, [HeightClass(2.0, 0.0, 2.5)])
     assert out.dry.sum() > 0.01 * field.sum()
     assert out.wet.sum() > 0.01 * field.sum()
@@ -170,7 +178,7 @@ def test_deposition_solves_the_surface_depletion_equation():
 
 
 def test_kernels_are_the_same_wherever_the_source_is():
-    rate = Rates(2e-5, 5e-5, 3e-4, 1e-4, 1e-3, 0.002)
+    rate = Rates(2e-5, 5e-5, 3e-4, 1e-4, 1e-3, 0.8, 0.002)
     uniform = np.full((NY, NX), 0.01)
     _, a = solve(NEUTRAL, 225.0, point(10, 12), uniform, rate)
     first = a.concentration.copy()

@@ -129,3 +129,16 @@ def test_cut_off_climatology_is_refused(data, tmp_path):
     short.write_bytes((data / "nitrogen" / "inputs" / "ops" / "a005105c.005").read_bytes()[:9000])
     with pytest.raises(DataError, match=r"short\.005.*9000"):
         read_climatology(short)
+
+
+def test_hexagons_within_reach_of_the_sources(given, tmp_path):
+    case = given / "G_NH3_point_h2.5_lines.ctr"
+    out = tmp_path / "out.csv"
+    choices = {"out": out, "receptors": "hexagons", "background": BACKGROUND}
+    summary = deposit_case(case, reach=1.0, **choices)
+    table = pd.read_csv(out)
+    # 1 ha each: about 314 within 1 km
+    assert 300 < len(table) < 330 and summary["pairs"] == len(table)
+    assert np.hypot(table["x"] - 155000, table["y"] - 463000).max() <= 1000.0
+    with pytest.raises(ConfigError, match="--reach"):
+        deposit_case(case, **choices)

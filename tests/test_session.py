@@ -47,10 +47,10 @@ def test_books_close(base):
         assert difference < 1e-3, name
 
 
-def start_run(out, threads, *more):
+def start_run(out, threads, *more, stop=DAY["run"]["stop"]):
     environment = {**os.environ, "NUMBA_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
     words = [sys.executable, "-m", "twin.cli", "run", "demo", "--out", str(out), "--start", DAY["run"]["start"]]
-    words += ["--stop", DAY["run"]["stop"], "--set", "run.checkpoint_hours=1", *more]
+    words += ["--stop", stop, "--set", "run.checkpoint_hours=1", *more]
     return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -63,33 +63,37 @@ def test_one_and_two_threads_give_the_same_bits(base, tmp_path):
         same(results(base.path), results(out / "demo.h5"))
 
 
-def test_killed_and_resumed_gives_the_same_bits(base, tmp_path):
-    process = start_run(tmp_path, 1)
-    part = tmp_path / "demo.part.h5"
-    saved = tmp_path / "demo.checkpoint"
+LONG = "2023-01-26T00:00:00Z"  # enough steps to be killed amid them
+
+
+def kill_amid(out):
+    """Start a run and kill it without warning once a checkpoint is there."""
+    process = start_run(out, 1, stop=LONG)
+    saved = out / "demo.checkpoint"
     deadline = time.monotonic() + 600
     while not saved.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert saved.exists()
-    assert part.exists() and not (tmp_path / "demo.h5").exists(), "killed too late to test anything"
-    resumed = start_run(tmp_path, 1, "--resume")
+    assert (out / "demo.part.h5").exists()
+    assert not (out / "demo.h5").exists(), "killed too late to test anything"
+
+
+def test_killed_and_resumed_gives_the_same_bits(tmp_path):
+    whole = start_run(tmp_path / "whole", 2, stop=LONG)
+    _, errors = whole.communicate(timeout=600)
+    assert whole.returncode == 0, errors
+    kill_amid(tmp_path)
+    changed = start_run(tmp_path, 1, "--resume", "--set", "run.seed=2", stop=LONG)
+    _, errors = changed.communicate(timeout=600)
+    assert changed.returncode == 2
+    assert "other settings" in errors
+    resumed = start_run(tmp_path, 1, "--resume", stop=LONG)
     _, errors = resumed.communicate(timeout=600)
     assert resumed.returncode == 0, errors
-    same(results(base.path), results(tmp_path / "demo.h5"))
-
-
-def test_another_configuration_does_not_resume(base, tmp_path):
-    process = start_run(tmp_path, 1)
-    while not (tmp_path / "demo.checkpoint").exists() and process.poll() is None:
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
-    resumed = start_run(tmp_path, 1, "--resume", "--set", "run.seed=2")
-    _, errors = resumed.communicate(timeout=600)
-    assert resumed.returncode == 2
-    assert "other settings" in errors
+    same(results(tmp_path / "whole/demo.h5"), results(tmp_path / "demo.h5"))
+    assert not (tmp_path / "demo.checkpoint").exists()
 
 
 def scenario_run(tmp_path, *changes):

@@ -100,3 +100,8 @@ def test_weather_covers_the_calendar_year_of_the_run(province):
     assert weather.sizes["weather_time"] == 8760
     assert str(weather["weather_time"].values[0])[:13] == "2023-01-01T00"
     assert weather["temperature"].values.mean() == pytest.approx(12.13, rel=5e-3)
+
+
+def test_no_cell_holds_the_people_of_a_town_beyond_the_lattice(lattice):
+    # the densest Dutch postcode areas have some 30,000 inhabitants per km2; 40,000 are 2,500 in a cell of 250 m
+    assert lattice["population"].values.max() < 2500

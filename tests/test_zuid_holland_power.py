@@ -20,6 +20,7 @@ from twin.readers.etm import read_curve, read_data_sets, read_shares
 from twin.readers.osm_power import read_osm_power
 from twin.readers.pc4 import read_cars, read_homes
 from twin.wiring import Wiring
+from twin.world.electricity import place_of
 from twin.world.files import FilesWorld, Province
 from twin.world.weather import build_weather
 
@@ -240,6 +241,23 @@ def test_network_supplies_the_core(network):
     assert network["industry_energy"].values.sum() / 1e9 == pytest.approx(1.16, rel=0.01)
     assert network["pv_capacity"].values.sum() / 1e6 == pytest.approx(0.37, rel=0.02)
     assert network["heat_pumps"].values.sum() == pytest.approx(0.06 * 631_530)
+
+
+def test_every_point_is_held_by_its_own_postcode(data, core_codes):
+    areas = gpd.read_file(data / "population/pc4_mrdh.gpkg")
+    points = areas.geometry.representative_point()
+    codes = sorted(core_codes)
+    got = place_of(areas, codes, points.x.to_numpy(), points.y.to_numpy())
+    want = [codes.index(c) if c in core_codes else -1 for c in areas["postcode"].astype(int)]
+    np.testing.assert_array_equal(got, want)
+    assert place_of(areas, codes, np.array([0.0]), np.array([0.0])).tolist() == [-1]
+
+
+def test_charging_is_shared_once_and_every_home_is_reached(network):
+    share = np.bincount(network["charge_origin"].values, network["charge_share"].values)
+    np.testing.assert_allclose(share, 1, rtol=1e-9)
+    lived = np.flatnonzero(network["dwellings"].values > 0)
+    assert set(lived) == set(network["charge_bus"].values)
 
 
 def test_network_has_the_expected_stations_and_rings(network):

@@ -29,6 +29,8 @@ for _name, _place in {
     "repair": "twin.commands.validate:repair_run",
     "export": "twin.commands.export:export_run",
     "view": "twin.commands.view:view",
+    "assign": "twin.commands.assign:assign_network",
+    "deposit": "twin.commands.deposit:deposit",
 }.items():
     app.command(_place, name=_name)
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.spatial import cKDTree
 
 from kernels.jit import set_threads, threads
 from kernels.nitrogen.exact import pairs
@@ -305,16 +306,22 @@ def _run_fast(prepared: _Prepared, check: int) -> tuple[np.ndarray, float, int, 
     distance = lookup.nodes(_NEAREST, far * 1.001, _NODES)
     begin = time.process_time()
     table = _tables(prepared, first, distance)
-    # the near field exactly
-    close = values.copy()
-    close[:, pairs.SREACH] = near
-    exact, *_ = _run(prepared._replace(sources=sources._replace(values=close)))
     order = np.lexsort((x, np.floor(y / 1000.0)))
     looked, count = _look_up(values, np.ravel(which), near, table, distance, far, x[order], y[order])
-    out = exact
-    out[order, 0, :] += looked[:, : pairs.OUTPUTS]
+    out = np.zeros((len(x), 1, pairs.OUTPUTS))
+    out[order, 0, :] = looked[:, : pairs.OUTPUTS]
+    # the near field exactly: receptors with any source so close
+    centres = values[:, [pairs.SX, pairs.SY]]
+    found = cKDTree(np.column_stack((x, y))).query_ball_point(centres, near + 1.0)
+    rows = np.unique(np.concatenate([np.asarray(one, dtype=np.int64) for one in found]))
+    if rows.size:
+        close = values.copy()
+        close[:, pairs.SREACH] = near
+        few = pairs.Receptors(receptors.values[rows], receptors.shares[rows])
+        exact, *_ = _run(prepared._replace(sources=sources._replace(values=close), receptors=few))
+        out[rows] += exact
+        count += int(pairs.count_pairs(close, few.values, 0.0, options.subdivide, options.reach))
     seconds = time.process_time() - begin
-    count += int(pairs.count_pairs(close, receptors.values, 0.0, options.subdivide, options.reach))
     extra = _check_fast(prepared, check, near, np.ravel(which), table, distance, far) if check > 0 else {}
     return out, seconds, count, extra
 

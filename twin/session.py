@@ -188,7 +188,7 @@ def warm_up(config: Configuration | None = None) -> None:
 
 def _data_root(data: Path | str | None) -> Path | None:
     named = data if data is not None else os.environ.get("TWIN_DATA")
-    if named is None:
+    if not named:
         return None
     root = Path(named)
     if not root.is_dir():

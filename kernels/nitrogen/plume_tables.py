@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from kernels.jit import njit
+from kernels.nitrogen.removal import rain_rate
 from kernels.nitrogen.surface_layer import wind_speed
 from kernels.nitrogen.vertical_dispersion import vertical_spread
 
@@ -166,6 +167,7 @@ def removal_tables(
     in_cloud: float,
     secondary_below: float,
     secondary_in: float,
+    rain_duration: float,
     secondary_velocity: float,
     z0: float,
     mixing_height: float,
@@ -185,8 +187,9 @@ def removal_tables(
     Args:
         x: (n) distances [m].
         conversion: rate of conversion to the secondary species [s-1].
-        below_cloud, in_cloud: scavenging rates of the primary species [s-1].
-        secondary_below, secondary_in: scavenging rates of the secondary species [s-1].
+        below_cloud, in_cloud: scavenging rates of the primary species while it rains [s-1].
+        secondary_below, secondary_in: scavenging rates of the secondary species while it rains [s-1].
+        rain_duration: rain in the hour [h].
         secondary_velocity: dry deposition velocity of the secondary species [m s-1].
         z0: roughness length [m].
         mixing_height: [m].
@@ -210,10 +213,11 @@ def removal_tables(
         dt = (x[i] - position) / u
         reach = (mixing_height + 5.0) / sz
         top = math.exp(-0.5 * reach * reach)
-        share = top * min(1.0, (time + 0.5 * dt) / 3600.0)
-        secondary_wet = secondary_below * (1.0 - top) + secondary_in * top
+        age = time + 0.5 * dt
+        share = top * min(1.0, age / 3600.0)
+        secondary_wet = rain_rate(secondary_below * (1.0 - top) + secondary_in * top, rain_duration, age)
         rate2 = secondary_wet + dry_rate
-        rate1 = below_cloud * (1.0 - share) + in_cloud * share
+        rate1 = rain_rate(below_cloud * (1.0 - share) + in_cloud * share, rain_duration, age)
         rate = conversion + rate1
         lost = m * -math.expm1(-rate * dt)
         made = lost * conversion / rate if rate > 0.0 else 0.0

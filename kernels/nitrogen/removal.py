@@ -12,10 +12,12 @@ __all__ = [
     "nitric_acid_share",
     "nitrogen_dioxide_from_nox",
     "nox_conversion",
+    "rain_rate",
 ]
 
 HOUR = 3600.0  # s
 PER_CENT = 0.01
+SHORTEST_RAIN = 0.01  # h
 NO2_KNEE = 11.4924  # ppb NOx, exp(1 + 12.4/8.6): below it NO2 is proportional to NOx
 
 
@@ -49,38 +51,47 @@ def nox_conversion(radiation: float, no2_share: float, night: bool) -> float:
 
 
 @njit
-def _mean_rate(per_hour_of_rain: float, duration: float) -> float:
-    """Loss in the hour as a rate [s-1]: it rains for ``duration`` hours, and no more than all can go."""
-    return -math.expm1(-per_hour_of_rain * duration) / HOUR
+def rain_rate(rate: float, duration: float, time: float) -> float:
+    """Mean rate [s-1] at which rain of part of the hour empties a plume of a given age (OPS, nitrogen.md 3.8).
+
+    f/t (1 - exp(-rate t)), t = f (1 - exp(-0.4 age/f)): young parcels meet the rain for all of their way or not at
+    all, so that the loss is f times the rate; old ones for at most the f hours that it rains.
+
+    Args:
+        rate: while it rains [s-1].
+        duration: f, rain in the hour [h].
+        time: age of the plume [s].
+    """
+    if rate <= 0.0 or duration <= 0.0:
+        return 0.0
+    hours = max(duration * -math.expm1(-0.4 * time / HOUR / duration), SHORTEST_RAIN)
+    return duration / hours * -math.expm1(-rate * HOUR * hours) / HOUR
 
 
 @njit
-def gas_scavenging(
-    intensity: float, duration: float, diffusivity: float, uptake: float, mixing_height: float
-) -> tuple[float, float]:
-    """Scavenging rates [s-1] of a gas below and in cloud, as means of the hour (OPS, nitrogen.md 3.8).
+def gas_scavenging(intensity: float, diffusivity: float, uptake: float, mixing_height: float) -> tuple[float, float]:
+    """Scavenging rates [s-1] of a gas below and in cloud while it rains (OPS, nitrogen.md 3.8).
 
     Args:
         intensity: rain while it rains [mm h-1].
-        duration: rain in the hour [h].
         diffusivity: in air [cm2 s-1].
         uptake: scavenging ratio in cloud [1].
         mixing_height: [m].
     """
-    if intensity <= 0.0 or duration <= 0.0:
+    if intensity <= 0.0:
         return 0.0, 0.0
-    inside = _mean_rate(uptake * intensity / (1000.0 * mixing_height), duration)
-    below = _mean_rate(1.21 * diffusivity**0.744 * intensity**0.628, duration)
+    inside = uptake * intensity / (1000.0 * mixing_height) / HOUR
+    below = 1.21 * diffusivity**0.744 * intensity**0.628 / HOUR
     return min(below, inside), inside
 
 
 @njit
-def aerosol_scavenging(intensity: float, duration: float, mixing_height: float) -> tuple[float, float]:
+def aerosol_scavenging(intensity: float, mixing_height: float) -> tuple[float, float]:
     """Scavenging rates [s-1] of fine aerosol below and in cloud; arguments as :func:`gas_scavenging`."""
-    if intensity <= 0.0 or duration <= 0.0:
+    if intensity <= 0.0:
         return 0.0, 0.0
-    inside = _mean_rate(1.4e7 * intensity / (1000.0 * mixing_height), duration)
-    return min(_mean_rate(1.326 * 0.31 * intensity**0.816, duration), inside), inside
+    inside = 1.4e7 * intensity / (1000.0 * mixing_height) / HOUR
+    return min(1.326 * 0.31 * intensity**0.816 / HOUR, inside), inside
 
 
 @njit

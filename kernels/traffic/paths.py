@@ -60,7 +60,7 @@ class PathStore(NamedTuple):
     size: np.ndarray  # (path)
     path_cost: np.ndarray  # (path)
     arcs: np.ndarray  # pool of arcs
-    count: np.ndarray  # first free path, paths ever used, end of the arc pool, stamp
+    count: np.ndarray  # type: ignore[assignment]  # first free path, paths ever used, end of the arc pool, stamp
     volume: np.ndarray  # (arc) flow in passenger-car equivalents
     slope: np.ndarray  # (arc)
     cost: np.ndarray  # (class, arc)

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
+from kernels.nitrogen import hexagons
 from twin import nitrogen
 from twin.errors import ConfigError, DataError
 from twin.nitrogen import Conversion, Grid, Map, Roads, Switches
 from twin.readers.brn import read_brn
 from twin.readers.climatology import read_climatology
 from twin.readers.ctr import Control, read_ctr
+from twin.readers.imaer import read_imaer
 from twin.readers.raster_map import read_map
 from twin.readers.rcp import read_rcp
 
@@ -43,20 +46,21 @@ def deposit(
     mode: str = "exact",
     check: int = 200,
     reach: float | None = None,
+    release_height: float | None = None,
     threads: int | None = None,
 ) -> int:
-    """Compute nitrogen deposition as an OPS control file (.ctr) or emission file (.brn) says; flags override it.
+    """Compute nitrogen deposition as a control file (.ctr) or a file of sources (.brn, .gml) says; flags override it.
 
     Parameters
     ----------
     case
-        Control file or emission file.
+        OPS control file (.ctr), OPS emission file (.brn) or IMAER file (.gml).
     out
         Result: .csv (columns of the field) or .h5.
     weather
         Climatology: OPS file or its decoded CSV.
     receptors
-        Receptor file, .rcp or .csv (name, x, y in m RD).
+        Receptor file, .rcp or .csv (name, x, y in m RD), or hexagons: the AERIUS hexagons within --reach.
     substance
         NH3 or NOx.
     z0
@@ -77,6 +81,8 @@ def deposit(
         Number of random pairs that fast mode recomputes exactly for its error estimate.
     reach
         Greatest distance in km from source to receptor; without it all pairs count.
+    release_height
+        Height in m of the GML features that carry none (ships, mobile machines).
     threads
         Number of threads; results do not depend on it.
     """
@@ -95,6 +101,7 @@ def deposit(
         mode=mode,
         check=check,
         reach=reach,
+        release_height=release_height,
         threads=threads,
     )
     from rich.console import Console
@@ -119,6 +126,7 @@ def deposit_case(
     mode: str = "exact",
     check: int = 200,
     reach: float | None = None,
+    release_height: float | None = None,
     threads: int | None = None,
 ) -> dict[str, Any]:
     """Run ``twin deposit`` and return its summary; see :func:`deposit` for the options."""
@@ -134,18 +142,19 @@ def deposit_case(
         arguments["reach"] = 1000.0 * reach
     control = read_ctr(case) if case.suffix.lower() == ".ctr" else None
     if control is None:
-        if case.suffix.lower() != ".brn":
-            raise ConfigError(f"{case}: give an OPS control file (.ctr) or emission file (.brn)")
+        if case.suffix.lower() not in {".brn", ".gml"}:
+            raise ConfigError(f"{case}: give an OPS control file (.ctr), emission file (.brn) or IMAER file (.gml)")
         for name, value in {"--weather": weather, "--receptors": receptors, "--substance": substance}.items():
             if value is None:
-                raise ConfigError(f"{case}: an emission file alone does not say everything; give {name}")
-        sources = read_brn(case)
+                raise ConfigError(f"{case}: a file of sources alone does not say everything; give {name}")
+        gml = case.suffix.lower() == ".gml"
+        sources = read_imaer(case, str(substance), release_height) if gml else read_brn(case)
     else:
         sources = _apply_control(control, arguments)
         substance = substance or arguments["substance"]
     arguments["substance"] = substance
     climate = read_climatology(weather if weather is not None else _weather(control), year=year)
-    places = read_rcp(receptors) if receptors is not None else _receptors(control)
+    places = _places(receptors, sources, reach) if receptors is not None else _receptors(control)
     arguments["z0"] = _value(z0, "--z0") if z0 is not None else _roughness(control)
     arguments["land_use"] = _land_use(landuse, control)
     arguments["background"] = _background(background, control)
@@ -206,6 +215,19 @@ def _weather(control: Control | None) -> Path:
             "region's file in MTFILE, or give --weather"
         )
     return control.file("MTFILE")
+
+
+def _places(receptors: str | Path, sources, reach: float | None):
+    """Receptors of a file, or the AERIUS hexagons within reach of the sources."""
+    if str(receptors) != "hexagons":
+        return read_rcp(receptors)
+    if reach is None:
+        raise ConfigError("--receptors hexagons needs --reach KM (25 in Dutch permits): how far from the sources")
+    number = hexagons.hexagons_within(sources["x"].to_numpy(), sources["y"].to_numpy(), 1000.0 * reach)
+    if number.size == 0:
+        raise DataError("no AERIUS hexagon lies within reach of the sources; check their coordinates (m RD)")
+    x, y = hexagons.centres(number)
+    return pd.DataFrame({"name": number.astype(str), "x": x, "y": y})
 
 
 def _receptors(control: Control | None):

@@ -76,8 +76,9 @@ class Deposition(Component):
         "space or turns with height; buildings, snow cover and terrain; emission by the surface itself where the "
         "NH3 compensation point exceeds the background (exchange is zero there); dispersion within a cell; "
         "one travel time for all source heights in the losses by rain and conversion; secondary aerosol deposits "
-        "from the whole mixing layer with one regional velocity; beside an isolated source the cell-wide sinks can "
-        "leave a neighbouring cell below zero by up to about half a percent of the source cell's value"
+        "from the whole mixing layer with one regional velocity; a cell's sinks are spread over it, so that beside "
+        "an isolated source a cell can fall below zero, by at most a few percent of the hour's largest cell in stable "
+        "light wind and far less otherwise: nothing is cut off, the mass stays right"
     )
 
     class Options(ComponentOptions):
@@ -306,7 +307,7 @@ class Deposition(Component):
         aerosol = aerosol_velocity(air.friction_velocity, air.obukhov_length, ra)
         acid = nitric_acid_share(nh3_ppb)
         nitrate = acid / (ra + NITRIC_ACID_RESISTANCE) + (1.0 - acid) * aerosol
-        wash = aerosol_scavenging(intensity, duration, air.mixing_height)
+        wash = aerosol_scavenging(intensity, air.mixing_height)
         conversions = (
             nox_conversion(float(s.radiation[h]), share, sine <= 0.0),
             ammonia_conversion(nh3_ppb, no2_ppb, so2_ppb),
@@ -314,8 +315,8 @@ class Deposition(Component):
         uptakes = CLOUD_UPTAKE_NOX * share, CLOUD_UPTAKE_NH3
         result = []
         for k in (NOX, NH3):
-            gas = gas_scavenging(intensity, duration, GAS_DIFFUSIVITY[k], uptakes[k], air.mixing_height)
-            result.append(Rates(conversions[k], gas[0], gas[1], wash[0], wash[1], (nitrate, aerosol)[k]))
+            gas = gas_scavenging(intensity, GAS_DIFFUSIVITY[k], uptakes[k], air.mixing_height)
+            result.append(Rates(conversions[k], gas[0], gas[1], wash[0], wash[1], duration, (nitrate, aerosol)[k]))
         return result
 
     def _emissions(self, s: SimpleNamespace, substance: int, road: np.ndarray, h: int) -> list[tuple[int, np.ndarray]]:

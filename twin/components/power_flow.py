@@ -101,7 +101,7 @@ class PowerFlow(Component):
         self._bus_status = np.zeros(held.size, np.int8)
 
     def _check(self, s: SimpleNamespace, world: xr.DataTree) -> None:
-        branches, buses = world["power"]["branch_id"].values, world["power"]["bus_id"].values
+        branches, buses = world["power"].ds["branch_id"].values, world["power"].ds["bus_id"].values
         for field, ids, bad in (
             ("resistance, reactance", branches, ~np.isfinite(s.resistance + s.reactance)),
             ("susceptance", branches, ~np.isfinite(s.susceptance)),
@@ -116,7 +116,7 @@ class PowerFlow(Component):
 
     def _refuse(self, forest: Forest, world: xr.DataTree) -> None:
         if forest.code != RADIAL:
-            branch = world["power"]["branch_id"].values[forest.culprit : forest.culprit + 1]
+            branch = world["power"].ds["branch_id"].values[forest.culprit : forest.culprit + 1]
             what = "closes a loop" if forest.code == LOOP else "joins two sources"
             raise DataError(
                 f"world power: branch {_named(branch)} {what}; component power_flow solves radial feeders: open the "
@@ -126,7 +126,7 @@ class PowerFlow(Component):
         if lone.any() and self.options.islands == "refuse":
             raise DataError(
                 f"world power: {lone.sum()} buses have no path to a source: "
-                f"{_named(world['power']['bus_id'].values[lone])}; connect them, or set "
+                f"{_named(world['power'].ds['bus_id'].values[lone])}; connect them, or set "
                 f'islands = "deenergise" in [components.power_flow] to leave them without supply'
             )
 

@@ -161,7 +161,7 @@ def read_network(path: str | Path) -> TntpNetwork:
         raise DataError(f"{path}: <NUMBER OF ZONES> is {zones}; at least one zone is needed")
     tail, head = column["init_node"].astype(np.int64), column["term_node"].astype(np.int64)
     node_id = np.union1d(np.arange(1, zones + 1), np.concatenate([tail, head]))
-    return TntpNetwork(
+    return TntpNetwork(  # type: ignore[misc]
         path,
         zones,
         int(_number(path, metadata, "FIRST THRU NODE", 1)),
@@ -170,7 +170,7 @@ def read_network(path: str | Path) -> TntpNetwork:
         node_id,
         np.searchsorted(node_id, tail).astype(np.int32),
         np.searchsorted(node_id, head).astype(np.int32),
-        *(np.ascontiguousarray(column[c]) for c in COLUMNS[2:]),
+        *(np.ascontiguousarray(column[c]) for c in COLUMNS[2:]),  # type: ignore[arg-type, misc]
         metadata=metadata,
     )
 

@@ -7,6 +7,7 @@ import xarray as xr
 from pydantic import BaseModel, ValidationError
 
 from twin.errors import ConfigError
+from twin.world.schema import check
 
 if TYPE_CHECKING:
     from twin.config import Configuration
@@ -23,7 +24,9 @@ def build_world(config: "Configuration", data: Path | None) -> tuple[xr.DataTree
 
     if config.province.kind == "synthetic":
         options = _options(config, synthetic.SyntheticWorld)
-        return xr.DataTree.from_dict(synthetic.build(options), name=config.province.name), {}
+        tree = xr.DataTree.from_dict(synthetic.build(options), name=config.province.name)
+        check(tree)
+        return tree, {}
     if data is None:
         raise ConfigError(
             f"{config.path}: {config.province.title} is built from files; give their root with --data or TWIN_DATA"
@@ -31,7 +34,9 @@ def build_world(config: "Configuration", data: Path | None) -> tuple[xr.DataTree
     groups, used = files.build(
         _options(config, files.FilesWorld), config.path.parent, data, config.run.start, config.run.stop
     )
-    return xr.DataTree.from_dict(groups, name=config.province.name), used
+    tree = xr.DataTree.from_dict(groups, name=config.province.name)
+    check(tree)
+    return tree, used
 
 
 def _options(config: "Configuration", model: type[BaseModel]) -> Any:

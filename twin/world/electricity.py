@@ -3,12 +3,13 @@
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from pydantic import BaseModel, ConfigDict, Field
 
 from twin.errors import DataError
 from twin.world.power import NetworkRules, Places
 
-__all__ = ["ElectricityRules", "build_places"]
+__all__ = ["ElectricityRules", "build_places", "place_of"]
 
 
 class ElectricityRules(BaseModel):
@@ -73,6 +74,18 @@ def build_places(
     if places.pv_capacity[empty].any():
         raise DataError("power: a postcode without homes has roofs; check the postcode table")
     return places, codes
+
+
+def place_of(postcodes: gpd.GeoDataFrame, codes: list[int], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Index into ``codes`` of the postcode area that holds each point [m], -1 where none of them does."""
+    number = {code: k for k, code in enumerate(codes)}
+    held = np.full(len(x), -1, np.int64)
+    tree = shapely.STRtree(postcodes.geometry.to_numpy())
+    point, area = tree.query(shapely.points(x, y), predicate="within")
+    code = postcodes["postcode"].astype(int).to_numpy()
+    for p, a in zip(point[::-1], area[::-1]):  # of areas that overlap the first counts
+        held[p] = number.get(int(code[a]), -1)
+    return held
 
 
 def _jobs(rules: ElectricityRules, areas: gpd.GeoDataFrame, zones: gpd.GeoDataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ from twin.readers.rasters import read_raster
 from twin.readers.vectors import read_polygons
 from twin.readers.zone_polygons import read_municipalities, read_zones
 from twin.world.demand import VEHICLE_CLASSES, build_zones
-from twin.world.electricity import ElectricityRules, build_places
+from twin.world.electricity import ElectricityRules, build_places, place_of
 from twin.world.lattice_layers import LandUseRules, LatticeSpec, build_lattice, cells_of
 from twin.world.power import synthesise
 from twin.world.receptors import ReceptorRules, build_receptors
@@ -187,9 +187,10 @@ class Province:
         rules = read_rules(self.folder / o.rules.power, ElectricityRules)
         job_zones = read_polygons(c.path(o.traffic.zones), ["65x65 Nummer", "9: arbeidspl_totaal", "7: industrie"])
         names = {"65x65 Nummer": "number", "9: arbeidspl_totaal": "jobs", "7: industrie": "industry_jobs"}
+        postcodes = read_polygons(c.path(o.land.postcodes), ["postcode"])
         places, codes = build_places(
             rules,
-            read_polygons(c.path(o.land.postcodes), ["postcode"]),
+            postcodes,
             read_homes(c.path(o.power.homes)),
             job_zones.rename(columns=names),
         )
@@ -198,11 +199,12 @@ class Province:
         grid = grid[grid["kind"] == rules.substation_kind]
         grid = grid[grid["x"].between(west, east) & grid["y"].between(south, north)]
         node = zones["origin_node"].values
+        x, y = roads["node_x"].values[node], roads["node_y"].values[node]
         return synthesise(
             places, grid["x"].to_numpy(), grid["y"].to_numpy(), [str(k) for k in grid.index],
             {f"profile_{name}": read_shares(c.path(file)) for name, file in o.power.profiles.items()},
-            origin_x=roads["node_x"].values[node], origin_y=roads["node_y"].values[node],
-            inside=zones["inside"].values == 1,
+            origin_x=x, origin_y=y, inside=zones["inside"].values == 1,
+            origin_place=place_of(postcodes, codes, x, y),
             detailed=tuple(codes.index(code) for code in rules.detailed_postcodes if code in codes),
             rules=rules.network,
         )  # fmt: skip

@@ -4,6 +4,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import shapely
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 from rasterio.features import rasterize
@@ -171,9 +172,20 @@ def _population(
     lived = np.bincount(land.ravel(), people.ravel(), minlength=len(municipalities) + 1)
     free = np.bincount(land.ravel(), (postcode == 0).ravel(), minlength=len(municipalities) + 1)
     rest = np.maximum(np.r_[0.0, municipalities["inhabitants"].to_numpy()] - lived, 0.0)
-    whole = np.r_[0.0, municipalities["cells"].to_numpy()] if "cells" in municipalities else np.maximum(free, 1)
+    # a municipality that leaves the lattice keeps the density of its whole: its people outside are not drawn in
+    box = shapely.box(
+        spec.west, spec.south, spec.west + spec.columns * spec.cell_size, spec.south + spec.rows * spec.cell_size
+    )
+    all_cells = municipalities.geometry.area.to_numpy() / spec.cell_size**2
+    outside = np.r_[0.0, np.where(municipalities.geometry.within(box), 0.0, all_cells)]
+    held = np.bincount(land.ravel(), minlength=len(municipalities) + 1)
+    whole = free + np.where(outside > held, outside - held, 0.0)
     share = np.where(whole > 0, rest / np.maximum(whole, 1), 0.0)
     share[0] = 0.0
+    # postcodes and municipality of different years: what is left goes to the postcodes where it would be denser there
+    grown = (share * (held - free) > lived) & (held > 2 * free)
+    people *= np.where(grown, 1.0 + rest / np.maximum(lived, 1.0), 1.0)[land]
+    share[grown] = 0.0
     return people + np.where(postcode == 0, share[land], 0.0)
 
 
@@ -206,7 +218,7 @@ def _group(
         "province": v(inside.astype(np.int8), "1", "1 inside the province"),
         "population": v(
             _population(spec, postcodes, postcode, municipalities, land), "1", "inhabitants per cell", **made,
-            rule="postcode areas evenly over their cells, elsewhere the municipality's remainder",
+            rule="postcode areas evenly over their cells; the municipality's remainder elsewhere, or over them",
         ),
         "background_deposition": v(
             background, "mol ha-1 yr-1", "N deposition from outside the modelled sources", **made,

@@ -1,0 +1,93 @@
+"""The real week from the command line: time, memory, closed books, and the day's totals in the run file."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import twin
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = """
+import json, resource, sys
+import twin
+from twin.session import warm_up
+warm_up()
+r = twin.run("zuid_holland", data=sys.argv[1], out=sys.argv[2], quiet=True)
+json.dump({"path": str(r.path), "wall": r.wall_seconds, "build": r.build_seconds, "record": r.record_seconds,
+           "components": r.components, "ledger": r.ledger,
+           "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def week(data, tmp_path_factory):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT, str(data), str(tmp_path_factory.mktemp("week"))],
+        capture_output=True, text=True, check=False, env=environment, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def test_a_week_takes_three_minutes_and_two_gigabytes(week):
+    cpu = sum(c["cpu"] for c in week["components"].values())
+    assert cpu + week["build"] + week["record"] < 180, "processor seconds; the wall clock of a shared machine is noisy"
+    assert week["megabytes"] < 2048
+
+
+def test_time_outside_the_components_is_below_a_tenth(week):
+    stepping = week["wall"] - week["build"]
+    inside = sum(c["wall"] for c in week["components"].values())
+    assert (stepping - inside) / stepping < 0.10
+
+
+def test_the_books_of_the_week_close(week):
+    books = {row[0]: row for row in week["ledger"]}
+    for name in ("trips", "light_distance", "road_nox", "road_nh3", "charging_energy", "bus_energy"):
+        assert books[name][4] < 1e-9, name
+    for name in ("nox balance", "nh3 balance"):
+        assert books[name][4] < 1e-3, name
+
+
+@pytest.fixture(scope="module")
+def run(week):
+    return twin.open_run(week["path"])
+
+
+def test_the_working_day_has_the_totals_of_the_rule(run):
+    # steps 0 to 23 are Monday 16 January by local time; shares of a core link's flow by its own length
+    day = run.isel(time=slice(0, 24))
+    speed = day["road_speed"].values
+    hours = day["road_travel_time"].values / 3600
+    km = (speed * hours)[0]
+    counts = day["road_nox"].values.sum(axis=0) > 0  # links that are reported emit; skeleton and gates do not
+    light, freight = (day[f"road_flow_{name}"].values[:, counts] @ km[counts] for name in ("light", "freight"))
+    assert (light + freight).sum() == pytest.approx(33.4e6, rel=0.03)
+    assert 100 * freight.sum() / (light + freight).sum() == pytest.approx(8.2, abs=0.3)
+    assert day["road_nox"].values.sum() * 3.6 == pytest.approx(11_700, rel=0.10)
+    # 0.29 GWh of charging per working day of the assigned kilometres: kWh/km 0.20, efficiency 0.90
+    driven = day["ev_distance"].values.sum()
+    assert driven * 0.20 / 0.90 / 1e6 == pytest.approx(0.29, rel=0.05)
+    assert driven / light.sum() == pytest.approx(0.042, rel=0.05)
+
+
+def test_the_grid_holds_in_the_base_year(run):
+    assert (run["power_status"].values == 0).all()
+    voltage = run["bus_voltage"].values
+    assert voltage.min() > 0.9
+    assert voltage.max() < 1.1
+    loss = run["branch_losses"].values.sum() / run["bus_load"].values.sum()
+    assert 0.005 < loss < 0.05
+
+
+def test_deposition_is_that_of_a_province_not_of_an_island(run):
+    dry, wet = run["n_deposition_dry"].values, run["n_deposition_wet"].values
+    total = run["n_deposition"].values[-1]
+    np.testing.assert_allclose(dry.sum(axis=0) + wet.sum(axis=0), total, rtol=2e-3, atol=1e-4)
+    assert (run["background_deposition"].values > 0).all()
