@@ -1,0 +1,146 @@
+"""A meshed network made ready for Newton's method: admittance matrix in pivot order and the pattern of its factor."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.power.factorise import analyse, fill_positions
+from kernels.power.newton import solve_meshed
+
+__all__ = ["Mesh", "MeshSolution", "admittance", "weave"]
+
+
+def admittance(n_bus, branch_from, branch_to, z, z_back, ratio, shunt_from, shunt_to, bus_shunt):
+    """Entries (row, column, y) of the bus admittance matrix [pu], not yet summed.
+
+    Two-port of a branch with series impedance z (``z_back`` seen from the to end, equal but for asymmetric
+    impedances) and complex ratio n at the from end: Yff = (1/z + yf) / |n|^2, Yft = -1 / (z conj(n)), Ytf = -1 /
+    (z_back n), Ytt = 1/z_back + yt.
+    """
+    y, y_back = 1 / z, 1 / z_back
+    diagonal = np.arange(n_bus)
+    rows = np.concatenate([branch_from, branch_from, branch_to, branch_to, diagonal])
+    columns = np.concatenate([branch_from, branch_to, branch_from, branch_to, diagonal])
+    values = np.concatenate(
+        [(y + shunt_from) / np.abs(ratio) ** 2, -y / np.conj(ratio), -y_back / ratio, y_back + shunt_to, bus_shunt]
+    )
+    return rows, columns, values
+
+
+@dataclass
+class MeshSolution:
+    """Results of one batch."""
+
+    v_real: np.ndarray  # (bus, lane) pu, NaN where not solved
+    v_imag: np.ndarray
+    status: np.ndarray  # (lane)
+    mismatch: np.ndarray  # (lane) pu
+    iterations: np.ndarray  # (lane)
+
+
+@dataclass
+class Mesh:
+    """One topology: what does not change between lanes."""
+
+    n_bus: int
+    order: np.ndarray  # (n) bus of each pivot
+    row: np.ndarray
+    column: np.ndarray
+    g: np.ndarray
+    b: np.ndarray
+    place: np.ndarray
+    kind: np.ndarray  # (n) in pivot order
+    first: np.ndarray
+    later: np.ndarray
+    target: np.ndarray
+
+    @property
+    def blocks(self) -> int:
+        """Number of 2x2 blocks of the factor."""
+        return self.order.size + 2 * self.later.size
+
+    def solve(
+        self,
+        start: np.ndarray,
+        p: np.ndarray,
+        q: np.ndarray,
+        *,
+        scale: float = 1.0,
+        parts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None,
+        tolerance: float = 1e-8,
+        max_iterations: int = 30,
+        frozen: bool = True,
+        kind: np.ndarray | None = None,
+    ) -> MeshSolution:
+        """Solve loads ``p``, ``q`` (bus, lane), times ``scale`` in pu, from ``start`` (bus) complex pu.
+
+        ``parts`` are p1, q1, p2, q2 (bus, lane); ``kind`` (bus) replaces the kinds given to :func:`weave`.
+        """
+        lanes = p.shape[1]
+        none = np.empty((0, lanes))
+        out = MeshSolution(
+            np.full((self.n_bus, lanes), np.nan),
+            np.full((self.n_bus, lanes), np.nan),
+            np.zeros(lanes, np.int8),
+            np.full(lanes, np.nan),
+            np.zeros(lanes, np.int64),
+        )
+        solve_meshed(
+            self.order,
+            self.row,
+            self.column,
+            self.g,
+            self.b,
+            self.place,
+            self.kind if kind is None else kind[self.order],
+            self.first,
+            self.later,
+            self.target,
+            p,
+            q,
+            *(parts if parts is not None else (none, none, none, none)),
+            scale,
+            np.ascontiguousarray(start.real),
+            np.ascontiguousarray(start.imag),
+            tolerance,
+            max_iterations,
+            frozen,
+            out.v_real,
+            out.v_imag,
+            out.status,
+            out.mismatch,
+            out.iterations,
+        )
+        return out
+
+
+def weave(
+    n_bus: int, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, kind: np.ndarray, used: np.ndarray
+) -> Mesh:
+    """Order the buses ``used`` (bus) and build the matrix of ``rows``, ``columns``, ``values`` (entry) among them.
+
+    ``kind`` (bus) is PQ, PV or HELD. Entries are summed in a fixed order.
+    """
+    number = np.cumsum(used) - 1
+    buses = np.flatnonzero(used)
+    n = buses.size
+    inside = used[rows] & used[columns]
+    r, c, v = number[rows[inside]], number[columns[inside]], values[inside]
+    key = r * n + c
+    unique, inverse = np.unique(key, return_inverse=True)
+    real = np.bincount(inverse, v.real, unique.size)
+    imag = np.bincount(inverse, v.imag, unique.size)
+    r, c = unique // n, unique % n
+    # symmetric graph without the diagonal
+    off = np.unique(np.concatenate([r * n + c, c * n + r])[np.concatenate([r, c]) != np.concatenate([c, r])])
+    start = np.concatenate([[0], np.cumsum(np.bincount(off // n, minlength=n))]).astype(np.int64)
+    position, first, later = analyse(n, start, off % n)
+    pr, pc = position[r], position[c]
+    sort = np.lexsort((pc, pr))
+    pr, pc = pr[sort], pc[sort]
+    target, place = fill_positions(n, first, later, pr, pc)
+    row = np.concatenate([[0], np.cumsum(np.bincount(pr, minlength=n))]).astype(np.int64)
+    order = np.empty(n, np.int64)
+    order[position] = buses
+    codes = kind.astype(np.int8)
+    return Mesh(n_bus, order, row, pc, real[sort], imag[sort], place, codes[order], first, later, target)

@@ -1,0 +1,164 @@
+"""``twin powerflow GRID``: the power flow of a network file on its own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from kernels.jit import set_threads
+from kernels.power.status import OK, STATUS_NAMES
+from twin.errors import ConfigError
+from twin.powerflow import Solver
+from twin.powerflow import powerflow as solve
+
+__all__ = ["branch_table", "bus_table", "powerflow", "steps_of", "summary"]
+
+OVERLOADED = 1.0  # of the rating
+
+
+def powerflow(
+    grid: str,
+    *,
+    profiles: Path | None = None,
+    steps: str | None = None,
+    solver: Solver = "auto",
+    tolerance: float = 1e-8,
+    threads: int | None = None,
+    out: Path | None = None,
+    buses: Path | None = None,
+    branches: Path | None = None,
+    transformer_model: str = "pi",
+    several_sources: bool = False,
+) -> str:
+    """Solve a network and write what is asked for; returns a summary, one JSON object on its last line.
+
+    Parameters
+    ----------
+    grid
+        PGM or pandapower JSON, MATPOWER ``.m``, SimBench folder, ``simbench:CODE`` or ``pandapower:CASE``.
+    profiles
+        Factors on loads by profile name or element: CSV, Parquet or NetCDF, a column each.
+    steps
+        A:B, steps A up to and without B of the profiles.
+    solver
+        auto, radial, meshed, linear (screening only) or pgm (power-grid-model).
+    tolerance
+        Of the voltage, pu.
+    threads
+        Threads of the kernels; results do not depend on them.
+    out
+        All results in one HDF5 file (readable as NetCDF).
+    buses
+        CSV: step, bus, vm_pu, va_degree, status, name.
+    branches
+        CSV: step, branch, loading_percent, p_from_mw, q_from_mvar, status.
+    transformer_model
+        pi, or t (pandapower's default) for pandapower and SimBench networks.
+    several_sources
+        Allow several ideal sources in one component.
+    """
+    if threads is not None:
+        if threads < 1:
+            raise ConfigError(f"--threads {threads}: give a number above zero")
+        set_threads(threads)
+    if transformer_model not in {"pi", "t"}:
+        raise ConfigError(f"--transformer-model {transformer_model}: write pi or t")
+    for path in (out, buses, branches):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ConfigError(f"{path}: its folder does not exist; make it first")
+    data = solve(
+        grid, profiles=profiles, steps=steps_of(steps), solver=solver, tolerance=tolerance,
+        transformer_model="t" if transformer_model == "t" else "pi", several_sources=several_sources,
+    )  # fmt: skip
+    if buses is not None:
+        bus_table(data).to_csv(buses, index=False, float_format="%.15g")
+    if branches is not None:
+        branch_table(data).to_csv(branches, index=False, float_format="%.15g")
+    if out is not None:
+        data.to_netcdf(out, engine="h5netcdf")
+    facts = summary(data)
+    lines = []
+    if data.attrs["notes"]:
+        lines.append(f"assumed: {data.attrs['notes']}")
+    if facts["failed_by_status"]:
+        listed = ", ".join(f"{n} {name}" for name, n in facts["failed_by_status"].items())
+        lines.append(f"steps with buses not solved, left out of maxima and counts: {listed}")
+    return "\n".join([*lines, json.dumps(facts)])
+
+
+def steps_of(text: str | None) -> slice | None:
+    """``A:B`` as a slice."""
+    if text is None:
+        return None
+    first, colon, last = text.partition(":")
+    try:
+        return (
+            slice(int(first) if first else None, int(last) if last else None)
+            if colon
+            else slice(int(text), int(text) + 1)
+        )
+    except ValueError:
+        raise ConfigError(f"--steps {text}: write A:B with whole numbers, such as 0:96") from None
+
+
+def summary(data: xr.Dataset) -> dict[str, Any]:
+    """Counts, largest mismatch and speed of a solved network, as the last line of the command shows them."""
+    status = data["status"].values
+    steps, failed = status.shape[0], {}
+    for code, name in enumerate(STATUS_NAMES):
+        n = int((status == code).any(axis=1).sum()) if code != OK else 0
+        if n:
+            failed[name] = n
+    # de-energised islands are a state of the network, not a failure to converge
+    converged = int((~np.isin(status, range(2, len(STATUS_NAMES))).any(axis=1)).sum())
+    peak = np.nanmax(np.where(np.isnan(data["loading"].values), 0, data["loading"].values), axis=0, initial=0)
+    seconds = float(data.attrs["cpu_seconds"])
+    return {
+        "buses": int(data.sizes["bus"]),
+        "steps": steps,
+        "converged": converged,
+        "failed_by_status": failed,
+        "max_mismatch": float(np.nanmax(data["mismatch"].values, initial=0.0)),
+        "cpu_seconds": seconds,
+        "ns_per_node_step": seconds / (int(data.attrs["nodes"]) * steps) * 1e9,
+        "overloaded_assets": int((peak > OVERLOADED).sum()),
+        "nodes": int(data.attrs["nodes"]),
+        "solver": data.attrs["solver"],
+        "transformer_model": data.attrs["transformer_model"],
+        "max_loading_percent": float(peak.max(initial=0.0) * 100),
+        "losses_mwh_per_hour": float(np.nanmean(data["losses"].values)),
+        "unserved_mw": float(np.nanmax(data["unserved"].values, initial=0.0)),
+    }
+
+
+def bus_table(data: xr.Dataset) -> pd.DataFrame:
+    """Rows step, bus, vm_pu, va_degree, status, name."""
+    steps, buses = data.sizes["step"], data.sizes["bus"]
+    return pd.DataFrame(
+        {
+            "step": np.repeat(data["step"].values, buses),
+            "bus": np.tile(data["bus"].values, steps),
+            "vm_pu": data["vm_pu"].values.ravel(),
+            "va_degree": data["va_degree"].values.ravel(),
+            "status": data["status"].values.ravel(),
+            "name": np.tile(data["bus_name"].values, steps),
+        }
+    )
+
+
+def branch_table(data: xr.Dataset) -> pd.DataFrame:
+    """Rows step, branch, loading_percent, p_from_mw, q_from_mvar, status."""
+    steps, branches = data.sizes["step"], data.sizes["branch"]
+    return pd.DataFrame(
+        {
+            "step": np.repeat(data["step"].values, branches),
+            "branch": np.tile(data["branch"].values, steps),
+            "loading_percent": data["loading"].values.ravel() * 100,
+            "p_from_mw": data["p_from"].values.ravel(),
+            "q_from_mvar": data["q_from"].values.ravel(),
+            "status": data["branch_status"].values.ravel(),
+        }
+    )

@@ -1,0 +1,44 @@
+"""Load profiles: one column per profile, one row per step, factors on the load."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from twin.errors import DataError
+
+__all__ = ["read_profiles"]
+
+INDEX = frozenset({"time", "step", "snapshot", "date", "datetime"})
+
+
+def read_profiles(path: Path) -> dict[str, np.ndarray]:
+    """Read CSV (comma or semicolon), Parquet or NetCDF; columns of time or step are left out."""
+    try:
+        if path.suffix in {".nc", ".h5"}:
+            with xr.open_dataset(path) as data:
+                return {str(k): np.asarray(v.values, float) for k, v in data.data_vars.items() if v.ndim == 1}
+        if path.suffix in {".parquet", ".pq"}:
+            frame = pd.read_parquet(path)
+        else:
+            with path.open("rb") as file:
+                opening = file.read(2)
+            packed = opening == b"\x1f\x8b"
+            frame = pd.read_csv(path, sep=None, engine="python", compression="gzip" if packed else None)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; give the profiles as CSV, Parquet or NetCDF") from None
+    except (OSError, ValueError, ImportError, pd.errors.ParserError) as error:
+        raise DataError(f"{path}: cannot be read as profiles: {error}") from None
+    out: dict[str, np.ndarray] = {}
+    for name in frame.columns:
+        if str(name).lower() in INDEX:
+            continue
+        values = pd.to_numeric(frame[name], errors="coerce")
+        if values.isna().any():
+            row = int(np.argmax(values.isna()))
+            raise DataError(f"{path}: profile {name}, row {row}: {frame[name].iloc[row]!r} is not a number; correct it")
+        out[str(name)] = values.to_numpy(float)
+    if not out:
+        raise DataError(f"{path}: has no profile columns; give one column per profile with its name in the first row")
+    return out
