@@ -80,3 +80,15 @@ def test_commands_say_what_a_person_wants_to_know(tmp_path):
     assert "nothing to mend" in repair_run(path)[0]
     write(tmp_path / "run.h5", done=0)
     assert "no step yet" in info(tmp_path / "run.h5")
+
+
+def test_time_sums_follow_the_bounds_of_the_intervals(tmp_path):
+    # one output step of a whole day: energy = kW * 24 h
+    world = sample_world()
+    ends = np.array([["2020-01-01T00", "2020-01-02T00"]], dtype="datetime64[ns]")
+    with RunWriter.create(tmp_path / "d.h5", world, RESULTS, times(1), bounds=ends, significant_bits=None) as writer:
+        writer.write(0, step_arrays(world, 0))
+        path = writer.finish()
+    found = {i.name: i.value for i in indicators(open_run(path))}
+    assert found["bus_load: total"] == pytest.approx(24 * step_arrays(world, 0)["bus_load"].sum() / 1000, rel=1e-6)
+    assert validate_run(path)[1] == 0

@@ -352,7 +352,7 @@ def test_a_polling_reader_never_fails_beside_the_writer(tmp_path):
     process = child(WRITER, tmp_path, stdout=subprocess.DEVNULL)
     path = live_path(tmp_path / "run.h5")
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not path.exists() or path.stat().st_size < 100_000:
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -251,7 +251,7 @@ def test_run_in_progress_grows_on_the_page(browser, tmp_path):
 def page_error(browser, url):
     browser.go("about:blank")
     browser.go(url)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (found := browser.run("return window.twin && window.twin.error || ''")):
         assert time.monotonic() < deadline
         time.sleep(0.05)

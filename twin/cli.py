@@ -31,6 +31,7 @@ for _name, _place in {
     "view": "twin.commands.view:view",
     "assign": "twin.commands.assign:assign_network",
     "deposit": "twin.commands.deposit:deposit",
+    "powerflow": "twin.commands.powerflow:powerflow",
 }.items():
     app.command(_place, name=_name)
 

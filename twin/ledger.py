@@ -12,6 +12,7 @@ from twin.errors import BudgetError, UnitError
 
 __all__ = ["TRANSFER_TOLERANCE", "Balance", "Ledger"]
 
+SMALLEST = 1e-290  # in any unit: closer to zero, doubles lose the digits that a relative difference needs
 TRANSFER_TOLERANCE = 1e-9  # relative; sums of float64 in another order differ by far less
 
 
@@ -78,7 +79,7 @@ class Ledger:
         if entry.units != units:
             raise UnitError(f"balance of {name}: booked in {entry.units!r} before and in {units!r} now; use one unit")
         scale = max(map(abs, terms))
-        residual = abs(terms[0] - terms[1] - terms[2]) / scale if scale else 0.0
+        residual = abs(terms[0] - terms[1] - terms[2]) / scale if scale > SMALLEST else 0.0
         if residual > tolerance:
             raise BudgetError(
                 f"balance of {name} does not close: in {terms[0]:.9g} = out {terms[1]:.9g} + change {terms[2]:.9g} "

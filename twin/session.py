@@ -106,10 +106,10 @@ def run(
     checkpoint; results are bit-identical to an uninterrupted run. ``reuse`` takes a finished file of the same
     settings, scenario, code and inputs as it is. ``quiet`` shows no progress.
     """
-    began = time.perf_counter()
     checked = configuration(config, overrides, sections or {})
     chosen = _scenario(scenario)
-    warm_up(checked)
+    warm_up()
+    began = time.perf_counter()
     with stage(f"building the world of {checked.province.title}", quiet):
         simulation = build(checked, data=data, scenario=chosen)
     built = time.perf_counter() - began
@@ -172,7 +172,7 @@ def plan(
     )
 
 
-def warm_up(config: Configuration | None = None) -> None:
+def warm_up() -> None:
     """Compile the kernels once, on a morning of the demo province, and say so; later runs find them compiled."""
     marker = cache_directory() / "compiled"
     if marker.exists():
@@ -210,6 +210,7 @@ def _writer(simulation: Simulation, target: Path, saved: Path, resume: bool, pro
         return RunWriter.append(target, simulation.tick // simulation.output_ticks)
     saved.unlink(missing_ok=True)
     times = np.array([t.replace(tzinfo=None) for t in simulation.output_times], dtype="datetime64[s]")
+    length = np.timedelta64(simulation.output_ticks * simulation.clock.base, "s")
     return RunWriter.create(
         target,
         simulation.world,
@@ -217,6 +218,7 @@ def _writer(simulation: Simulation, target: Path, saved: Path, resume: bool, pro
         times,
         provenance,
         significant_bits=simulation.config.output.significant_bits,
+        bounds=np.column_stack([times, times + length]),
     )
 
 

@@ -26,7 +26,9 @@ __all__ = [
 
 CONVERGED, NOT_CONVERGED, UNREACHABLE, INFEASIBLE = 0, 1, 2, 3
 INNER = 10  # sweeps between two passes of shortest paths, at most
-MOVING_PASSES = 1  # first passes of a cold start that load and shift origin by origin
+MOVING_ABOVE = (
+    3.0  # gap, in targets, above which a pass shifts pair by pair instead of measuring the gap at frozen costs
+)
 INNER_SHARE = 0.02  # restricted gap, as a share of the gap at hand, at which new paths help more than sweeps
 PATHS_PER_PAIR, ARCS_PER_PATH = 2, 24  # first size of the pools; they grow
 
@@ -158,7 +160,7 @@ def build(
         size=np.zeros(pool, np.int32),
         path_cost=np.zeros(pool),
         arcs=np.zeros(ARCS_PER_PATH * pool, np.int32),
-        count=np.array([-1, 0, 0, 0]),
+        counter=np.array([-1, 0, 0, 0]),
         volume=np.zeros(arcs),
         slope=np.zeros(arcs),
         cost=np.zeros((len(pce), arcs)),
@@ -197,38 +199,38 @@ def solve(
     Stops where the relative gap ``(TSTT - SPTT) / TSTT`` of the flows that are returned is at most ``gap``.
     """
     s = problem.store
-    cold = s.count[paths.PATHS] == 0
+    cold = s.counter[paths.PATHS] == 0
     paths.scale_flows(s, np.ascontiguousarray(np.asarray(demand, np.float64)[problem.order]))
     status, relative, iterations, history = NOT_CONVERGED, np.inf, 0, []
-    if cold:
-        paths.refresh(s)
-        for _ in range(MOVING_PASSES):
-            s = paths.price(s, True)
-            iterations += 1
-            if s.lost.any():
-                break
+    moving = cold
+    paths.refresh(s)
     while True:
-        paths.refresh(s)
-        s = paths.price(s, False)
+        if not moving:
+            paths.refresh(s)
+        s = paths.price(s, moving)
         if s.lost.any():
             status = UNREACHABLE
             break
-        if s.totals[2] > 0:  # pairs of a new demand were loaded on their first path
+        total, least, loaded = s.totals[:3]
+        excess = (total - least) / total if total > 0 else 0.0
+        if moving:  # costs changed on the way: an estimate
+            moving = (loaded > 0 or excess > MOVING_ABOVE * gap) and iterations + 1 < max_iterations
+        elif loaded > 0:  # pairs of a new demand are on their first path now
             continue
-        total, least = s.totals[:2]
-        relative = (total - least) / total if total > 0 else 0.0
-        history.append(relative)
-        if relative < -1e-12:
-            status = INFEASIBLE
-            break
-        if relative <= gap:
-            status = CONVERGED
-            break
-        if iterations >= max_iterations:
-            break
+        else:
+            relative = excess
+            history.append(relative)
+            if relative < -1e-12:
+                status = INFEASIBLE
+                break
+            if relative <= gap:
+                status = CONVERGED
+                break
+            if iterations >= max_iterations:
+                break
+            moving = relative > MOVING_ABOVE * gap and iterations + 1 < max_iterations
         for _ in range(INNER):
-            excess = paths.sweep(s, 0.1 * gap)
-            if excess <= max(0.25 * gap, INNER_SHARE * relative) * total:
+            if paths.sweep(s, 0.1 * gap) <= max(0.25 * gap, INNER_SHARE * excess) * total:
                 break
         iterations += 1
     problem = problem._replace(store=s)

@@ -25,10 +25,10 @@ from kernels.traffic.shortest_path import search
 
 __all__ = ["BATCH", "SLOTS", "PathStore", "grown", "load_paths", "packed", "price", "refresh", "scale_flows", "sweep"]
 
-BATCH = 64  # rows whose trees are searched at the same costs
+BATCH = 16  # rows whose trees are searched at the same costs
 SLOTS = 4  # scratch sets of searches; fixed, so that nothing depends on the number of threads
 DEARER = 1.0 - 1e-13  # a new path joins where it is cheaper than the set by more than rounding
-FREE, PATHS, ARCS, STAMP = 0, 1, 2, 3  # places in ``count``
+FREE, PATHS, ARCS, STAMP = 0, 1, 2, 3  # places in ``counter``
 
 
 class PathStore(NamedTuple):
@@ -60,7 +60,7 @@ class PathStore(NamedTuple):
     size: np.ndarray  # (path)
     path_cost: np.ndarray  # (path)
     arcs: np.ndarray  # pool of arcs
-    count: np.ndarray  # type: ignore[assignment]  # first free path, paths ever used, end of the arc pool, stamp
+    counter: np.ndarray  # first free path, paths ever used, end of the arc pool, stamp
     volume: np.ndarray  # (arc) flow in passenger-car equivalents
     slope: np.ndarray  # (arc)
     cost: np.ndarray  # (class, arc)
@@ -134,26 +134,26 @@ def _search_batch(s, row0, row1):
 @njit
 def _new_path(s, e, before, source):
     """Append the tree's path to pair e; -1 where the pools are full."""
-    count = s.count
+    counter = s.counter
     length = 0
     v = s.pair_node[e]
     while v != source:
         v = s.tail[before[v]]
         length += 1
-    if count[ARCS] + length > len(s.arcs):
+    if counter[ARCS] + length > len(s.arcs):
         return -1
-    if count[FREE] >= 0:
-        path = count[FREE]
-        count[FREE] = s.following[path]
-    elif count[PATHS] < len(s.flow):
-        path = count[PATHS]
-        count[PATHS] += 1
+    if counter[FREE] >= 0:
+        path = counter[FREE]
+        counter[FREE] = s.following[path]
+    elif counter[PATHS] < len(s.flow):
+        path = counter[PATHS]
+        counter[PATHS] += 1
     else:
         return -1
-    end = count[ARCS] + length
-    s.begin[path] = count[ARCS]
+    end = counter[ARCS] + length
+    s.begin[path] = counter[ARCS]
     s.size[path] = length
-    count[ARCS] = end
+    counter[ARCS] = end
     v = s.pair_node[e]
     while v != source:
         end -= 1
@@ -285,8 +285,8 @@ def _shift(s, e, floor):
         k = s.following[k]
     if worst - least <= floor * least:
         return excess
-    s.count[STAMP] += 1
-    token_best = s.count[STAMP]
+    s.counter[STAMP] += 1
+    token_best = s.counter[STAMP]
     for i in range(s.begin[best], s.begin[best] + s.size[best]):
         s.mark[s.arcs[i]] = token_best
     last = -1
@@ -294,8 +294,8 @@ def _shift(s, e, floor):
     while k >= 0:
         following = s.following[k]
         if k != best:
-            s.count[STAMP] += 1
-            token_k = s.count[STAMP]
+            s.counter[STAMP] += 1
+            token_k = s.counter[STAMP]
             for i in range(s.begin[k], s.begin[k] + s.size[k]):
                 s.mark_other[s.arcs[i]] = token_k
             gain, steep = _pair_difference(s, cost, k, best, token_k, token_best)
@@ -318,8 +318,8 @@ def _shift(s, e, floor):
                     s.first[e] = following
                 else:
                     s.following[last] = following
-                s.following[k] = s.count[FREE]
-                s.count[FREE] = k
+                s.following[k] = s.counter[FREE]
+                s.counter[FREE] = k
                 k = following
                 continue
         last = k
@@ -396,17 +396,17 @@ def packed(s, arcs):
             s.begin[k] = end
             end += s.size[k]
             k = s.following[k]
-    s.count[ARCS] = end
+    s.counter[ARCS] = end
 
 
 def grown(s: PathStore) -> PathStore:
     """The store with room for more: arcs packed, pools enlarged where they are more than half full."""
     arcs = np.empty_like(s.arcs)
     packed(s, arcs)
-    if s.count[ARCS] > len(arcs) // 2:
+    if s.counter[ARCS] > len(arcs) // 2:
         arcs = np.concatenate([arcs, np.empty(len(arcs), arcs.dtype)])
     s = s._replace(arcs=arcs)
-    if s.count[FREE] < 0 and s.count[PATHS] > len(s.flow) // 2:
+    if s.counter[FREE] < 0 and s.counter[PATHS] > len(s.flow) // 2:
         more = {n: getattr(s, n) for n in ("following", "flow", "begin", "size", "path_cost")}
         s = s._replace(**{n: np.concatenate([v, np.zeros_like(v)]) for n, v in more.items()})
     return s

@@ -2,46 +2,7 @@
 
 from kernels.jit import njit
 
-__all__ = ["search", "sift_down", "sift_up"]
-
-
-@njit
-def sift_up(key, item, size, k, v):
-    """Put (k, v) into a 4-ary min-heap of ``size`` entries; its arrays have room for one more."""
-    i = size
-    while i > 0:
-        up = (i - 1) >> 2
-        if key[up] <= k:
-            break
-        key[i] = key[up]
-        item[i] = item[up]
-        i = up
-    key[i] = k
-    item[i] = v
-
-
-@njit
-def sift_down(key, item, size):
-    """Take the first entry out of a 4-ary min-heap of ``size`` entries; ``size - 1`` are left."""
-    k = key[size - 1]
-    v = item[size - 1]
-    size -= 1
-    i = 0
-    while True:
-        child = 4 * i + 1
-        if child >= size:
-            break
-        least = child
-        for c in range(child + 1, min(child + 4, size)):
-            if key[c] < key[least]:
-                least = c
-        if key[least] >= k:
-            break
-        key[i] = key[least]
-        item[i] = item[least]
-        i = least
-    key[i] = k
-    item[i] = v
+__all__ = ["search"]
 
 
 @njit
@@ -61,8 +22,36 @@ def search(start, head, cost, through, source, wanted, stamp, missing, label, be
     while size > 0:
         d = key[0]
         u = item[0]
-        sift_down(key, item, size)
+        # take the first entry out: the last one sinks from the top, past its smallest child of four
         size -= 1
+        k = key[size]
+        v = item[size]
+        i = 0
+        child = 1
+        while child + 3 < size:
+            least = child
+            low = key[child]
+            for c in range(child + 1, child + 4):
+                if key[c] < low:
+                    low = key[c]
+                    least = c
+            if low >= k:
+                break
+            key[i] = low
+            item[i] = item[least]
+            i = least
+            child = 4 * i + 1
+        if child < size <= child + 3:
+            least = child
+            for c in range(child + 1, size):
+                if key[c] < key[least]:
+                    least = c
+            if key[least] < k:
+                key[i] = key[least]
+                item[i] = item[least]
+                i = least
+        key[i] = k
+        item[i] = v
         if d > label[u]:
             continue
         if wanted[u] == stamp:
@@ -78,6 +67,15 @@ def search(start, head, cost, through, source, wanted, stamp, missing, label, be
                 label[v] = t
                 before[v] = a
                 if through[v] or wanted[v] == stamp:
-                    sift_up(key, item, size, t, v)
+                    i = size
                     size += 1
+                    while i > 0:
+                        up = (i - 1) >> 2
+                        if key[up] <= t:
+                            break
+                        key[i] = key[up]
+                        item[i] = item[up]
+                        i = up
+                    key[i] = t
+                    item[i] = v
     return missing

@@ -87,6 +87,11 @@ class RunPlots:
         drawn.set_clim(scale["vmin"], scale["vmax"])
         ax.add_collection(drawn)
         ax.autoscale_view()
+        if "x" in self._data:  # gates may lie far outside the lattice
+            x, y = self._data["x"].values, self._data["y"].values
+            half = (x[1] - x[0]) / 2
+            ax.set_xlim(x[0] - half, x[-1] + half)
+            ax.set_ylim(y[0] - half, y[-1] + half)
         ax.figure.colorbar(drawn, ax=ax, label=f"{'difference of ' if minus is not None else ''}{label}", shrink=0.8)
         return self._finish(ax, array)
 
@@ -102,12 +107,17 @@ class RunPlots:
         rest = line.dims[1:]
         values = getattr(line, how)(rest).values if rest else line.values
         ax = _axes(ax, (9, 3.5))
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
         where = ", ".join(f"{d} {i}" for d, i in places.items()) or (
             f"{how} over {', '.join(map(str, rest))}" if rest else ""
         )
         ax.plot(self._data["time"].values, values, label=f"{self._run.attrs.get('scenario', name)} {where}".strip())
         ax.set_ylabel(f"{array.attrs.get('long_name', name)} [{array.attrs.get('units', '1')}]")
         ax.set_xlabel("time (UTC)")
+        locator = AutoDateLocator()
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         ax.grid(alpha=0.3)
         ax.legend()
         return ax
@@ -172,8 +182,10 @@ class RunPlots:
         ax.set_ylabel("RD y [m]")
         ax.ticklabel_format(style="plain", useOffset=False)
         when = f", {str(array['time'].values)[:16].replace('T', ' ')} UTC" if "time" in array.coords else ""
-        mark = " (synthetic province)" if self._run.attrs.get("synthetic_province") else ""
-        ax.set_title(f"{self._run.attrs.get('title', '')}{mark}{when}", loc="left", fontsize=10)
+        title = str(self._run.attrs.get("title", ""))
+        if self._run.attrs.get("synthetic_province") and "synthetic" not in title.lower():
+            title += " (synthetic province)"
+        ax.set_title(f"{title}{when}", loc="left", fontsize=10)
         return ax
 
 

@@ -40,7 +40,7 @@ class _Component:
             self.rows = [{k: v[i] for k, v in body.items()} for i in range(length)]
         else:
             try:
-                self.rows = [r if isinstance(r, dict) else dict(zip(names, r, strict=True)) for r in body]
+                self.rows = [r if isinstance(r, dict) else dict(zip(names or (), r, strict=True)) for r in body]
             except (TypeError, ValueError):
                 raise DataError(f"{where}: {name}: a row does not fit its attributes; give dictionaries") from None
         self.ids = np.array([r.get("id") for r in self.rows], object)

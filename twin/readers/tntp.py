@@ -161,17 +161,17 @@ def read_network(path: str | Path) -> TntpNetwork:
         raise DataError(f"{path}: <NUMBER OF ZONES> is {zones}; at least one zone is needed")
     tail, head = column["init_node"].astype(np.int64), column["term_node"].astype(np.int64)
     node_id = np.union1d(np.arange(1, zones + 1), np.concatenate([tail, head]))
-    return TntpNetwork(  # type: ignore[misc]
-        path,
-        zones,
-        int(_number(path, metadata, "FIRST THRU NODE", 1)),
-        _number(path, metadata, "TOLL FACTOR", 0.0),
-        _number(path, metadata, "DISTANCE FACTOR", 0.0),
-        node_id,
-        np.searchsorted(node_id, tail).astype(np.int32),
-        np.searchsorted(node_id, head).astype(np.int32),
-        *(np.ascontiguousarray(column[c]) for c in COLUMNS[2:]),  # type: ignore[arg-type, misc]
+    return TntpNetwork(
+        path=path,
+        zones=zones,
+        first_thru=int(_number(path, metadata, "FIRST THRU NODE", 1)),
+        toll_factor=_number(path, metadata, "TOLL FACTOR", 0.0),
+        distance_factor=_number(path, metadata, "DISTANCE FACTOR", 0.0),
+        node_id=node_id,
+        from_node=np.searchsorted(node_id, tail).astype(np.int32),
+        to_node=np.searchsorted(node_id, head).astype(np.int32),
         metadata=metadata,
+        **{c: np.ascontiguousarray(column[c]) for c in COLUMNS[2:]},
     )
 
 

@@ -4,11 +4,11 @@ The numbers 1 to 20 are those of the readers' rules (what a reader does where th
 message); 21 onwards are the layout's own. Checks look at structure and at what is stored, not at every value.
 """
 
-import mmap
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 import numpy as np
@@ -23,6 +23,8 @@ __all__ = ["RULES", "Violation", "complete_steps", "validate"]
 ROOT = "VTKHDF"
 PORTABLE = {1: "deflate", 2: "shuffle"}
 CELL_KINDS = {"PointData", "CellData"}
+HEAP = b"GCOL\x01"  # signature and version of a global heap collection
+BLOCK = 1 << 24  # bytes read at once in the search for them
 
 
 @dataclass(frozen=True)
@@ -126,29 +128,47 @@ def _superblock(path: Path) -> Iterator[Violation]:
             )
         if version:
             yield Violation(4, str(path), f"superblock version {version}; after a kill it would stay locked. 0 wanted")
-        yield from _new_virtual_layout(path, raw.fileno())
+        yield from _new_virtual_layout(path, raw)
 
 
-def _new_virtual_layout(path: Path, handle: int) -> Iterator[Violation]:
+def _new_virtual_layout(path: Path, raw: BinaryIO) -> Iterator[Violation]:
     """Rule 2: virtual datasets in HDF5 2.0's layout come up empty in VTK.
 
     The mapping of a virtual dataset lies in a global heap ("GCOL"); its first byte is the version, its next eight
     the number of mappings (HDF5 file format specification, III.E and IV.A.2.i).
     """
-    with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as data:
-        at = data.find(b"GCOL\x01")
+    start, block = 0, b""
+    while True:
+        # plain reads: a memory map of a file that shrinks, or lies on a full disk, would end the process
+        raw.seek(start + len(block))
+        more = raw.read(BLOCK)
+        block += more
+        at = block.find(HEAP)
         while at >= 0:
-            size = struct.unpack_from("<Q", data, at + 8)[0]
-            end, item = min(at + size, len(data)), at + 16
-            while item + 16 <= end:
-                index, length = struct.unpack_from("<H", data, item)[0], struct.unpack_from("<Q", data, item + 8)[0]
-                if not index:
-                    break
-                if length > 16 and data[item + 16] == 1 and 0 < struct.unpack_from("<Q", data, item + 17)[0] < 2**16:
-                    yield Violation(2, str(path), "a virtual dataset in the layout of HDF5 2.0; VTK shows nothing")
-                    return
-                item += 16 + (length + 7) // 8 * 8
-            at = data.find(b"GCOL\x01", at + 5)
+            raw.seek(start + at)
+            size = struct.unpack("<8xQ", raw.read(16).ljust(16, b"\0"))[0]
+            raw.seek(start + at)
+            if _holds_new_mapping(raw.read(min(size, BLOCK))):
+                yield Violation(2, str(path), "a virtual dataset in the layout of HDF5 2.0; VTK shows nothing")
+                return
+            at = block.find(HEAP, at + len(HEAP))
+        if not more:
+            return
+        keep = min(len(block), 16)
+        start, block = start + len(block) - keep, block[-keep:]
+
+
+def _holds_new_mapping(heap: bytes) -> bool:
+    """Whether an object of a global heap collection is a mapping of version 1."""
+    item = 16
+    while item + 25 <= len(heap):
+        index, length = struct.unpack_from("<H6xQ", heap, item)
+        if not index:
+            return False
+        if length > 16 and heap[item + 16] == 1 and 0 < struct.unpack_from("<Q", heap, item + 17)[0] < 2**16:
+            return True
+        item += 16 + (length + 7) // 8 * 8
+    return False
 
 
 @_rule(1, "dimension scales are root datasets")
