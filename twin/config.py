@@ -6,6 +6,7 @@ Unknown keys are refused and the nearest valid key is named. ``${...}`` or code 
 import difflib
 import hashlib
 import json
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -29,7 +30,8 @@ __all__ = [
     "read_toml",
 ]
 
-BUILT_IN = Path(__file__).parent.parent / "configs"
+_CHECKOUT = Path(__file__).parent.parent / "configs"
+BUILT_IN = _CHECKOUT if _CHECKOUT.is_dir() else Path(sys.prefix) / "share" / "province-twin" / "configs"
 
 
 class Section(BaseModel):

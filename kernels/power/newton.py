@@ -29,6 +29,9 @@ __all__ = ["HELD", "PQ", "PV", "STRIP", "newton_lane", "solve_meshed"]
 PQ, PV, HELD = 0, 1, 2
 STRIP = 16  # lanes that share a frozen factor
 LARGEST_STEP = 0.6  # rad and ln pu: a longer Newton step is shortened to it
+# Power is voltage times stiff admittances: voltages are solved this much sharper than asked, so that power balances.
+SHARPER = 1e-4
+SHARPEST = 1e-12  # pu; below it rounding stalls the linear convergence of a frozen strip
 FROZEN_LIMIT = 40  # iterations of a frozen strip before lanes go on alone
 
 
@@ -143,7 +146,7 @@ def newton_lane(
             return COLLAPSED, iteration, math.inf
         _apply(n, f, 0.0 if decoupled else largest, vr, vi)
         worst = _mismatch(n, row, column, g, b, kind, p, q, p1, q1, p2, q2, vr, vi, f, s)
-        if not decoupled and largest * largest < 0.01 * tolerance and largest < 1e-3:
+        if not decoupled and largest * largest < SHARPER * tolerance and largest < 1e-3:
             # quadratic convergence: the error left is of the order of the step squared
             for i in range(n):
                 if not vr[i] * vr[i] + vi[i] * vi[i] >= COLLAPSE_VOLTAGE * COLLAPSE_VOLTAGE:
@@ -244,6 +247,7 @@ def _solve_strip_of_lanes(
             for k in range(n):
                 vr[k] = mr[k]
                 vi[k] = mi[k]
+            goal = max(SHARPER * tolerance, SHARPEST)
             before[:] = math.inf
             for iteration in range(FROZEN_LIMIT):
                 _mismatch_strip(
@@ -258,9 +262,7 @@ def _solve_strip_of_lanes(
                         continue
                     size = math.sqrt(change[w])
                     rate = size / before[w]
-                    if size < tolerance or (
-                        iteration > 1 and rate < 0.5 and size * rate < (1 - rate) * 0.5 * tolerance
-                    ):
+                    if size < goal or (iteration > 1 and rate < 0.5 and size * rate < (1 - rate) * 0.5 * goal):
                         live[w] = 0.0
                         left -= 1
                         status[lane + w] = OK

@@ -135,7 +135,8 @@ def build_loading(
     """
     m = len(tail)
     tail, head = tail.astype(np.int32), head.astype(np.int32)
-    length, u, w, k = (np.ascontiguousarray(a, dtype=np.float64) for a in (length, free_speed, wave_speed, jam_density))
+    # Copies: read-only views would be another type, for which the kernel would be compiled a second time.
+    length, u, w, k = (np.array(a, dtype=np.float64) for a in (length, free_speed, wave_speed, jam_density))
     q = np.minimum(np.asarray(capacity, dtype=np.float64), k * u * w / (u + w))
     lag_free, lag_wave = length / (u * dt), length / (w * dt)
     point = (lag_free < 1.0 - 1e-12) | (lag_wave < 1.0 - 1e-12)
@@ -165,7 +166,7 @@ def build_loading(
         storage=storage,
         jam_density=k,
         wave_speed=w,
-        origin_capacity=np.ascontiguousarray(origin_capacity, dtype=np.float64),
+        origin_capacity=np.array(origin_capacity, dtype=np.float64),
         free_steps=np.ceil(lag_free).astype(np.int64),
         free_rest=np.ceil(lag_free) - lag_free,
         wave_steps=np.ceil(lag_wave).astype(np.int64),
