@@ -14,12 +14,14 @@ Policy, and why:
 
 import hashlib
 import os
+import platform
+import sys
 from pathlib import Path
 
 import numba
 from numba import prange
 
-__all__ = ["SAFE_FASTMATH", "cache_directory", "njit", "pnjit", "prange", "set_threads", "threads"]
+__all__ = ["SAFE_FASTMATH", "cache_directory", "compiled_marker", "njit", "pnjit", "prange", "set_threads", "threads"]
 
 SAFE_FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
@@ -37,6 +39,15 @@ def cache_directory() -> Path:
         digest.update(source.read_bytes())
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "province-twin"
     return Path(os.environ.get("NUMBA_CACHE_DIR") or default) / digest.hexdigest()[:16]
+
+
+def compiled_marker() -> Path:
+    """File whose presence says that the kernels of this checkout are compiled for this Python and machine.
+
+    Numba keeps an entry per source path, Python version and processor: each needs its own marker.
+    """
+    place = f"{Path(__file__).parent.resolve()}|{sys.version}|{platform.machine()}|{platform.processor()}"
+    return cache_directory() / f"compiled-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
 numba.config.CACHE_DIR = str(cache_directory())  # type: ignore[attr-defined]

@@ -5,10 +5,12 @@ import io
 import tarfile
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from twin.errors import DataError
 from twin.readers.etm import read_curve, read_data_sets, read_shares
+from twin.readers.knmi import read_knmi
 from twin.readers.osm_power import read_osm_power
 
 
@@ -107,3 +109,11 @@ def test_vertices_in_rd_and_voltages_per_circuit(tmp_path):
 def test_faults_of_the_tables_are_named(tmp_path, vertices, links, message):
     with pytest.raises(DataError, match=message):
         tables(tmp_path, vertices, links)
+
+
+def test_the_temperature_curve_is_that_of_de_bilt_hour_by_hour(data):
+    # the curve is in UT, hour by hour that of KNMI station 260 in 2023
+    curve = read_curve(data / "electricity/etm_nl2023_weather_air_temperature.csv.gz")
+    year = pd.Timestamp("2023-01-01"), pd.Timestamp("2024-01-01")
+    measured = read_knmi(data / "meteo/uurgeg_260_2021-2030.zip", *year, columns=["T"])["temperature"].to_numpy()
+    np.testing.assert_allclose(curve, measured, atol=5e-3)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from kernels.jit import cache_directory
+from kernels.jit import compiled_marker
 from twin import checkpoint
 from twin.analysis import open_run
 from twin.config import BUILT_IN, Configuration, load
@@ -174,7 +174,7 @@ def plan(
 
 def warm_up() -> None:
     """Compile the kernels once, on a morning of the demo province, and say so; later runs find them compiled."""
-    marker = cache_directory() / "compiled"
+    marker = compiled_marker()
     if marker.exists():
         return
     demo = load(BUILT_IN / "demo.toml")
