@@ -24,6 +24,8 @@ _PUBLIC = {
     "run": "twin.session",
     "build": "twin.session",
     "open_run": "twin.analysis",
+    "assign": "twin.traffic",
+    "deposit": "twin.nitrogen",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
