@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
-import pyogrio
 
 from twin.errors import DataError
+from twin.readers.vectors import read_polygons
 
 __all__ = ["Municipalities", "ZonePolygons", "read_municipalities", "read_zones"]
 
@@ -31,27 +30,9 @@ class Municipalities:
     polygon: np.ndarray  # (municipality,) shapely geometries [m]
 
 
-def _frame(path: Path, fields: list[str], epsg: int) -> gpd.GeoDataFrame:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; give the polygons of the zones or municipalities")
-    try:
-        frame = gpd.read_file(path)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise DataError(f"{path}: cannot be opened ({error}); fetch the file again") from error
-    for name in fields:
-        if name not in frame:
-            raise DataError(f"{path}: no field {name!r}; it has {', '.join(map(str, frame.columns))}")
-    if frame.crs is None:
-        raise DataError(f"{path}: no CRS; assign the one of its source")
-    empty = frame.geometry.is_empty | frame.geometry.isna()
-    if empty.any():
-        raise DataError(f"{path}: feature {int(np.argmax(empty))} has no geometry; correct or remove it")
-    return frame.to_crs(epsg)
-
-
 def read_zones(path: Path, *, number: str, name: str, epsg: int = 28992) -> ZonePolygons:
     """Read demand zones, sorted by number. Raises :class:`DataError` where a number occurs twice."""
-    frame = _frame(path, [number, name], epsg).sort_values(number)
+    frame = read_polygons(path, [number, name], epsg=epsg).sort_values(number)
     numbers = frame[number].to_numpy().astype(int)
     twice = numbers[1:][np.diff(numbers) == 0]
     if len(twice):
@@ -66,7 +47,7 @@ def read_municipalities(
 
     Raises :class:`DataError` for a missing or negative number of inhabitants.
     """
-    frame = _frame(path, [code, inhabitants], epsg)
+    frame = read_polygons(path, [code, inhabitants], epsg=epsg)
     frame = frame[~frame[code].isin(list(skip))]
     people = frame[inhabitants].to_numpy().astype(float)
     bad = ~(people >= 0)

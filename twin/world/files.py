@@ -1,6 +1,7 @@
 """A real province, built from the files of a catalogue by rules written in TOML."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import geopandas as gpd
@@ -105,6 +106,11 @@ class Province:
         self.folder = folder
         self.catalog = Catalog(folder / options.catalog, root)
 
+    @cached_property
+    def greenhouses(self) -> dict[str, np.ndarray]:
+        """Greenhouse cells: land use and sources both need them."""
+        return read_greenhouses(self.catalog.path(self.options.land.greenhouses))
+
     def lattice(self) -> xr.Dataset:
         """Group ``lattice``."""
         o, c = self.options, self.catalog
@@ -126,7 +132,7 @@ class Province:
             spec, rules, province=province.geometry, municipalities=municipalities, postcodes=postcodes,
             nature=self.nature(),
             port=zones[zones["65x65 Nummer"].isin(rules.rules.port_zones)].geometry,
-            greenhouses=read_greenhouses(c.path(o.land.greenhouses)), elevation=elevation,
+            greenhouses=self.greenhouses, elevation=elevation,
         )  # fmt: skip
 
     def sources(self, lattice: xr.Dataset) -> xr.Dataset:
@@ -135,9 +141,7 @@ class Province:
         zones = read_polygons(self.catalog.path(self.options.traffic.zones), ["65x65 Nummer", "7: industrie"])
         port = zones[zones["65x65 Nummer"].isin(rules.port_zones)].rename(columns={"7: industrie": "industry_jobs"})
         cells = cells_of(self.options.lattice, port.geometry, np.arange(len(port)) + 1)
-        return build_sources(
-            rules, lattice, read_greenhouses(self.catalog.path(self.options.land.greenhouses)), port, cells
-        )
+        return build_sources(rules, lattice, self.greenhouses, port, cells)
 
     def receptors(self, lattice: xr.Dataset) -> xr.Dataset:
         """Group ``receptors``."""
