@@ -197,14 +197,18 @@ class RunWriter:
                     stored.write_direct_chunk((row, *corner), raw)
             self._mark(f, step + 1)
 
-    def finish(self, **attributes: Any) -> Path:
-        """Mark the run complete, add closing ``attributes`` and give it its final name."""
+    def finish(self, indicators: Sequence[tuple[str, str, float]] = (), **attributes: Any) -> Path:
+        """Mark the run complete, add closing ``attributes`` and give it its final name.
+
+        ``indicators`` are rows (name, unit, value) of the run's table of totals.
+        """
         if self.steps_written != self.steps_planned:
             raise RecordError(
                 f"{self.live}: {self.steps_written} of {self.steps_planned} steps are written; finish the run, or "
                 f"keep this file as an unfinished one"
             )
         with self._open() as f:
+            _indicators(f, indicators)
             set_attributes(f, output_status="complete", **{k: _text(v) for k, v in attributes.items()})
         with self._disk():
             self.live.replace(self.path)
@@ -372,6 +376,25 @@ def _root_attributes(
             value = f"see the variable {layout.LONG_TEXT}{name}"
         set_attributes(f, **{name: value})
     set_attributes(f, output_status="running", steps_written=0)
+
+
+def _indicators(f: h5py.File, rows: Sequence[tuple[str, str, float]]) -> None:
+    """The table of totals: name, unit and value over the dimension ``indicator``."""
+    for name in ("indicator_name", "indicator_units", "indicator_value", "indicator"):
+        if name in f:  # of a finish that was cut off
+            del f[name]
+    if not rows:
+        return
+    _scale(f, "indicator", np.arange(len(rows), dtype="i4"), long_name="index of the indicator")
+    columns = {
+        "indicator_name": (np.array([r[0].encode() for r in rows]), "result and statistic"),
+        "indicator_units": (np.array([r[1].encode() or b"1" for r in rows]), "unit of the value"),
+        "indicator_value": (np.array([float(r[2]) for r in rows]), "value in the unit of its row"),
+    }
+    for name, (values, long_name) in columns.items():
+        d = f.create_dataset(name, data=values)
+        d.dims[0].attach_scale(f["indicator"])
+        set_attributes(d, long_name=long_name)
 
 
 def _scale(f: h5py.File, name: str, values: np.ndarray, **attributes: Any) -> None:
