@@ -14,7 +14,7 @@ class Region:
     """What of a world lies in ``bounds`` (west, south, east, north; m RD New): ``world`` and :meth:`cut`.
 
     Lattice cells, hexagons and buildings by their middle; links and branches with one end or more inside, whole, with
-    the nodes and buses at their ends; origins at those nodes.
+    the nodes and buses at their ends and the buses that supply kept buildings; origins at those nodes.
     """
 
     def __init__(self, world: xr.DataTree, bounds: Sequence[float]):
@@ -62,7 +62,10 @@ class Region:
         self._keep("x", (x >= west) & (x <= east))
         self._keep("y", (y >= south) & (y <= north))
         if min(len(self._kept[d]) for d in "xy") < 2:
-            raise RecordError(f"region {self.bounds}: holds fewer than 2 x 2 lattice cells; choose a larger one")
+            raise RecordError(
+                f"region {self.bounds}: holds fewer than 2 x 2 lattice cells; the lattice spans x {x[0]:.0f} to "
+                f"{x[-1]:.0f}, y {y[0]:.0f} to {y[-1]:.0f} m RD New"
+            )
         return self._taken(group)
 
     def _roads(self, group: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> xr.Dataset:
@@ -119,6 +122,10 @@ class Region:
         bus = inside.copy()
         for end in ends:
             bus[end[branch]] = True
+        if "buildings" in groups:
+            b = groups["buildings"]
+            supply = b["bus"].values[self._inside(b["x"].values, b["y"].values)]
+            bus[supply[supply >= 0]] = True
         self._keep("branch", branch)
         number = self._keep("bus", bus)
         cut = self._taken(group)
