@@ -64,9 +64,13 @@ def test_vtk_shows_every_result_at_the_common_clock(runs, which, mode):
         count, arrays = read_vtk(path, step, 3600.0 * step, mode)
         assert count == written
         now = whole_arrays(world, step)
-        np.testing.assert_array_equal(arrays["building_roofs", "cell", "building_load"], now["building_load"].astype("f4"))
+        np.testing.assert_array_equal(
+            arrays["building_roofs", "cell", "building_load"], now["building_load"].astype("f4")
+        )
         np.testing.assert_array_equal(arrays["hexagons", "cell", "hexagon_excess"], now["hexagon_excess"].astype("f4"))
-        np.testing.assert_array_equal(arrays["field", "point", "n_deposition"], now["n_deposition"].ravel().astype("f4"))
+        np.testing.assert_array_equal(
+            arrays["field", "point", "n_deposition"], now["n_deposition"].ravel().astype("f4")
+        )
         due = step // EVERY * EVERY + EVERY - 1
         slow = whole_arrays(world, due) if due < written else None  # of an interval not yet over: missing
         for block, kind, name in (
@@ -88,9 +92,7 @@ def test_roofs_and_walls_are_those_of_the_outlines(runs):
     reader.SetFileName(str(runs[1]["whole"][0]))
     reader.Update()
     output = reader.GetOutputDataObject(0)
-    blocks = {
-        output.GetMetaData(i).Get(output.NAME()): output.GetBlock(i) for i in range(output.GetNumberOfBlocks())
-    }
+    blocks = {output.GetMetaData(i).Get(output.NAME()): output.GetBlock(i) for i in range(output.GetNumberOfBlocks())}
     areas = {}
     for name in ("building_roofs", "building_walls"):
         assert blocks[name].GetNumberOfCells() == 3
@@ -105,7 +107,10 @@ def test_roofs_and_walls_are_those_of_the_outlines(runs):
         array = {"building_roofs": "building_load", "building_walls": "building"}[name]
         value = vtk_to_numpy(mesh.GetCellData().GetArray(array))
         assert (cross[:, 2] >= -1e-9).all()  # roofs look up, walls neither up nor down
-        areas[name] = [np.linalg.norm(cross[value == v], axis=1).sum() for v in vtk_to_numpy(blocks[name].GetCellData().GetArray(array))]
+        areas[name] = [
+            np.linalg.norm(cross[value == v], axis=1).sum()
+            for v in vtk_to_numpy(blocks[name].GetCellData().GetArray(array))
+        ]
     np.testing.assert_allclose(areas["building_roofs"], AREAS, rtol=1e-9)
     length = np.array([80.0, 160.0, 80.0])  # m, of the rings
     np.testing.assert_allclose(areas["building_walls"], length * (ROOFS - 1.0), rtol=1e-9)

@@ -81,8 +81,8 @@ class RunSection(Section):
 class OutputSection(Section):
     """What the run file holds: all recorded variables, everywhere and always, unless chosen here.
 
-    ``significant_bits`` is a number of mantissa bits, ``"lossless"`` (single precision as it is), or a table of either by
-    variable with ``"*"`` for all others. ``slow_hours`` gives variables one value per so many hours. ``region`` is
+    ``significant_bits`` is a number of mantissa bits, ``"lossless"`` (single precision as it is), or a table of either
+    by variable with ``"*"`` for all others. ``slow_hours`` gives variables one value per so many hours. ``region`` is
     west, south, east, north [m RD New]; ``start`` and ``stop`` limit the output steps.
     """
 

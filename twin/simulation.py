@@ -162,9 +162,7 @@ class Simulation:
             o.buffer[...] = 0
         return values
 
-    def steps(
-        self, every: Callable[[int], None] | None = None
-    ) -> Iterator[tuple[int | None, dict[str, np.ndarray]]]:
+    def steps(self, every: Callable[[int], None] | None = None) -> Iterator[tuple[int | None, dict[str, np.ndarray]]]:
         """Step to the end; yield (row in the run file, values) after each output interval, row None if not recorded.
 
         ``every`` is called with the tick after each tick, for progress.

@@ -49,8 +49,8 @@ def read_cityjson(path: Path, *, lod: str | None = None, epsg: int | None = None
     rings: list[list[list[int]]] = []
     surface_owner: list[int] = []
     named: list[int] = []
-    ids = list(dict.fromkeys(root.values()))
-    number = {name: k for k, name in enumerate(ids)}
+    tops = list(dict.fromkeys(root.values()))
+    number = {name: k for k, name in enumerate(tops)}
     for name, top in root.items():
         geometry = _finest(objects[name].get("geometry") or [], lod, f"{path}: {name}")
         for surface, kind in _surfaces(geometry, f"{path}: {name}") if geometry else ():
@@ -63,7 +63,7 @@ def read_cityjson(path: Path, *, lod: str | None = None, epsg: int | None = None
     owner = np.array(surface_owner)[of]
     seen, owner = np.unique(owner, return_inverse=True)  # a building without any surface is not there
     used, index = np.unique(triangles, return_inverse=True)
-    names = [ids[k] for k in seen]
+    names = [tops[k] for k in seen]
     bag = [next((bag_number(a[f]) for f in (*BAG_FIELDS,) if a.get(f)), "") for a in map(_attributes(objects), names)]
     order = np.argsort(owner, kind="stable")
     return Buildings(
@@ -160,7 +160,9 @@ def _surfaces(geometry: dict[str, Any], where: str) -> Iterator[tuple[list[list[
     for _ in range(DEPTH[geometry["type"]]):
         if values is not None:
             values = [
-                v for shell, given in zip(surfaces, values) for v in (given if given is not None else [None] * len(shell))
+                v
+                for shell, given in zip(surfaces, values)
+                for v in (given if given is not None else [None] * len(shell))
             ]
         surfaces = [s for shell in surfaces for s in shell]
     for k, surface in enumerate(surfaces):
@@ -197,7 +199,7 @@ def _triangles(
     u, v = np.array([1, 2, 0])[drop], np.array([2, 0, 1])[drop]
     seen = np.column_stack([at[np.arange(len(at)), u[surface]], at[np.arange(len(at)), v[surface]], index])
     polygons = []
-    for k in np.flatnonzero(~flat):
+    for k in np.flatnonzero(~flat).tolist():
         lines = [seen[start[r] : start[r] + count[r]] for r in _range(ring_of, k)]
         polygons.append(shapely.Polygon(lines[0], [line for line in lines[1:] if len(line) > 2]))
     made, kept = np.array(polygons, dtype=object), np.flatnonzero(~flat)
@@ -256,4 +258,3 @@ def _mended(
 
 def _range(ring_of: np.ndarray, surface: int) -> range:
     return range(*np.searchsorted(ring_of, [surface, surface + 1]))
-

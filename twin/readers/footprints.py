@@ -21,13 +21,9 @@ def read_footprints(
     :class:`DataError` for a missing field or height and for a roof below its ground.
     """
     frame = read_polygons(path, [roof, ground, identity])
-    heights = [np.asarray(frame[name], dtype="f8") for name in (ground, roof)]
-    return extrude(
-        np.asarray(frame.geometry.values),
-        *heights,
-        np.array([str(v) for v in frame[identity]]),
-        where=str(path),
-    )
+    low, high = (np.asarray(frame[name], dtype="f8") for name in (ground, roof))
+    ids = np.array([str(v) for v in frame[identity]])
+    return extrude(np.asarray(frame.geometry.values), low, high, ids, str(path))
 
 
 def extrude(outlines: np.ndarray, ground: np.ndarray, roof: np.ndarray, ids: np.ndarray, where: str) -> Buildings:

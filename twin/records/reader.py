@@ -85,7 +85,10 @@ def open_run(path: str | Path) -> xr.DataTree:
     coordinates += [n for n in (*(f"{t}_bounds" for t in seen), "crs") if n in variables]
     tree = xr.Dataset(variables, attrs=attributes).set_coords(coordinates)
     tree = xr.decode_cf(tree, mask_and_scale=False, decode_coords=False)
-    run = xr.DataTree(tree.isel({t: slice(0, n) for t, n in seen.items()}), name=str(attributes.get("title", path.stem)).replace("/", " "))
+    run = xr.DataTree(
+        tree.isel({t: slice(0, n) for t, n in seen.items()}),
+        name=str(attributes.get("title", path.stem)).replace("/", " "),
+    )
     run.encoding["source"] = str(path)
     return run
 

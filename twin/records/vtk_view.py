@@ -174,10 +174,10 @@ def ground_height(f: h5py.File, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Elevation of the nearest lattice cell with a known height in its row and column; 0 m without a lattice."""
     if "elevation" not in f:
         return np.zeros(len(x))
-    xs, ys = f["x"][...], f["y"][...]
+    xs, ys = np.asarray(f["x"][...]), np.asarray(f["y"][...])
     column = np.clip(np.rint((x - xs[0]) / (xs[1] - xs[0])), 0, len(xs) - 1).astype("i8")
     row = np.clip(np.rint((y - ys[0]) / (ys[1] - ys[0])), 0, len(ys) - 1).astype("i8")
-    return np.nan_to_num(f["elevation"][...][row, column].astype("f8"))
+    return np.nan_to_num(np.asarray(f["elevation"][...])[row, column].astype("f8"))
 
 
 def _node_heights(f: h5py.File) -> np.ndarray:
@@ -265,7 +265,7 @@ def _building_part(name: str, kind: int) -> Callable[[h5py.File, h5py.Group], bo
 
 def hexagon_corners(f: h5py.File) -> np.ndarray:
     """Corners (n, 6, 3) of the hexagons, flat side up, on the ground."""
-    x, y = f["hexagon_x"][...], f["hexagon_y"][...]
+    x, y = np.asarray(f["hexagon_x"][...]), np.asarray(f["hexagon_y"][...])
     angle = np.arange(6) * np.pi / 3
     corners = np.empty((len(x), 6, 3))
     corners[..., 0] = x[:, None] + HEXAGON_SIDE * np.cos(angle)

@@ -68,9 +68,7 @@ def build_buildings(parts: Sequence[Buildings], power: xr.Dataset) -> xr.Dataset
             "vertex_x": v("building_vertex", solids.vertices[:, 0], "m", "RD New x"),
             "vertex_y": v("building_vertex", solids.vertices[:, 1], "m", "RD New y"),
             "vertex_z": v("building_vertex", solids.vertices[:, 2], "m", "height above NAP"),
-            "triangle": v(
-                ("building_triangle", "corner"), solids.triangles.astype("i4"), "1", "vertices, outside up"
-            ),
+            "triangle": v(("building_triangle", "corner"), solids.triangles.astype("i4"), "1", "vertices, outside up"),
             "triangle_building": v("building_triangle", solids.owner.astype("i4"), "1", "building of the triangle"),
             "triangle_kind": v("building_triangle", solids.kind.astype("i1"), "1", "part of the building", **KINDS),
         },
@@ -112,13 +110,13 @@ def synthetic_buildings(lattice: xr.Dataset, power: xr.Dataset) -> xr.Dataset:
             places.append(place)
             owner.append(int(bus))
     at = np.array(places, dtype="f8").reshape(-1, 2) * PLOT
-    bus = np.array(owner, dtype="i8")
+    supply = np.array(owner, dtype="i8")
     row, column = (
         np.clip(np.rint((at[:, k] - low) / size).astype(int), 0, lattice.sizes[dim] - 1)
         for k, low, dim in ((1, y0, "y"), (0, x0, "x"))
     )
     ground = lattice["elevation"].values[row, column]
-    flats = np.divide(power["multi_family"].values, homes, out=np.zeros(len(homes)), where=homes > 0)[bus]
+    flats = np.divide(power["multi_family"].values, homes, out=np.zeros(len(homes)), where=homes > 0)[supply]
     half = np.array(BLOCK) / 2
     outlines = shapely.box(at[:, 0] - half[0], at[:, 1] - half[1], at[:, 0] + half[0], at[:, 1] + half[1])
     ids = np.array([f"block-{i}-{j}" for i, j in places])

@@ -233,10 +233,8 @@ class Province:
         """Group ``buildings``, or none where the configuration names no file."""
         o, c = self.options.buildings, self.catalog
         parts = [read_cityjson(c.path(name), lod=o.lod, epsg=o.epsg) for name in o.cityjson]
-        for name in o.footprints:
-            parts.append(
-                read_footprints(c.path(name), roof=o.roof_field, ground=o.ground_field, identity=o.id_field)
-            )
+        fields = {"roof": o.roof_field, "ground": o.ground_field, "identity": o.id_field}
+        parts += [read_footprints(c.path(name), **fields) for name in o.footprints]
         return build_buildings(parts, power) if parts else None
 
     def weather(self, start: datetime, stop: datetime) -> xr.Dataset:

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from twin.world.buildings import synthetic_buildings
 from twin.world.power import Places, synthesise
-from twin.world.road_factors import build_factors
 from twin.world.receptors import hexagons
+from twin.world.road_factors import build_factors
 from twin.world.roads import roads_group
 
 __all__ = ["SyntheticWorld", "build"]
@@ -437,9 +437,7 @@ def _receptors(o: SyntheticWorld, lattice: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(
         {
             "name": _variable("area", np.array(["Demo heath", "Demo forest"], dtype="S32"), "1", "nature area", rule),
-            "critical_load": _variable(
-                "area", critical, "mol ha-1 yr-1", "critical load (KDW)", rule
-            ),
+            "critical_load": _variable("area", critical, "mol ha-1 yr-1", "critical load (KDW)", rule),
             "area_cell": _variable("area_cell", np.concatenate(cells).astype(np.int32), "1", "flat cell", rule),
             "area_index": _variable("area_cell", np.concatenate(areas).astype(np.int32), "1", "area of the cell", rule),
             "area_share": _variable("area_cell", np.ones(size), "1", "share of the cell in the area", rule),
