@@ -52,7 +52,7 @@ def join(parts: Sequence[Buildings]) -> Buildings:
     ids = np.concatenate([p.ids for p in parts])
     known, count = np.unique(ids, return_counts=True)
     if (count > 1).any():
-        raise DataError(f"building {known[count > 1][0]!r} is given twice; give each building by one file")
+        raise DataError(f"building {str(known[count > 1][0])!r} is given twice; give each building by one file")
     vertex = np.cumsum([0, *(len(p.vertices) for p in parts)])
     building = np.cumsum([0, *(len(p) for p in parts)])
     return Buildings(

@@ -59,7 +59,7 @@ def read_cityjson(path: Path, *, lod: str | None = None, epsg: int | None = None
             named.append(kind)
     if not rings:
         raise DataError(f"{path}: no building with a geometry of LoD {lod or '1 or above'}; choose another lod")
-    vertices, triangles, of, kind, (flat, mended) = _triangles(vertices, rings, np.array(named, "i1"), path)
+    vertices, triangles, of, part, (flat, mended) = _triangles(vertices, rings, np.array(named, "i1"), path)
     owner = np.array(surface_owner)[of]
     seen, owner = np.unique(owner, return_inverse=True)  # a building without any surface is not there
     used, index = np.unique(triangles, return_inverse=True)
@@ -72,7 +72,7 @@ def read_cityjson(path: Path, *, lod: str | None = None, epsg: int | None = None
         vertices[used],
         index.reshape(-1, 3)[order],
         owner[order],
-        kind[order],
+        part[order],
         flat=flat,
         mended=mended,
     )

@@ -40,7 +40,7 @@ def extrude(outlines: np.ndarray, ground: np.ndarray, roof: np.ndarray, ids: np.
         raise DataError(f"{where}: building {ids[k]}: roof at {roof[k]:g} m is not above ground at {ground[k]:g} m NAP")
     known, count = np.unique(ids, return_counts=True)
     if (count > 1).any():
-        raise DataError(f"{where}: building {known[count > 1][0]!r} stands there twice; merge its outlines")
+        raise DataError(f"{where}: building {str(known[count > 1][0])!r} stands there twice; merge its outlines")
     crossing = ~shapely.is_valid(outlines)
     if crossing.any():
         outlines = outlines.copy()
