@@ -12,7 +12,7 @@ HERE = Path(__file__).parent / "node"
 
 
 def installed(folder):
-    """The programs with their packages in ``folder``. Without Node or a registry: skipped with the reason, red in CI."""
+    """The programs with their packages in ``folder``. Without Node or registry: skipped with the reason; red in CI."""
     reason = None
     if not (shutil.which("node") and shutil.which("npm")):
         reason = "no node and npm on the path"
