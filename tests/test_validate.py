@@ -143,6 +143,7 @@ BREAKS = [
     (25, copied),
     (26, text_on_a_mesh),
     (26, lambda f: replaced(f, "road_class", data=f["road_class"][...].astype("i1"), chunks=None)),
+    (26, lambda f: replaced(f, "power_status", data=f["power_status"][...].astype("i4"), chunks=None)),
     (26, lambda f: f["road_nox"].attrs.__setitem__("long_name", np.bytes_("flow by direction"))),
     (27, lambda f: f["triangle_vertices"].write_direct(f["triangle_vertices"][...] + 10_000)),
     (27, lambda f: f["triangle_kind"].write_direct(f["triangle_kind"][...] + 3)),

@@ -196,7 +196,7 @@ class ResultVariable:
         """Single precision for arrays, double for scalars; integers as declared."""
         kind = np.dtype(self.dtype)
         if kind.kind in "biu" and self.dims[-1:] and self.dims[-1] in MESHES:
-            return "i4"  # QGIS reads no shorter integers
+            return "f4"  # QGIS reads no integers that change in time; codes are exact in single precision
         if kind.kind == "f":
             return "f4" if self.dims else "f8"
         if kind.kind == "b":

@@ -457,7 +457,7 @@ def _mesh_arrays(f: h5py.File) -> Iterator[Violation]:
             continue
         if d.dtype.kind == "S":
             yield Violation(26, f"/{name}", "text on a dimension of a mesh; QGIS opens no mesh of the file")
-        elif d.dtype.kind != "f" and d.dtype != np.int32:
+        elif d.dtype.kind != "f" and (d.dtype != np.int32 or "result" in d.attrs):
             yield Violation(26, f"/{name}", f"type {d.dtype} on a dimension of a mesh; QGIS opens no mesh of the file")
         long_name = d.attrs.get("long_name", b"").decode().lower()
         for word in layout.VECTOR_WORDS:

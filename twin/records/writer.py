@@ -333,7 +333,7 @@ def _bits_for(part: ResultVariable, significant_bits: int | Mapping[str, int | N
         chosen = significant_bits.get(declared, significant_bits.get("*", SIGNIFICANT_BITS))
     else:
         chosen = significant_bits
-    if part.stored_dtype != "f4" or chosen is None:
+    if np.dtype(part.dtype).kind != "f" or part.stored_dtype != "f4" or chosen is None:
         return 0
     bit_round(np.zeros(1, "f4"), chosen)  # refuses a number out of range
     return chosen
@@ -497,7 +497,7 @@ def _static(f: h5py.File, source: xr.DataArray, name: str, dims: tuple[str, ...]
     elif values.dtype.kind == "b":
         values = values.astype("i1")
     if values.dtype.kind in "iu" and dims[-1] in layout.MESHES:
-        values = values.astype("i4")  # QGIS reads no shorter integers
+        values = values.astype("i4")  # QGIS reads no shorter integers on a mesh
     if values.dtype.kind == "S":
         dims = tuple(layout.LABELS.get(dim, dim) for dim in dims)
     fill = {"fillvalue": np.nan} if values.dtype.kind == "f" else {}
