@@ -12,16 +12,15 @@ import pytest
 import twin
 
 ROOT = Path(__file__).resolve().parent.parent
-# VmHWM is the peak of this process alone; ru_maxrss starts at that of the process that started it (here: pytest)
 SCRIPT = """
-import json, re, sys
+import json, sys
 import twin
 from twin.session import warm_up
 warm_up()
 r = twin.run("zuid_holland", data=sys.argv[1], out=sys.argv[2], quiet=True)
 json.dump({"path": str(r.path), "wall": r.wall_seconds, "build": r.build_seconds, "record": r.record_seconds,
            "components": r.components, "ledger": r.ledger,
-           "megabytes": int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]) / 1024}, sys.stdout)
+           "megabytes": r.peak_bytes / 1e6}, sys.stdout)
 """
 
 
@@ -39,7 +38,7 @@ def week(data, tmp_path_factory):
 def test_a_week_takes_three_minutes_and_two_gigabytes(week):
     cpu = sum(c["cpu"] for c in week["components"].values())
     assert cpu + week["build"] + week["record"] < 180, "processor seconds; the wall clock of a shared machine is noisy"
-    assert week["megabytes"] < 2048
+    assert 100 < week["megabytes"] < 2000
 
 
 def test_time_outside_the_components_is_below_a_tenth(week):

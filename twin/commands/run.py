@@ -99,4 +99,5 @@ def _print_result(result: session.RunResult) -> None:
     for name, units, inflow, outflow, difference in result.ledger:
         books.add_row(name, units, f"{inflow:.6g}", f"{outflow:.6g}", f"{difference:.1e}")
     console.print(books)
-    console.print(f"{result.steps} steps in {result.wall_seconds:.1f} s: {result.path}")
+    memory = f", at most {result.peak_bytes / 1e9:.2f} GB of memory" if result.peak_bytes else ""
+    console.print(f"{result.steps} steps in {result.wall_seconds:.1f} s{memory}: {result.path}")
