@@ -29,7 +29,7 @@ __all__ = ["Plan", "RunResult", "build", "plan", "run", "warm_up"]
 
 @dataclass
 class RunResult:
-    """Where the run file is, where the time went, and the process's peak of memory (0 where the system does not tell)."""
+    """Where the run file is, where the time went, and the peak of memory (0 where the system does not tell)."""
 
     path: Path
     steps: int
