@@ -31,14 +31,14 @@ class Indicator:
     value: float
 
 
-def step_seconds(run: xr.Dataset) -> np.ndarray:
-    """Length of each output step [s]; a single step without bounds counts as one hour."""
-    if "time_bounds" in run.variables:
-        ends = run["time_bounds"].values
+def step_seconds(run: xr.Dataset, axis: str = "time") -> np.ndarray:
+    """Length of each step of a time axis [s]; a single step without bounds counts as one hour."""
+    if f"{axis}_bounds" in run.variables:
+        ends = run[f"{axis}_bounds"].values
         if np.issubdtype(ends.dtype, np.datetime64):
             return np.diff(ends, axis=1)[:, 0] / np.timedelta64(1, "s")
         return np.diff(ends, axis=1)[:, 0].astype("f8")
-    time = run["time"].values
+    time = run[axis].values
     if len(time) < 2:
         return np.full(len(time), 3600.0)
     steps = np.diff(time) / np.timedelta64(1, "s")
@@ -50,7 +50,7 @@ def indicators(run: xr.DataTree) -> list[Indicator]:
     found: list[Indicator] = []
     data = run.to_dataset()
     for name, array in data.data_vars.items():
-        if "time" in array.dims:
+        if array.dims and str(array.dims[0]).split("_")[0] == "time":
             found += _of(data, str(name))
     return found
 
@@ -58,9 +58,10 @@ def indicators(run: xr.DataTree) -> list[Indicator]:
 def _of(run: xr.Dataset, name: str) -> Iterator[Indicator]:
     array = run[name]
     units, dims = str(array.attrs.get("units", "1")), array.dims[1:]
-    if not array.sizes["time"] or (array.size and array.dtype.kind not in "fiu"):
+    axis = str(array.dims[0])
+    if not array.sizes[axis] or (array.size and array.dtype.kind not in "fiu"):
         return
-    seconds = step_seconds(run)
+    seconds = step_seconds(run, axis)
     if array.attrs.get("cell_methods") == "time: point" and dims:
         last = _inside(run, array[-1].values.astype("f8"), dims)
         yield Indicator(f"{name}: mean at the end", units, _mean(last))
