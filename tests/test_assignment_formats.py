@@ -50,7 +50,6 @@ def files(tmp_path):
     return tmp_path / "x_net.tntp", tmp_path / "x_trips.tntp"
 
 
-
 def test_gmns_written_from_tntp_has_the_same_equilibrium(files, tmp_path):
     net = open_roads(files[0])
     one = assign(net, files[1], gap=1e-12, toll_factor=0.1)

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -145,13 +146,13 @@ def write_flows(result: Assigned, path: str | Path, select_link: list[str] | Non
 
 
 def write_paths(result: Assigned, path: str | Path) -> Path:
-    """Write the used paths as CSV: origin, destination, vehicle_class, flow, cost, length, links one after the other."""
+    """Write the used paths as CSV: origin, destination, vehicle_class, flow, cost, length and their links."""
     table = result.paths()
     names = np.array([c.name for c in result.classes])[table["vehicle_class"].values]
     start, links = table["start"].values, table["path_link"].values.astype(str)
     columns = [table[n].values.tolist() for n in ("origin", "destination")]
     columns += [names.tolist(), *(table[n].values.tolist() for n in ("flow", "cost", "length"))]
-    columns.append([" ".join(links[a:b]) for a, b in zip(start[:-1], start[1:])])
+    columns.append([" ".join(links[a:b]) for a, b in pairwise(start)])
     fields = ["origin", "destination", "vehicle_class", "flow", "cost", "length", "links"]
     return _write_table(path, fields, zip(*columns))
 

@@ -11,7 +11,7 @@ __all__ = ["write_omx"]
 
 
 def write_omx(path: str | Path, matrices: dict[str, np.ndarray], zones: np.ndarray, lookup: str = "zone") -> Path:
-    """Write square ``matrices`` with the zone ids ``zones`` (numbers or text); the file appears only when it is complete."""
+    """Write square ``matrices`` with the zone ids ``zones`` (numbers or text); it appears only when complete."""
     path = Path(path)
     part = path.with_name(path.name + ".part")
     shape = (len(zones), len(zones))

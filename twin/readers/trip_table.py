@@ -88,7 +88,8 @@ def read_csv_trips(path: Path, zone_id: np.ndarray) -> TripTable:
     head = next((h for h in _HEADS if set(h) <= set(frame.columns)), None)
     if head is None:
         raise DataError(
-            f"{path}: columns {', '.join(frame.columns)}; a table of trips has {' or '.join(map(', '.join, _HEADS[:2]))}"
+            f"{path}: columns {', '.join(frame.columns)}; a table of trips has "
+            + " or ".join(", ".join(names) for names in _HEADS[:2])
         )
     index = {str(zone): k for k, zone in enumerate(zone_id)}
     ends = []

@@ -20,7 +20,7 @@ from twin.errors import ConfigError, ConvergenceError, DataError
 from twin.readers.tntp import TntpNetwork
 from twin.readers.trip_table import TripTable
 from twin.traffic.classes import VehicleClass, class_costs, preloads, read_classes
-from twin.traffic.junctions import Junctions, read_junctions
+from twin.traffic.junctions import read_junctions
 from twin.traffic.network import RoadNetwork, of_tntp, open_roads, open_trips
 from twin.traffic.result import Assigned
 

@@ -26,8 +26,9 @@ def against_counts(result: Assigned, path: str | Path, *, flow_hours: float = 1.
 
     The CSV table has a row per counted link: ``link`` (or ``from_node``, ``to_node``), ``count`` [veh in the period of
     the trips], and optionally ``screenline``, whose rows add up. ``flow_hours`` [h] is that period; GEH is that of
-    the mean hour. Variables (count): ``link``, ``modelled``, ``counted``, ``geh``; (screenline): ``screenline_modelled``,
-    ``screenline_counted``, ``screenline_geh``. Attributes: ``geh_below_5``, the share of counts, and ``rmse_percent``.
+    the mean hour. Variables (count): ``link``, ``modelled``, ``counted``, ``geh``; (screenline):
+    ``screenline_modelled``, ``screenline_counted``, ``screenline_geh``. Attributes: ``geh_below_5``, the share of
+    counts, and ``rmse_percent``.
     """
     links, counted = read_link_values(path, result.network, "count")
     modelled = result.links["class_flow"].values.sum(axis=0)[links]

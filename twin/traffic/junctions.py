@@ -34,6 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from kernels.traffic.node_delay import (
     FIXED_TIME,
+    actuated_delay,
     actuated_timing,
     opening_delay,
     priority_capacity,
@@ -47,7 +48,6 @@ from twin.traffic.network import RoadNetwork
 
 __all__ = ["Junctions", "read_junctions"]
 
-LEAST_K = 0.08  # incremental delay factor of an actuated signal, 3 s unit extension (HCM 2000, exhibit 16-13)
 SHORTEST_CYCLE, LONGEST_CYCLE = 30.0, 120.0  # s, of Webster's timing
 SATURATION_AIMED = 0.95  # degree of saturation at which an actuated green ends (HCM 2000, chapter 16, appendix B)
 LEAST_CAPACITY = 30.0 / 3600.0  # vehicles per s that always find a gap: drivers force their way in
@@ -129,8 +129,8 @@ class Junctions:
         """Mean delay (link) [time of the network] per vehicle at ``flow`` (link) [pcu per flow period].
 
         Signals: Webster's delay below saturation and a growing queue above, averaged over the period
-        (:func:`kernels.traffic.node_delay.signal_delay`); the greens of actuated signals, and of fixed ones without
-        ``greens``, follow the flows.
+        (``signal_delay`` and ``actuated_delay`` of :mod:`kernels.traffic.node_delay`); the greens of actuated signals,
+        and of fixed ones without ``greens``, follow the flows.
         """
         period = 3600.0 * self.given.flow_hours
         rate = np.maximum(flow, 0.0) / period
@@ -141,11 +141,10 @@ class Junctions:
             cycle, green = _timing(signal, np.array([rate[links].max() for links in stages]) / s)
             for links, room, g in zip(stages, s, green):
                 for a in links:
-                    k = FIXED_TIME
                     if signal.control == "actuated":
-                        x = rate[a] / (room * g / cycle)
-                        k = min(max((1 - 2 * LEAST_K) * (x - 0.5) + LEAST_K, LEAST_K), FIXED_TIME)
-                    out[a] += signal_delay(rate[a], room, g, cycle, period, k)
+                        out[a] += actuated_delay(rate[a], room, g, cycle, signal.longest_green, period)
+                    else:
+                        out[a] += signal_delay(rate[a], room, g, cycle, period, FIXED_TIME)
         for entry, minor, major in zip(self.given.priority, self.minor, self.major):
             room = max(priority_capacity(rate[major].sum(), entry.critical_gap, entry.follow_up), LEAST_CAPACITY)
             for a in minor:

@@ -116,6 +116,7 @@ def _ids(names: list[str]) -> np.ndarray:
 def _of_gmns(folder: Path) -> RoadNetwork:
     net = read_gmns(folder)
     node_id = _ids(net.node_id)
+    notes: tuple[str, ...] = ()
     named = [k for k, zone in enumerate(net.zone_id) if zone]
     if named:
         zones = [net.zone_id[k] for k in named]
@@ -125,9 +126,10 @@ def _of_gmns(folder: Path) -> RoadNetwork:
                 f"{folder / 'node.csv'}: zone {min(again)} has several nodes; give each zone one node, a centroid with "
                 f"links to the others"
             )
-        zone_node, zone_id, notes = np.array(named), _ids(zones), ()
+        zone_node, zone_id = np.array(named), _ids(zones)
     else:
-        zone_node, zone_id, notes = np.arange(len(node_id)), node_id, ("no zone_id: each node is a zone",)
+        zone_node, zone_id = np.arange(len(node_id)), node_id
+        notes = ("no zone_id: each node is a zone",)
     if np.isfinite(net.vdf_fftt).any():
         notes = (*notes, "free-flow times from vdf_fftt [min]")
     through = np.array([kind.lower() != "centroid" for kind in net.node_type])

@@ -106,8 +106,8 @@ class Assigned:
             trips = np.maximum(trips + missing / slope, 0.0)
             result = result.again(gap=gap, demand=trips)
         raise DataError(
-            f"elastic demand: {residual:.3g} of the trips still change after {max_rounds} rounds, {tolerance:g} wanted; "
-            f"raise max_rounds, or give a demand that falls with cost"
+            f"elastic demand: {residual:.3g} of the trips still change after {max_rounds} rounds, {tolerance:g} "
+            f"wanted; raise max_rounds, or give a demand that falls with cost"
         )
 
     def pair_costs(self) -> np.ndarray:
@@ -224,7 +224,7 @@ class Assigned:
         )
 
     def electric(self, share: float | np.ndarray, kwh_per_length: float) -> xr.Dataset:
-        """Electric vehicles on the paths: ``share`` of their flow, a number or one per origin zone; no class of its own.
+        """Electric vehicles on the paths: ``share`` of their flow, a number or one per origin zone.
 
         Vehicles that see the same costs take the same paths, so that their distance and energy are a split of the path
         flows: ``flow`` [veh] and ``energy`` [kWh] by path, ``distance`` [length] and ``energy`` by origin zone.
