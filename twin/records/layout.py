@@ -175,6 +175,7 @@ class ResultVariable:
     @classmethod
     def from_declaration(cls, variable: Variable, component: str = "", **more: Any) -> "ResultVariable":
         """From a component's ``Out`` or ``InOut`` declaration."""
+        attributes = {**more.pop("attributes", {}), **({} if variable.additive else {"additive": 0})}
         return cls(
             variable.name,
             variable.dims,
@@ -183,6 +184,7 @@ class ResultVariable:
             variable.cell_methods or "time: mean",
             variable.dtype,
             component,
+            attributes=attributes,
             **more,
         )
 
