@@ -221,4 +221,6 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
         return f"{where}: unknown key {key!r}{_nearest(place[-1], model.model_fields)}"
     if problem["type"] == "missing":
         return f"{where}: key {key!r} is missing; add it"
-    return f"{where}: {key or 'value'}: {problem['msg']}, got {problem.get('input')!r}"
+    said = problem["msg"].removeprefix("Value error, ")
+    got = problem.get("input")
+    return f"{where}: {key or 'value'}: {said}" + ("" if isinstance(got, dict) else f", got {got!r}")

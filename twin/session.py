@@ -29,7 +29,7 @@ __all__ = ["Plan", "RunResult", "build", "plan", "run", "warm_up"]
 
 @dataclass
 class RunResult:
-    """Where the run file is, and where the time went."""
+    """Where the run file is, where the time went, and the peak of memory (0 where the system does not tell)."""
 
     path: Path
     steps: int
@@ -38,6 +38,7 @@ class RunResult:
     record_seconds: float
     components: dict[str, dict[str, float]]
     ledger: list[tuple[str, str, float, float, float]]
+    peak_bytes: int = 0
     cached: bool = False
 
 
@@ -150,6 +151,7 @@ def run(
         record,
         {k: {"wall": t.wall + t.first, "cpu": t.cpu, "first": t.first} for k, t in simulation.timings.items()},
         simulation.ledger.summary(),
+        _peak_bytes(),
     )
 
 
@@ -193,6 +195,16 @@ def warm_up() -> None:
             simulation.step()
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
+
+
+def _peak_bytes() -> int:
+    """Most memory that this process has held, from Linux's VmHWM; 0 elsewhere.
+
+    ``getrusage`` will not do: its peak starts at that of the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _data_root(data: Path | str | None) -> Path | None:

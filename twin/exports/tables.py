@@ -50,7 +50,8 @@ def export_table(run: str | Path | xr.DataTree, out: str | Path, over: str = "in
 def _table(tree: xr.DataTree, over: str) -> pd.DataFrame:
     if over == "indicators":
         return pd.DataFrame(
-            [(i.name, i.units, i.value) for i in indicators(tree)], columns=["indicator", "unit", "value"]
+            [(i.name, i.units, i.value, i.kind) for i in indicators(tree)],
+            columns=["indicator", "unit", "value", "kind"],
         )
     data = tree.to_dataset()
     dims = ("time",) if over == "time" else ("time", over)

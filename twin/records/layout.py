@@ -180,6 +180,7 @@ class ResultVariable:
     @classmethod
     def from_declaration(cls, variable: Variable, component: str = "", **more: Any) -> "ResultVariable":
         """From a component's ``Out`` or ``InOut`` declaration."""
+        attributes = {**more.pop("attributes", {}), **({} if variable.additive else {"additive": 0})}
         return cls(
             variable.name,
             variable.dims,
@@ -188,6 +189,7 @@ class ResultVariable:
             variable.cell_methods or "time: mean",
             variable.dtype,
             component,
+            attributes=attributes,
             **more,
         )
 
