@@ -43,6 +43,7 @@ class Assigned:
     extra: np.ndarray  # (class, link) constant cost
     preload: np.ndarray  # (class, link) vehicles on fixed routes
     junctions: "Junctions | None"
+    threads: int | None  # of the kernels; None for as many as Numba has
     # The path store is one for all results that started from another: the last of them owns it.
     owner: list[int] = field(default_factory=lambda: [0], repr=False)
     turn: int = 0
