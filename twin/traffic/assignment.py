@@ -206,15 +206,20 @@ def _solve(
         result.links.attrs["intrazonal_trips"] = intrazonal
         return result
     delay = start.links["delay"].values if "delay" in start.links else start.junctions.delays(start.preload.sum(axis=0))
-    step, before = 1.0, np.inf
+    step, before, iterations = 1.0, np.inf, 0
     for number in range(1, DELAY_ROUNDS + 1):
         result = _equilibrium(start, demand, delay, gap, max_iterations, spent)
         a = result.links.attrs
-        spent = a["wall_seconds"], a["cpu_seconds"]
+        spent, iterations = (a["wall_seconds"], a["cpu_seconds"]), iterations + a["iterations"]
         flow = result.links["flow"].values
         change = start.junctions.delays(flow) - delay
         residual = float(flow @ np.abs(change)) / max(a["total_travel_time"], 1e-300)
-        a |= {"intrazonal_trips": intrazonal, "delay_rounds": number, "delay_residual": residual}
+        a |= {
+            "intrazonal_trips": intrazonal,
+            "iterations": iterations,
+            "delay_rounds": number,
+            "delay_residual": residual,
+        }
         if residual <= DELAY_TOLERANCE:
             break
         step = step if residual < 0.9 * before else 0.5 * step
