@@ -268,3 +268,11 @@ def test_emission_per_class_is_distance_times_factor_and_tells_its_source(tmp_pa
         road_emission(result, 2020, {"all": {"light": 1.0}}, motorway=motorway, speed_limit=limit)
     with pytest.raises(DataError, match="run from 2015 to 2040"):
         road_emission(result, 2050, mix, motorway=motorway, speed_limit=limit)
+
+
+def test_skims_that_fit_no_memory_are_refused():
+    net, trips = routes()
+    result = assign(net, trips)
+    result.network = replace(result.network, zone_id=np.arange(300_000), zone_node=np.zeros(300_000, int))
+    with pytest.raises(ConfigError, match="skims between all 300000 zones need 2880 GB"):
+        result.skims()
