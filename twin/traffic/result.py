@@ -128,8 +128,8 @@ class Assigned:
         room = 4 * 8 * len(self.classes) * net.zones**2
         if room > LARGEST_SKIMS:
             raise ConfigError(
-                f"{net.path}: skims between all {net.zones} zones need {room / 1e9:.0f} GB; give the network fewer zones "
-                f"(a GMNS folder with zone_id at its centroids)"
+                f"{net.path}: skims between all {net.zones} zones need {room / 1e9:.0f} GB; give the network fewer "
+                f"zones (a GMNS folder with zone_id at its centroids)"
             )
         attributes = np.stack([(self.links["time"] + self.links["delay"]).values, net.length, net.toll])
         tables = np.stack(
