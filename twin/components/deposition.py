@@ -132,7 +132,7 @@ class Deposition(Component):
         self._reach_of_link = np.bincount(s.cell_link, s.cell_share, minlength=len(s.nox))
         self._road = np.zeros(s.land_use.shape)
         self._emission = np.zeros(s.land_use.shape)
-        self._road_spectrum = np.zeros(self._plumes.fft.spectrum_shape, complex)
+        self._road_spectrum = np.zeros(self._plumes.fft.spectrum_shape, np.complex64)
 
     def _set_surfaces(self, s: SimpleNamespace) -> None:
         if not (s.background_nh3 > 0).all():
@@ -330,7 +330,7 @@ class Deposition(Component):
         for m in self._maps[substance]:
             factor = float(self._factors[m.profile, h])
             self._emission += factor * m.field
-            spectra.append((m.height_class, factor * m.spectrum))
+            spectra.append((m.height_class, np.float32(factor) * m.spectrum))
         return spectra
 
 
