@@ -126,7 +126,7 @@ def test_crosswind_sum_is_the_flux_of_the_source(air):
 def test_conversion_along_the_plume_is_exponential():
     # only conversion, c [1/s]: primary left = exp(-c t), t = integral of dx/u
     x = plume_tables.nodes(30e3)
-    shares = np.empty((4, x.size))
+    shares = np.empty((5, x.size))
     plume_tables.removal_tables(x, 2e-4, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 700.0, 0.35, 1e4, *shares)
 
     def slowness(d):
@@ -136,7 +136,21 @@ def test_conversion_along_the_plume_is_exponential():
     for k in (100, 200, 255):
         time = quad(slowness, 0.01, x[k], limit=400)[0]
         assert shares[0, k] == pytest.approx(np.exp(-2e-4 * time), rel=2e-3)
-    np.testing.assert_allclose(shares.sum(axis=0), 1.0, atol=1e-12)
+    np.testing.assert_allclose(shares[:4].sum(axis=0), 1.0, atol=1e-12)
+    # nothing deposits: all of it spends the travel time in the air
+    time = quad(slowness, 0.01, x[200], limit=400)[0]
+    assert shares[4, 200] == pytest.approx(time, rel=2e-3)
+
+
+def test_a_steady_plume_holds_its_rate_times_its_way_to_the_edge():
+    # wind from the west, 1 g/s: grams over the lattice = seconds from the source to the east edge
+    plumes, out = solve(NEUTRAL, 270.0, point(30, 20))
+
+    def slowness(d):
+        sz = vertical_spread(d, 0.0, 0.1, 700.0, 1e4, 0.35)
+        return 1 / plume_tables.transport_wind(0.0, sz, 700.0, 0.1, 0.35, 1e4)
+
+    assert out.airborne == pytest.approx(quad(slowness, 0.01, (NX - 20.5) * CELL, limit=400)[0], rel=0.01)
 
 
 def test_rain_takes_its_two_limits():

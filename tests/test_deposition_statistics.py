@@ -53,7 +53,7 @@ def hourly(weather):
     times = xr.Dataset(coords={"weather_time": weather.index.to_numpy().astype("datetime64[ns]")})
     component.setup(s, xr.DataTree.from_dict({"lattice": lattice, "weather": times}))
     sums = np.zeros((2, 3, *shape))
-    solve = component._plumes.solve
+    solve = component.plumes.solve
 
     def spy(substance, *arguments):
         out = solve(substance, *arguments)
@@ -61,7 +61,7 @@ def hourly(weather):
         sums[substance] += out.concentration * 1e6, out.dry * to_year, out.wet * to_year
         return out
 
-    component._plumes.solve = spy
+    component.plumes.solve = spy
     hours = np.arange(3, len(weather), STRIDE)
     for h in hours:
         start = datetime(2023, 1, 1, tzinfo=UTC) + timedelta(hours=int(h))

@@ -84,6 +84,7 @@ class Solution:
     dry: np.ndarray  # g s-1 per cell, primary and secondary species
     wet: np.ndarray  # g s-1 per cell
     exported: np.ndarray  # (4) g s-1 through west, east, south, north edge, both species, as primary mass
+    airborne: float = 0.0  # g over the lattice while the hour's plumes stand, both species, as primary mass
     iterations: int = 0
     residual: float = 0.0  # share of the emission
 
@@ -203,9 +204,9 @@ class HourlyPlumes:
         self.x = nodes(reach)
         self.steps = int(reach / self.cell_size * TABLE_STEPS) + 2
         self.stream = np.empty((2 * ny, 2 * nx))
-        self.through_x = np.empty((2, 2 * ny - 1, 2 * nx))
-        self.through_y = np.empty((2, 2 * ny, 2 * nx - 1))
-        self.shares = [np.empty((4, self.x.size)) for _ in range(2)]
+        self.through_x = np.empty((4, 2 * ny - 1, 2 * nx))
+        self.through_y = np.empty((4, 2 * ny, 2 * nx - 1))
+        self.shares = [np.empty((5, self.x.size)) for _ in range(2)]
         # concentrations in single precision, what is booked as deposited in double
         self.plumes = _Kernels(self.fft, np.float32)
         self.sinks = _Kernels(self.fft, np.float64)
@@ -273,11 +274,11 @@ class HourlyPlumes:
             sinks.append(share[3])
             if rate.rain:
                 sinks.append(share[2])
-            exported.append(share[0] + share[1])
+            exported += [share[0] + share[1], share[4]]
         rows = np.array(plumes + sinks + exported)
         table = np.empty((self.steps, len(rows)))
         resample(self.x, rows, self.cell_size / TABLE_STEPS, table)
-        table[0, len(plumes) + len(sinks) :] = 1.0
+        table[0, len(plumes) + len(sinks) :: 2] = 1.0
         self.plumes.reserve(len(plumes), self.span)
         self.sinks.reserve(len(sinks), self.span)
         self.span[:, 0], self.span[:, 1] = self.fft.columns, -self.fft.columns
@@ -311,6 +312,24 @@ class HourlyPlumes:
             )
         self.plumes.transform(self.span)
         self.sinks.transform(self.span)
+
+    def cell_concentration(
+        self, substance: int, height_class: np.ndarray, row: np.ndarray, column: np.ndarray
+    ) -> np.ndarray:
+        """Mean concentration [g m-3 per g/s] of cells at offsets from a source's cell, without surface depletion.
+
+        Args:
+            substance: index into what was given to :meth:`prepare`.
+            height_class: (n) class of each source; zero is given for one without emission in the hour.
+            row, column: (n) offsets in cells, to the north and east.
+        """
+        out = np.zeros(len(row))
+        first = self.first[substance][0]
+        for k, c in enumerate(self.active[substance]):
+            of_class = height_class == c
+            kernel = self.plumes.used[first + 1 + k]
+            out[of_class] = kernel[row[of_class] % self.fft.rows, column[of_class] % self.fft.columns]
+        return out / self.cell_size**2
 
     def _spread(self, c: int) -> float:
         return self.classes[c].initial_spread
@@ -353,7 +372,11 @@ class HourlyPlumes:
             self.fft.backward(self.sink, out.wet)
         else:
             out.wet[...] = 0.0
-        edge_export(self.through_x[substance], self.through_y[substance], net, out.exported)
+        edge_export(self.through_x[2 * substance], self.through_y[2 * substance], net, out.exported)
+        # seconds spent on the way to the edge, times the rate: what hangs over the lattice
+        held = np.empty(4)
+        edge_export(self.through_x[2 * substance + 1], self.through_y[2 * substance + 1], net, held)
+        out.airborne = float(held.sum())
         return out
 
     def _deplete(self, ground: np.ndarray, own: float, total: np.ndarray, out: Solution) -> None:

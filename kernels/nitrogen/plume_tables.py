@@ -177,6 +177,7 @@ def removal_tables(
     secondary: np.ndarray,
     wet: np.ndarray,
     dry: np.ndarray,
+    residence: np.ndarray,
 ) -> None:
     """Column losses along the axis of a plume that starts at the ground, per unit of emission.
 
@@ -198,7 +199,10 @@ def removal_tables(
         primary, secondary: (n) airborne shares at each distance [1].
         wet: (n) cumulative wet deposition, both species [1].
         dry: (n) cumulative dry deposition of the secondary species [1].
+        residence: (n) cumulative time in the air, both species [s]: a steady source of 1 g/s keeps as many grams
+            in the air up to each distance.
     """
+    held = 0.0
     m = 1.0
     s = 0.0
     w = 0.0
@@ -224,6 +228,7 @@ def removal_tables(
         washed = lost - made
         gone = (s + 0.5 * made) * -math.expm1(-rate2 * dt)
         washed2 = gone * secondary_wet / rate2 if rate2 > 0.0 else 0.0
+        held += (m + s - 0.5 * (washed + gone)) * dt
         m -= lost
         s += made - gone
         w += washed + washed2
@@ -234,3 +239,4 @@ def removal_tables(
         secondary[i] = s
         wet[i] = w
         dry[i] = d
+        residence[i] = held
