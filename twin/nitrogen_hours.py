@@ -313,7 +313,9 @@ def _merge(sources: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)
     unknown = ~table["diurnal_code"].isin(list(TIME_PROFILES))
     if unknown.any():
-        raise DataError(f"diurnal code {int(table['diurnal_code'][unknown].iloc[0])} has no hourly profile; use another")
+        raise DataError(
+            f"diurnal code {int(table['diurnal_code'][unknown].iloc[0])} has no hourly profile; use another"
+        )
     table["profile"] = table["diurnal_code"].map(TIME_PROFILES)
     if table["heat_content"].isna().any():
         raise DataError(

@@ -153,7 +153,5 @@ def source_receptor(
     if not data:
         raise DataError(f"no receptor lies within {reach / 1000:g} km of a source; check coordinates and reach")
     shape = (len(places), len(table))
-    matrix = scipy.sparse.csr_array(
-        (np.concatenate(data), (np.concatenate(row), np.concatenate(column))), shape=shape
-    )
+    matrix = scipy.sparse.csr_array((np.concatenate(data), (np.concatenate(row), np.concatenate(column))), shape=shape)
     return SourceReceptor(matrix, table, places, substance, float(reach))

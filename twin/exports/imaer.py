@@ -59,7 +59,17 @@ def write_imaer(
             _metadata(xml, columns, year, reach, result.attrs.get("mode", "exact"))
             for i in range(len(x)):
                 with xml.tag("imaer:featureMember"):
-                    _point(xml, namespace, str(result["receptor"].values[i]), int(number[i]), i, x[i], y[i], columns, values)
+                    _point(
+                        xml,
+                        namespace,
+                        str(result["receptor"].values[i]),
+                        int(number[i]),
+                        i,
+                        x[i],
+                        y[i],
+                        columns,
+                        values,
+                    )
 
 
 def _metadata(xml: _Writer, columns, year: int, reach: float | None, mode: str) -> None:
@@ -80,9 +90,7 @@ def _metadata(xml: _Writer, columns, year: int, reach: float | None, mode: str) 
         xml.text("imaer:gmlCreator", f"Province Twin {__version__}")
 
 
-def _point(
-    xml: _Writer, namespace: str, name: str, hexagon: int, i: int, x: float, y: float, columns, values
-) -> None:
+def _point(xml: _Writer, namespace: str, name: str, hexagon: int, i: int, x: float, y: float, columns, values) -> None:
     known = hexagon > 0
     identity = f"CP.{hexagon if known else i + 1}"
     attributes = {"receptorPointId": str(hexagon)} if known else {}
