@@ -153,6 +153,19 @@ def test_a_steady_plume_holds_its_rate_times_its_way_to_the_edge():
     assert out.airborne == pytest.approx(quad(slowness, 0.01, (NX - 20.5) * CELL, limit=400)[0], rel=0.01)
 
 
+def test_what_the_cloud_holds_is_emptied_and_no_more():
+    # in-cloud scavenging without bound takes the share in the cloud and leaves the rest: with a tenth of a plume in
+    # the cloud an endless rate takes at most as much as an hour's rain on that tenth, not on the whole plume
+    x = plume_tables.nodes(6e3)
+    taken = []
+    for rate in (1e-3, 1e-1, 10.0):
+        shares = np.empty((5, x.size))
+        plume_tables.removal_tables(x, 0.0, 0.0, rate, 0.0, 0.0, 0.5, 0.0, 0.1, 60.0, 0.1, 25.0, *shares)
+        taken.append(shares[2, -1])
+    assert taken[2] == pytest.approx(taken[1], rel=0.05)
+    assert taken[2] < 0.5
+
+
 def test_rain_takes_its_two_limits():
     # a young plume loses f times the rate; an old one at most what f hours of rain take, spread over the hour
     rate, f = 1e-3, 0.4

@@ -219,9 +219,12 @@ def removal_tables(
         top = math.exp(-0.5 * reach * reach)
         age = time + 0.5 * dt
         share = top * min(1.0, age / 3600.0)
-        secondary_wet = rain_rate(secondary_below * (1.0 - top) + secondary_in * top, rain_duration, age)
+        secondary_wet = rain_rate(secondary_below, rain_duration, age) * (1.0 - top)
+        secondary_wet += rain_rate(secondary_in, rain_duration, age) * top
         rate2 = secondary_wet + dry_rate
-        rate1 = rain_rate(below_cloud * (1.0 - share) + in_cloud * share, rain_duration, age)
+        # each part by itself: what is in the cloud can be emptied while the rest is hardly touched
+        rate1 = rain_rate(below_cloud, rain_duration, age) * (1.0 - share)
+        rate1 += rain_rate(in_cloud, rain_duration, age) * share
         rate = conversion + rate1
         lost = m * -math.expm1(-rate * dt)
         made = lost * conversion / rate if rate > 0.0 else 0.0
