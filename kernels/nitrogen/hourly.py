@@ -6,6 +6,7 @@ plume over a surface of one mean velocity. The driver is plain Python between Nu
 work arrays are allocated once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -237,7 +238,14 @@ class HourlyPlumes:
             )
         return result
 
-    def prepare(self, air: Turbulence, direction: float, rates: list[Rates], active: list[list[int]]) -> None:
+    def prepare(
+        self,
+        air: Turbulence,
+        direction: float,
+        rates: list[Rates],
+        active: list[list[int]],
+        later: Sequence[Turbulence] = (),
+    ) -> None:
         """Kernels of the hour for two substances.
 
         Args:
@@ -245,8 +253,10 @@ class HourlyPlumes:
             direction: where the wind comes from [degree]; NaN: none.
             rates: column losses of each substance.
             active: per substance, the classes with emission.
+            later: turbulence of the hours to come, in which the plumes age; none: that of the hour all the way.
         """
-        profile = (air.roughness_length, air.mixing_height, air.friction_velocity, air.obukhov_length)
+        hours = np.array([(a.mixing_height, a.friction_velocity, a.obukhov_length) for a in (air, *later)])
+        profile = (air.roughness_length, hours)
         heights = self.heights(air)
         plumes: list[np.ndarray] = []
         sinks: list[np.ndarray] = []
@@ -284,7 +294,9 @@ class HourlyPlumes:
         self.span[:, 0], self.span[:, 1] = self.fft.columns, -self.fft.columns
         self.through_x[...] = 0.0
         self.through_y[...] = 0.0
-        wind = transport_wind(10.0, 0.0, air.mixing_height, *profile[:1], *profile[2:])
+        wind = transport_wind(
+            10.0, 0.0, air.mixing_height, air.roughness_length, air.friction_velocity, air.obukhov_length
+        )
         coefficient = max(
             crosswind_coefficient(air.obukhov_length, air.roughness_length),
             meander_coefficient(air.obukhov_length, wind),

@@ -10,6 +10,7 @@ from kernels.nitrogen.surface_layer import wind_speed
 from kernels.nitrogen.vertical_dispersion import vertical_spread
 
 __all__ = [
+    "axis_state",
     "crosswind_coefficient",
     "exposure_table",
     "meander_coefficient",
@@ -114,6 +115,60 @@ def transport_wind(
 
 
 @njit
+def _distance_of_spread(
+    spread: float, height: float, z0: float, mixing_height: float, obukhov_length: float, friction_velocity: float
+) -> float:
+    """Distance [m] at which a plume from ``height`` has a vertical spread, by bisection of its logarithm."""
+    low, high = 0.1, 1.0e6
+    for _ in range(24):
+        middle = math.sqrt(low * high)
+        if vertical_spread(middle, height, z0, mixing_height, obukhov_length, friction_velocity) < spread:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@njit
+def axis_state(
+    x: np.ndarray, height: float, z0: float, hours: np.ndarray, spread: np.ndarray, wind: np.ndarray, depth: np.ndarray
+) -> None:
+    """Vertical spread, wind and mixing depth along the axis of a plume that ages through the hours to come.
+
+    A parcel of k hours' age is spread by the turbulence of hour k: at each change of hour its spread goes on from what
+    it was (virtual distance). Mass that was once mixed up to a height stays so: the depth is the greatest so far.
+
+    Args:
+        x: (n) distances [m], ascending.
+        height: plume height [m].
+        z0: roughness length [m].
+        hours: (k, 3) mixing height [m], friction velocity [m s-1], Obukhov length [m] by hour of age; the last one
+            holds for all that is older.
+        spread, wind, depth: (n) results [m, m s-1, m]; ``wind`` carries the plume to x from the distance before.
+    """
+    h = min(height, hours[0, 0])
+    k = 0
+    shift = 0.0
+    time = 0.0
+    position = 0.0
+    deep = hours[0, 0]
+    sz = 0.0
+    for i in range(x.size):
+        now = min(int(time / 3600.0), hours.shape[0] - 1)
+        if now > k:
+            k = now
+            deep = max(deep, hours[k, 0])
+            shift = position - _distance_of_spread(sz, h, z0, hours[k, 0], hours[k, 2], hours[k, 1])
+        sz = max(sz, vertical_spread(x[i] - shift, h, z0, hours[k, 0], hours[k, 2], hours[k, 1]))
+        u = transport_wind(h, sz, deep, z0, hours[k, 1], hours[k, 2])
+        time += (x[i] - position) / u
+        position = x[i]
+        spread[i] = sz
+        wind[i] = u
+        depth[i] = deep
+
+
+@njit
 def exposure_table(
     x: np.ndarray,
     left: np.ndarray,
@@ -122,9 +177,7 @@ def exposure_table(
     fraction: float,
     receptor_height: float,
     z0: float,
-    mixing_height: float,
-    friction_velocity: float,
-    obukhov_length: float,
+    hours: np.ndarray,
     out: np.ndarray,
 ) -> None:
     """Cumulative exposure [s m-1] along the axis of a plume: integral of M P/u dx.
@@ -140,20 +193,23 @@ def exposure_table(
         fraction: share of the plume below the mixing height [1].
         receptor_height: [m].
         z0: roughness length [m].
-        mixing_height: [m].
-        friction_velocity: [m s-1].
-        obukhov_length: [m].
+        hours: (k, 3) boundary layer by hour of age, see :func:`axis_state`.
         out: (n) cumulative exposure [s m-1].
     """
-    h = min(height, mixing_height)
+    h = min(height, hours[0, 0])
+    spread, wind, depth = np.empty(x.size), np.empty(x.size), np.empty(x.size)
+    axis_state(x, height, z0, hours, spread, wind, depth)
     total = 0.0
     before = 0.0
+    k = 0
+    time = 0.0
     for i in range(x.size):
-        sz = vertical_spread(x[i], h, z0, mixing_height, obukhov_length, friction_velocity)
-        sz = math.sqrt(sz * sz + initial_spread * initial_spread)
-        u = transport_wind(h, sz, mixing_height, z0, friction_velocity, obukhov_length)
+        sz = math.sqrt(spread[i] ** 2 + initial_spread * initial_spread)
+        time += (x[i] - (x[i - 1] if i > 0 else 0.0)) / wind[i]
+        u = transport_wind(h, sz, depth[i], z0, hours[k, 1], hours[k, 2])
+        k = min(int(time / 3600.0), hours.shape[0] - 1)
         # by logarithmic steps: dx = x dln(x)
-        now = left[i] * fraction * vertical_density(receptor_height, h, sz, mixing_height) / u * x[i]
+        now = left[i] * fraction * vertical_density(receptor_height, h, sz, depth[i]) / u * x[i]
         total += now if i == 0 else 0.5 * (now + before) * math.log(x[i] / x[i - 1])
         out[i] = total
         before = now
@@ -170,9 +226,7 @@ def removal_tables(
     rain_duration: float,
     secondary_velocity: float,
     z0: float,
-    mixing_height: float,
-    friction_velocity: float,
-    obukhov_length: float,
+    hours: np.ndarray,
     primary: np.ndarray,
     secondary: np.ndarray,
     wet: np.ndarray,
@@ -193,9 +247,7 @@ def removal_tables(
         rain_duration: rain in the hour [h].
         secondary_velocity: dry deposition velocity of the secondary species [m s-1].
         z0: roughness length [m].
-        mixing_height: [m].
-        friction_velocity: [m s-1].
-        obukhov_length: [m].
+        hours: (k, 3) boundary layer by hour of age, see :func:`axis_state`.
         primary, secondary: (n) airborne shares at each distance [1].
         wet: (n) cumulative wet deposition, both species [1].
         dry: (n) cumulative dry deposition of the secondary species [1].
@@ -209,13 +261,15 @@ def removal_tables(
     d = 0.0
     position = 0.0
     time = 0.0
-    dry_rate = secondary_velocity / mixing_height
+    middle = np.empty(x.size)
     for i in range(x.size):
-        middle = 0.5 * (position + x[i])
-        sz = vertical_spread(middle, 0.0, z0, mixing_height, obukhov_length, friction_velocity)
-        u = transport_wind(0.0, sz, mixing_height, z0, friction_velocity, obukhov_length)
-        dt = (x[i] - position) / u
-        reach = (mixing_height + 5.0) / sz
+        middle[i] = 0.5 * (x[i] + (x[i - 1] if i > 0 else 0.0))
+    spread, wind, depth = np.empty(x.size), np.empty(x.size), np.empty(x.size)
+    axis_state(middle, 0.0, z0, hours, spread, wind, depth)
+    for i in range(x.size):
+        dt = (x[i] - position) / wind[i]
+        dry_rate = secondary_velocity / depth[i]
+        reach = (depth[i] + 5.0) / spread[i]
         top = math.exp(-0.5 * reach * reach)
         age = time + 0.5 * dt
         share = top * min(1.0, age / 3600.0)

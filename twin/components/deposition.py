@@ -47,6 +47,7 @@ CLOUD_UPTAKE_NOX = 2.0e4  # times NO2/NOx; in-cloud scavenging ratio (OPS, nitro
 CLOUD_UPTAKE_NH3 = 1.4e6
 NITRIC_ACID_RESISTANCE = 10.0  # s m-1, Rc of HNO3
 UNRESOLVED_SHOWER = 0.05  # h: rain of a duration below the 0.1 h that is reported
+AGEING = 12  # h: a plume spreads by the turbulence of the hours it ages through, so far
 CONVERGED = 1.0e-4  # of the emission, for the equation of surface depletion
 TOLERANCE = 1.0e-3  # of the budget, each step
 
@@ -74,7 +75,8 @@ class Deposition(Component):
     """
 
     leaves_out = (
-        "travel times longer than the hour (each hour is a steady plume to the lattice edge); wind that differs in "
+        "travel times longer than the hour (each hour is a steady plume to the lattice edge, straight, in the rain and "
+        "over the surfaces of that hour; only its spread follows the hours to come); wind that differs in "
         "space or turns with height; buildings, snow cover and terrain; emission by the surface itself where the "
         "NH3 compensation point exceeds the background (exchange is zero there); dispersion within a cell; "
         "one travel time for all source heights in the losses by rain and conversion; secondary aerosol deposits "
@@ -230,7 +232,8 @@ class Deposition(Component):
         rates = self._rates(s, clock, air)
         roads = (s.nox, s.nh3)
         active = [sorted({m.height_class for m in maps} | {0}) for maps in self._maps]
-        self.plumes.prepare(air, float(s.wind_direction[h]), rates, active)
+        later = [self.turbulence(s, k) for k in range(h + 1, min(h + AGEING, s.temperature.size))]
+        self.plumes.prepare(air, float(s.wind_direction[h]), rates, active, later)
         s.dry[...] = 0.0
         s.wet[...] = 0.0
         seconds = float(clock.seconds)
