@@ -124,8 +124,9 @@ def test_crosswind_sum_is_the_flux_of_the_source(air):
 def test_conversion_along_the_plume_is_exponential():
     # only conversion, c [1/s]: primary left = exp(-c t), t = integral of dx/u
     x = plume_tables.nodes(30e3)
-    shares = np.empty((5, x.size))
-    plume_tables.removal_tables(x, 2e-4, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, np.array([[700.0, 0.35, 1e4]]), *shares)
+    shares = np.empty((6, x.size))
+    none = np.zeros((1, 5))
+    plume_tables.removal_tables(x, 2e-4, none, 0.0, 0.1, np.array([[700.0, 0.35, 1e4]]), *shares, np.empty(1))
 
     def slowness(d):
         sz = vertical_spread(d, 0.0, 0.1, 700.0, 1e4, 0.35)
@@ -134,7 +135,7 @@ def test_conversion_along_the_plume_is_exponential():
     for k in (100, 200, 255):
         time = quad(slowness, 0.01, x[k], limit=400)[0]
         assert shares[0, k] == pytest.approx(np.exp(-2e-4 * time), rel=2e-3)
-    np.testing.assert_allclose(shares[:4].sum(axis=0), 1.0, atol=1e-12)
+    np.testing.assert_allclose(shares[:4].sum(axis=0) + shares[5], 1.0, atol=1e-12)
     # nothing deposits: all of it spends the travel time in the air
     time = quad(slowness, 0.01, x[200], limit=400)[0]
     assert shares[4, 200] == pytest.approx(time, rel=2e-3)
@@ -179,8 +180,9 @@ def test_what_the_cloud_holds_is_emptied_and_no_more():
     x = plume_tables.nodes(6e3)
     taken = []
     for rate in (1e-3, 1e-1, 10.0):
-        shares = np.empty((5, x.size))
-        plume_tables.removal_tables(x, 0.0, 0.0, rate, 0.0, 0.0, 0.5, 0.0, 0.1, np.array([[60.0, 0.1, 25.0]]), *shares)
+        shares = np.empty((6, x.size))
+        rain = np.array([[0.0, rate, 0.0, 0.0, 0.5]])
+        plume_tables.removal_tables(x, 0.0, rain, 0.0, 0.1, np.array([[60.0, 0.1, 25.0]]), *shares, np.empty(1))
         taken.append(shares[2, -1])
     assert taken[2] == pytest.approx(taken[1], rel=0.05)
     assert taken[2] < 0.5
@@ -253,5 +255,5 @@ def test_export_of_a_source_at_the_edge_is_its_downwind_share():
     # wind from the west, source in the last column: everything leaves through the east edge
     plumes, out = solve(NEUTRAL, 270.0, point(30, NX - 1))
     assert out.exported[1] == pytest.approx(1.0, abs=1e-9)
-    assert plumes.rates[0].rain is False
+    assert plumes.rates[0].rain().max() == 0.0
     assert lattice_plume.SUBDIVISIONS >= 2

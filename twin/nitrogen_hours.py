@@ -124,6 +124,7 @@ def deposit_hours(
     hours = np.arange(0, len(table), period.every)
     # one step whose books are thrown away loads the compiled kernels, so that the time below is the computation's
     world.component.step(world.s, world.moment(table, int(hours[0]), 0, Ledger()))
+    world.component.pending[...] = 0.0
     ledger = Ledger()
     begin = time.process_time()
     for n, hour in enumerate(hours):
@@ -131,11 +132,14 @@ def deposit_hours(
         for substance, solution in enumerate(world.component.plumes.solutions):
             to_year = units.grams_to_mol(1.0, _MOLAR[substance]) * 3600.0 * units.HOURS_PER_YEAR
             to_year = units.mol_per_m2_to_mol_per_ha(to_year / lattice.cell**2)
-            fields = (1.0e6 * solution.concentration, to_year * solution.dry, to_year * solution.wet)
+            # over a year it does not matter in which hour the rain of a coming hour is counted: with its emission
+            washed = solution.wet + solution.later
+            fields = (1.0e6 * solution.concentration, to_year * solution.dry, to_year * washed)
             for k, field in enumerate(fields):
                 sums[substance][k] += field
             if points is not None and _NAMES[substance][0] in names:
                 at[substance] += points.values(substance, int(hour), fields)
+        world.component.pending[...] = 0.0
     seconds = time.process_time() - begin
     return _result(names, len(world.table), lattice, receptors, sums, at, len(hours), seconds, ledger)
 
@@ -364,7 +368,7 @@ def _result(names, sources, lattice, receptors, sums, at, hours, seconds, ledger
         pairs_per_cpu_second=pairs / seconds if seconds > 0 else 0.0,
         emitted_mol=sum(b.inflow for b in books.values()),
         exported_mol=sum(away.values()),
-        deposited_mol=sum(b.outflow for b in books.values()) - sum(away.values()),
+        deposited_mol=sum(b.outflow + b.change for b in books.values()) - sum(away.values()),
         worst_residual=max(b.worst for b in books.values()),
         lattice_cells=f"{lattice.columns} x {lattice.rows} of {lattice.cell:g} m",
     )

@@ -70,11 +70,12 @@ class Rates:
     secondary_in: float = 0.0
     rain_duration: float = 0.0  # h
     secondary_velocity: float = 0.0  # m s-1
+    later: tuple[tuple[float, float, float, float, float], ...] = ()  # the five values of rain in the hours to come
 
-    @property
-    def rain(self) -> bool:
-        """Whether anything is washed out."""
-        return self.rain_duration > 0.0 and max(self.in_cloud, self.secondary_in) > 0.0
+    def rain(self) -> np.ndarray:
+        """Scavenging rates and rain (k, 5) by hour of age, see :func:`~.plume_tables.removal_tables`."""
+        now = (self.below_cloud, self.in_cloud, self.secondary_below, self.secondary_in, self.rain_duration)
+        return np.array((now, *self.later))
 
 
 @dataclass
@@ -85,6 +86,8 @@ class Solution:
     dry: np.ndarray  # g s-1 per cell, primary and secondary species
     wet: np.ndarray  # g s-1 per cell
     exported: np.ndarray  # (4) g s-1 through west, east, south, north edge, both species, as primary mass
+    later: np.ndarray  # g s-1 per cell that rain of the hours to come takes out of the hour's plumes
+    by_hour: np.ndarray  # (k) share of ``later`` in each hour of age; 0 for the first
     airborne: float = 0.0  # g over the lattice while the hour's plumes stand, both species, as primary mass
     iterations: int = 0
     residual: float = 0.0  # share of the emission
@@ -207,7 +210,7 @@ class HourlyPlumes:
         self.stream = np.empty((2 * ny, 2 * nx))
         self.through_x = np.empty((4, 2 * ny - 1, 2 * nx))
         self.through_y = np.empty((4, 2 * ny, 2 * nx - 1))
-        self.shares = [np.empty((5, self.x.size)) for _ in range(2)]
+        self.shares = [np.empty((6, self.x.size)) for _ in range(2)]
         # concentrations in single precision, what is booked as deposited in double
         self.plumes = _Kernels(self.fft, np.float32)
         self.sinks = _Kernels(self.fft, np.float64)
@@ -223,7 +226,9 @@ class HourlyPlumes:
         )
         self.directions = [np.empty((2, ny, nx), np.float32) for _ in range(LARGEST_ITERATIONS)]
         shape = (ny, nx)
-        self.solutions = [Solution(np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(4)) for _ in range(2)]
+        self.solutions = [
+            Solution(*(np.zeros(shape) for _ in range(3)), np.zeros(4), np.zeros(shape), np.zeros(1)) for _ in range(2)
+        ]
 
     def heights(self, air: Turbulence) -> list[tuple[float, float]]:
         """Plume height [m] and share below the mixing height [1] of each class."""
@@ -263,27 +268,23 @@ class HourlyPlumes:
         exported: list[np.ndarray] = []
         self.rates, self.active = rates, active
         self.first: list[tuple[int, int]] = []
-        for rate, classes, share in zip(rates, active, self.shares):
+        for rate, classes, share, solution in zip(rates, active, self.shares, self.solutions):
+            rain = rate.rain()
+            washed = np.empty(len(rain))
             removal_tables(
-                self.x,
-                rate.conversion,
-                rate.below_cloud,
-                rate.in_cloud,
-                rate.secondary_below,
-                rate.secondary_in,
-                rate.rain_duration,
-                rate.secondary_velocity,
-                *profile,
-                *share,
+                self.x, rate.conversion, rain, rate.secondary_velocity, *profile, *share, washed
             )
+            solution.by_hour = washed
             self.first.append((len(plumes), len(sinks)))
             for height, below, spread in ((0.0, 1.0, 0.0), *(heights[c] + (self._spread(c),) for c in classes)):
                 exposure = np.empty(self.x.size)
                 exposure_table(self.x, share[0], height, spread, below, REFERENCE_HEIGHT, *profile, exposure)
                 plumes.append(exposure)
             sinks.append(share[3])
-            if rate.rain:
+            if washed[0] > 0.0:
                 sinks.append(share[2])
+            if washed[1:].any():
+                sinks.append(share[5])
             exported += [share[0] + share[1], share[4]]
         rows = np.array(plumes + sinks + exported)
         table = np.empty((self.steps, len(rows)))
@@ -379,11 +380,13 @@ class HourlyPlumes:
         _product(self.sink, self.sinks.spectra[sink], self.net)
         self.fft.backward(self.sink, out.dry)
         out.dry += deposited
-        if self.rates[substance].rain:
-            _product(self.sink, self.sinks.spectra[sink + 1], self.net)
-            self.fft.backward(self.sink, out.wet)
-        else:
-            out.wet[...] = 0.0
+        for field, rains in ((out.wet, out.by_hour[0] > 0.0), (out.later, out.by_hour[1:].any())):
+            if rains:
+                sink += 1
+                _product(self.sink, self.sinks.spectra[sink], self.net)
+                self.fft.backward(self.sink, field)
+            else:
+                field[...] = 0.0
         edge_export(self.through_x[2 * substance], self.through_y[2 * substance], net, out.exported)
         # seconds spent on the way to the edge, times the rate: what hangs over the lattice
         held = np.empty(4)

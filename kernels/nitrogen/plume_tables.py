@@ -219,11 +219,7 @@ def exposure_table(
 def removal_tables(
     x: np.ndarray,
     conversion: float,
-    below_cloud: float,
-    in_cloud: float,
-    secondary_below: float,
-    secondary_in: float,
-    rain_duration: float,
+    rain: np.ndarray,
     secondary_velocity: float,
     z0: float,
     hours: np.ndarray,
@@ -232,28 +228,33 @@ def removal_tables(
     wet: np.ndarray,
     dry: np.ndarray,
     residence: np.ndarray,
+    later: np.ndarray,
+    by_hour: np.ndarray,
 ) -> None:
     """Column losses along the axis of a plume that starts at the ground, per unit of emission.
 
     dM/dt = -(c + w) M and dS/dt = c M - (w2 + v2/zi) S with dt = dx/u: conversion c, scavenging w (below cloud,
     and in cloud by the share pr of the plume that reaches the cloud base; nitrogen.md 3.8), and the same for the
-    secondary species. primary + secondary + wet + dry = 1 at every distance.
+    secondary species. primary + secondary + wet + later + dry = 1 at every distance.
 
     Args:
         x: (n) distances [m].
         conversion: rate of conversion to the secondary species [s-1].
-        below_cloud, in_cloud: scavenging rates of the primary species while it rains [s-1].
-        secondary_below, secondary_in: scavenging rates of the secondary species while it rains [s-1].
-        rain_duration: rain in the hour [h].
+        rain: (k, 5) by hour of age: scavenging rates while it rains [s-1] of the primary species below and in cloud,
+            of the secondary species below and in cloud, and rain in the hour [h]; older plumes meet no rain.
         secondary_velocity: dry deposition velocity of the secondary species [m s-1].
         z0: roughness length [m].
         hours: (k, 3) boundary layer by hour of age, see :func:`axis_state`.
         primary, secondary: (n) airborne shares at each distance [1].
-        wet: (n) cumulative wet deposition, both species [1].
+        wet: (n) cumulative wet deposition in the first hour of age, both species [1].
         dry: (n) cumulative dry deposition of the secondary species [1].
         residence: (n) cumulative time in the air, both species [s]: a steady source of 1 g/s keeps as many grams
             in the air up to each distance.
+        later: (n) cumulative wet deposition in later hours [1].
+        by_hour: (k) wet deposition in each hour of age, up to the last distance [1].
     """
+    by_hour[:] = 0.0
+    after = 0.0
     held = 0.0
     m = 1.0
     s = 0.0
@@ -273,27 +274,38 @@ def removal_tables(
         top = math.exp(-0.5 * reach * reach)
         age = time + 0.5 * dt
         share = top * min(1.0, age / 3600.0)
-        secondary_wet = rain_rate(secondary_below, rain_duration, age) * (1.0 - top)
-        secondary_wet += rain_rate(secondary_in, rain_duration, age) * top
+        k = int(age / 3600.0)
+        rate1 = 0.0
+        secondary_wet = 0.0
+        if k < rain.shape[0]:
+            # each part by itself: what is in the cloud can be emptied while the rest is hardly touched
+            duration = rain[k, 4]
+            rate1 = rain_rate(rain[k, 0], duration, age) * (1.0 - share)
+            rate1 += rain_rate(rain[k, 1], duration, age) * share
+            secondary_wet = rain_rate(rain[k, 2], duration, age) * (1.0 - top)
+            secondary_wet += rain_rate(rain[k, 3], duration, age) * top
         rate2 = secondary_wet + dry_rate
-        # each part by itself: what is in the cloud can be emptied while the rest is hardly touched
-        rate1 = rain_rate(below_cloud, rain_duration, age) * (1.0 - share)
-        rate1 += rain_rate(in_cloud, rain_duration, age) * share
         rate = conversion + rate1
         lost = m * -math.expm1(-rate * dt)
-        made = lost * conversion / rate if rate > 0.0 else 0.0
-        washed = lost - made
+        made = lost * conversion / rate if rate1 > 0.0 else lost
+        washed = lost - made if rate1 > 0.0 else 0.0
         gone = (s + 0.5 * made) * -math.expm1(-rate2 * dt)
         washed2 = gone * secondary_wet / rate2 if rate2 > 0.0 else 0.0
         held += (m + s - 0.5 * (washed + gone)) * dt
         m -= lost
         s += made - gone
-        w += washed + washed2
+        if k == 0:
+            w += washed + washed2
+        else:
+            after += washed + washed2
+        if k < rain.shape[0]:
+            by_hour[k] += washed + washed2
         d += gone - washed2
         position = x[i]
         time += dt
         primary[i] = m
         secondary[i] = s
         wet[i] = w
+        later[i] = after
         dry[i] = d
         residence[i] = held

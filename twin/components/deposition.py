@@ -65,18 +65,19 @@ class SourceMap:
 class Deposition(Component):
     """NOx and NH3 of roads and other sources, spread by the hour's weather and deposited, dry and wet.
 
-    Quasi-steady: what an hour emits is followed to the edge of the lattice within that hour, so nothing is carried to
-    the next; what is deposited within the lattice and what crosses its edge add up to what is emitted. Of the latter,
-    part is still over the lattice when the hour ends: it is booked as exported, and how much it is stands in the
-    ledger (``... in the air at the end of the step``). Gaussian crosswind (Briggs 1973), vertical spread of
+    Quasi-steady: what an hour emits is followed to the edge of the lattice along the wind of that hour, spread by the
+    turbulence of the hours in which it ages. Rain of those hours takes its part when it falls: until then that part is
+    in the air and is carried (the change of the budget). Dry deposition on the way and what crosses the edge are booked
+    with the emission; of the latter, part is still over the lattice when the hour ends, and how much it is stands in
+    the ledger (``... in the air at the end of the step``). Gaussian crosswind (Briggs 1973), vertical spread of
     OPS, turbulence of Holtslag and van Ulden (1983), surfaces of DEPAC with the receptor's own resistance;
     deposition is a negative source at the ground (Horst 1977), so the budget closes by construction.
     An hour without wind direction is spread over a uniform rose.
     """
 
     leaves_out = (
-        "travel times longer than the hour (each hour is a steady plume to the lattice edge, straight, in the rain and "
-        "over the surfaces of that hour; only its spread follows the hours to come); wind that differs in "
+        "turns of the wind while air travels (each hour is a steady, straight plume to the lattice edge over the "
+        "surfaces of that hour; its spread and the rain it meets are those of the hours to come); wind that differs in "
         "space or turns with height; buildings, snow cover and terrain; emission by the surface itself where the "
         "NH3 compensation point exceeds the background (exchange is zero there); dispersion within a cell; "
         "one travel time for all source heights in the losses by rain and conversion; secondary aerosol deposits "
@@ -136,6 +137,8 @@ class Deposition(Component):
         self._reach_of_link = np.bincount(s.cell_link, s.cell_share, minlength=len(s.nox))
         self._road = np.zeros(s.land_use.shape)
         self._emission = np.zeros(s.land_use.shape)
+        # g per cell that is in the air and that rain of a coming hour will bring down: (hour modulo, substance, y, x)
+        self.pending = np.zeros((AGEING, 2, *s.land_use.shape))
         self._road_spectrum = np.zeros(self.plumes.fft.spectrum_shape, np.complex64)
 
     def _set_surfaces(self, s: SimpleNamespace) -> None:
@@ -225,14 +228,18 @@ class Deposition(Component):
                         spectrum = self.plumes.fft.spectrum(field)
                         self._maps[substance].append(SourceMap(c, int(profile), field, spectrum))
 
+    def state(self) -> dict[str, np.ndarray]:
+        """What is in the air for the rain to come."""
+        return {"pending": self.pending}
+
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
         """Spread and deposit the emission of the hour, and book where each mol went."""
         h = clock.hour
         air = self.turbulence(s, h)
-        rates = self._rates(s, clock, air)
+        later = [self.turbulence(s, k) for k in range(h + 1, min(h + AGEING, s.temperature.size))]
+        rates = self._rates(s, clock, air, later)
         roads = (s.nox, s.nh3)
         active = [sorted({m.height_class for m in maps} | {0}) for maps in self._maps]
-        later = [self.turbulence(s, k) for k in range(h + 1, min(h + AGEING, s.temperature.size))]
         self.plumes.prepare(air, float(s.wind_direction[h]), rates, active, later)
         s.dry[...] = 0.0
         s.wet[...] = 0.0
@@ -255,7 +262,9 @@ class Deposition(Component):
             to_mol = seconds / molar
             to_hectare = units.mol_per_m2_to_mol_per_ha(to_mol / area)
             s.dry += result.dry * to_hectare
+            released = self.pending[h % AGEING, substance]
             s.wet += result.wet * to_hectare
+            s.wet += released * (to_hectare / seconds)
             factors = self.factors[:, h]
             away = float((road * (1.0 - self._reach_of_link)).sum() + self._outside[substance] @ factors)
             given = float(road.sum() + self._outside[substance] @ factors)
@@ -264,11 +273,17 @@ class Deposition(Component):
             clock.ledger.balance(
                 name,
                 inflow=given * to_mol,
-                outflow=(deposited + float(result.exported.sum()) + away) * to_mol,
-                change=0.0,  # quasi-steady: see the class
+                outflow=(deposited + float(result.exported.sum()) + away) * to_mol
+                + units.grams_to_mol(float(released.sum()), molar),
+                change=units.grams_to_mol(float(result.later.sum()) * seconds - float(released.sum()), molar),
                 units="mol",
                 tolerance=TOLERANCE,
             )
+            released[...] = 0.0
+            if result.by_hour[1:].any():
+                shares = result.by_hour[1:] / result.by_hour[1:].sum()
+                for k in np.flatnonzero(shares) + 1:
+                    self.pending[(h + k) % AGEING, substance] += (shares[k - 1] * seconds) * result.later
             exported = float(result.exported.sum())
             clock.ledger.give(f"{name} over the edge", exported * to_mol, "mol")
             # a steady plume longer than an hour holds more than an hour's emission: earlier hours booked that
@@ -288,7 +303,7 @@ class Deposition(Component):
         mixing = float(self._mixing[h])
         return Turbulence(ustar, length, mixing, self._region_roughness, float(s.temperature[h]))
 
-    def _rates(self, s: SimpleNamespace, clock: Moment, air: Turbulence) -> list[Rates]:
+    def _rates(self, s: SimpleNamespace, clock: Moment, air: Turbulence, later: list[Turbulence]) -> list[Rates]:
         """Exchange velocities of all kinds of surface, and column losses of both substances."""
         o = self.options
         h = clock.hour
@@ -318,23 +333,31 @@ class Deposition(Component):
             self.velocities[NH3],
             self.velocities[NOX],
         )
-        duration, intensity = _rain(float(s.precipitation[h]), float(s.rain_duration[h]))
         ra = aerodynamic_resistance(REFERENCE_HEIGHT, air.roughness_length, air.friction_velocity, air.obukhov_length)
         ra += boundary_layer_resistance(air.friction_velocity, SCHMIDT_NITROGEN_DIOXIDE)
         aerosol = aerosol_velocity(air.friction_velocity, air.obukhov_length, ra)
         acid = nitric_acid_share(nh3_ppb)
         nitrate = acid / (ra + NITRIC_ACID_RESISTANCE) + (1.0 - acid) * aerosol
-        wash = aerosol_scavenging(intensity, air.mixing_height)
         conversions = (
             nox_conversion(float(s.radiation[h]), share, sine <= 0.0),
             ammonia_conversion(nh3_ppb, no2_ppb, so2_ppb),
         )
         uptakes = CLOUD_UPTAKE_NOX * share, CLOUD_UPTAKE_NH3
+        ages = (air, *later)
         result = []
         for k in (NOX, NH3):
-            gas = gas_scavenging(intensity, GAS_DIFFUSIVITY[k], uptakes[k], air.mixing_height)
-            result.append(Rates(conversions[k], gas[0], gas[1], wash[0], wash[1], duration, (nitrate, aerosol)[k]))
+            rain = tuple(self._scavenging(s, h + n, k, uptakes[k], a.mixing_height) for n, a in enumerate(ages))
+            result.append(Rates(conversions[k], *rain[0], (nitrate, aerosol)[k], rain[1:]))
         return result
+
+    @staticmethod
+    def _scavenging(
+        s: SimpleNamespace, h: int, substance: int, uptake: float, mixing_height: float
+    ) -> tuple[float, float, float, float, float]:
+        """Scavenging rates [s-1] of gas and aerosol, each below and in cloud, and rain [h] of an hour."""
+        duration, intensity = _rain(float(s.precipitation[h]), float(s.rain_duration[h]))
+        gas = gas_scavenging(intensity, GAS_DIFFUSIVITY[substance], uptake, mixing_height)
+        return (*gas, *aerosol_scavenging(intensity, mixing_height), duration)
 
     def _emissions(self, s: SimpleNamespace, substance: int, road: np.ndarray, h: int) -> list[tuple[int, np.ndarray]]:
         """Spectra of the hour's emission by height class; leaves the total [g s-1 per cell] in the work array."""
