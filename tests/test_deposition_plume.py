@@ -143,7 +143,7 @@ def test_conversion_along_the_plume_is_exponential():
 
 def test_a_steady_plume_holds_its_rate_times_its_way_to_the_edge():
     # wind from the west, 1 g/s: grams over the lattice = seconds from the source to the east edge
-    plumes, out = solve(NEUTRAL, 270.0, point(30, 20))
+    _, out = solve(NEUTRAL, 270.0, point(30, 20))
 
     def slowness(d):
         sz = vertical_spread(d, 0.0, 0.1, 700.0, 1e4, 0.35)

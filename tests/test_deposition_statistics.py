@@ -80,7 +80,9 @@ def hourly(weather, surface=1.0):
 def climatology(weather, component, hours):
     table = np.zeros((4, 6, 12, 27))
     names = ("temperature", "global_radiation", "relative_humidity", "precipitation", "rain_duration")
-    showers = np.maximum(weather["rain_duration"], UNRESOLVED_SHOWER)  # shorter than is reported: as the component has it
+    showers = np.maximum(
+        weather["rain_duration"], UNRESOLVED_SHOWER
+    )  # shorter than is reported: as the component has it
     weather = weather.assign(rain_duration=np.where(weather["precipitation"] > 0, showers, 0.0))
     sector_statistics(
         weather["wind_direction"].to_numpy()[hours],

@@ -58,7 +58,7 @@ def run(station, file, receptors, cell=250.0, substance="NH3", period=DAY, **opt
 
 
 def test_points_average_to_the_cell_that_holds_them(station, file):
-    # near the stable (more than a cell from it) the mean of plume-by-plume values over a cell is the cell's own value; 1 km away equal
+    # near the stable (a cell away) the mean of plume-by-plume values is the cell's own; 1 km away they are equal
     inner = (np.indices((8, 8)).reshape(2, -1).T + 0.5) * 250.0 / 8
     corners = {"near": (155_250.0, 463_250.0), "far": (157_000.0, 463_500.0)}
     lattice = run(station, file, None)

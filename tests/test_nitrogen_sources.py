@@ -70,7 +70,7 @@ def test_other_projections_and_lines_are_refused(tmp_path):
     path = tmp_path / "sources.gpkg"
     frame = {"height": [1.0], "NH3 [kg/yr]": [10.0]}
     gpd.GeoDataFrame(frame, geometry=[Point(5.0, 52.0)], crs=4326).to_file(path)
-    with pytest.raises(DataError, match="CRS is .*4326.*reproject"):
+    with pytest.raises(DataError, match=r"CRS is .*4326.*reproject"):
         read_source_table(path, "NH3")
     gpd.GeoDataFrame(frame, geometry=[LineString([(0, 0), (1, 1)])], crs=28992).to_file(path)
     with pytest.raises(DataError, match="LineString"):

@@ -336,7 +336,7 @@ def _result(names, sources, lattice, receptors, sums, at, hours, seconds, ledger
     else:
         places = receptors
         values = {s: at[s] / hours for s in at}
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for substance, (gas, total) in _NAMES.items():
         if gas not in names:
             continue

@@ -227,7 +227,8 @@ class HourlyPlumes:
         self.directions = [np.empty((2, ny, nx), np.float32) for _ in range(LARGEST_ITERATIONS)]
         shape = (ny, nx)
         self.solutions = [
-            Solution(*(np.zeros(shape) for _ in range(3)), np.zeros(4), np.zeros(shape), np.zeros(1)) for _ in range(2)
+            Solution(np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(4), np.zeros(shape), np.zeros(1))
+            for _ in range(2)
         ]
 
     def heights(self, air: Turbulence) -> list[tuple[float, float]]:
@@ -271,9 +272,7 @@ class HourlyPlumes:
         for rate, classes, share, solution in zip(rates, active, self.shares, self.solutions):
             rain = rate.rain()
             washed = np.empty(len(rain))
-            removal_tables(
-                self.x, rate.conversion, rain, rate.secondary_velocity, *profile, *share, washed
-            )
+            removal_tables(self.x, rate.conversion, rain, rate.secondary_velocity, *profile, *share, washed)
             solution.by_hour = washed
             self.first.append((len(plumes), len(sinks)))
             for height, below, spread in ((0.0, 1.0, 0.0), *(heights[c] + (self._spread(c),) for c in classes)):

@@ -192,9 +192,13 @@ def deposit_case(
     arguments["land_use"] = _land_use(landuse, control)
     arguments["background"] = _background(background, control)
     if mode == "hourly":
-        refused = {"--conversion": conversion, "--ozone": ozone, "ROADS": control and _roads(control, ozone)}
-        for name, value in refused.items():
-            if value:
+        refused: dict[str, object] = {
+            "--conversion": conversion,
+            "--ozone": ozone,
+            "ROADS": control and _roads(control, ozone),
+        }
+        for name, used in refused.items():
+            if used:
                 raise ConfigError(f"{name} has no effect in hourly mode; leave it out")
         result = _hours(sources, places, everything, weather, period or (year and str(year)), every, cell, arguments)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from xml.sax.saxutils import XMLGenerator
+from xml.sax.xmlreader import AttributesImpl
 
 import numpy as np
 import xarray as xr
@@ -144,7 +145,7 @@ class _Writer:
         return _Tag(self.xml, name, attributes)
 
     def text(self, name: str, content: str) -> None:
-        self.xml.startElement(name, {})
+        self.xml.startElement(name, AttributesImpl({}))
         self.xml.characters(content)
         self.xml.endElement(name)
 
@@ -154,7 +155,7 @@ class _Tag:
         self.xml, self.name, self.attributes = xml, name, attributes
 
     def __enter__(self) -> None:
-        self.xml.startElement(self.name, self.attributes)
+        self.xml.startElement(self.name, AttributesImpl(self.attributes))
 
     def __exit__(self, *_: object) -> None:
         self.xml.endElement(self.name)
