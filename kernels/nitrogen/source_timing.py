@@ -38,8 +38,8 @@ def profile_factors(
 
     Heating follows degree hours; animal housing (T + 24)/34 with half of a working-day rhythm, manure and field
     emission 1.55e-5 ((100/(Ra+Rb))^0.8 (T+23)^2.3)^1.25 clip((1.069 - f)^2, 0.5, 1.5) (OPS codes 4 and 5,
-    nitrogen.md 3.10); daytime and traffic the rhythm alone. Over at least 8000 hours of weather each has the mean one, so that
-    a year emits what was given; over less, the formula's own level.
+    nitrogen.md 3.10); daytime and traffic the rhythm alone. Over at least 8000 hours of weather each has the mean one,
+    so that a year emits what was given; over less, the formula's own level.
 
     Args:
         temperature: (n) [degC].
