@@ -26,7 +26,7 @@ from kernels.power.status import COLLAPSE_VOLTAGE, COLLAPSED, MAX_ITERATIONS, OK
 
 __all__ = ["FIELDS", "STRIP", "scratch_size", "solve_radial"]
 
-STRIP = 16  # lanes swept together: 4 AVX2 vectors
+STRIP = 32  # lanes swept together: 4 AVX-512 or 8 AVX2 vectors
 FIELDS = 10  # scratch rows of a bus: V, J, S0, and S1, S2 where loads depend on voltage
 LANE_FIELDS = 4  # scratch rows of a strip: largest change now and before, done, status
 
@@ -34,19 +34,6 @@ LANE_FIELDS = 4  # scratch rows of a strip: largest change now and before, done,
 def scratch_size(longest_block: int) -> int:
     """Length of one thread's scratch for blocks of at most ``longest_block`` rows."""
     return (FIELDS * (longest_block + 1) + LANE_FIELDS) * STRIP
-
-
-@njit(fastmath=SAFE_FASTMATH)
-def _load_ends(ur, ui, vr, vi, jr, ji, br, bi, cr, ci, gr, gi, child_rated, parent_rated, failed, out):
-    """Loading = the larger of |J - yc V| / rated at the child and |b J + yp U| / rated at the parent."""
-    for w in range(out.size):
-        er = jr[w] - (cr * vr[w] - ci * vi[w])
-        ei = ji[w] - (cr * vi[w] + ci * vr[w])
-        pr = br * jr[w] - bi * ji[w] + (gr * ur[w] - gi * ui[w])
-        pi = br * ji[w] + bi * jr[w] + (gr * ui[w] + gi * ur[w])
-        child = (er * er + ei * ei) * (child_rated * child_rated)
-        parent = (pr * pr + pi * pi) * (parent_rated * parent_rated)
-        out[w] = math.sqrt(max(child, parent)) + failed[w]
 
 
 def _strip_of(W):
@@ -133,6 +120,18 @@ def _strip_of(W):
                     t[3 * W + w] += cr * ji + ci * jr
 
     @njit(fastmath=SAFE_FASTMATH)
+    def load_ends(x, u, failed, br, bi, cr, ci, gr, gi, child_rated, parent_rated, out):
+        """Loading = the larger of |J - yc V| / rated at the child and |b J + yp U| / rated at the parent."""
+        child_rated, parent_rated = child_rated * child_rated, parent_rated * parent_rated
+        for w in range(out.size):
+            vr, vi, jr, ji, ur, ui = x[w], x[W + w], x[2 * W + w], x[3 * W + w], u[w], u[W + w]
+            er = jr - (cr * vr - ci * vi)
+            ei = ji - (cr * vi + ci * vr)
+            pr = br * jr - bi * ji + (gr * ur - gi * ui)
+            pi = br * ji + bi * jr + (gr * ui + gi * ur)
+            out[w] = math.sqrt(max((er * er + ei * ei) * child_rated, (pr * pr + pi * pi) * parent_rated)) + failed[w]
+
+    @njit(fastmath=SAFE_FASTMATH)
     def sweep_block(
         first, n, lane, lanes, order, parent_row, plain, z, a, b, y, source_r, source_i, p, q, p1, q1, p2, q2, scale,
         tolerance, max_iterations, scratch, v_real, v_imag, j_real, j_imag, magnitude, loading, end_shunt,
@@ -156,22 +155,25 @@ def _strip_of(W):
             strip[W + w] = math.inf
             strip[2 * W + w] = 0.0
             strip[3 * W + w] = MAX_ITERATIONS
+        for k in range(1, n + 1):  # only copies: loads from memory overlap
+            bus = order[first + k - 1]
+            x = state[k * size + 4 * W : k * size + 6 * W]
+            if lanes == W:
+                gp, gq = p[bus, lane : lane + W], q[bus, lane : lane + W]
+                for w in range(W):
+                    x[w] = gp[w] * scale
+                for w in range(W):
+                    x[W + w] = gq[w] * scale
+            else:
+                for w in range(W):
+                    t = lane + w if w < lanes else lane
+                    x[w] = p[bus, t] * scale
+                    x[W + w] = q[bus, t] * scale
         for k in range(1, n + 1):
             r = first + k - 1
             bus = order[r]
             x = state[k * size : (k + 1) * size]
             u = state[parent_row[r] * size : parent_row[r] * size + 2 * W]
-            if lanes == W:
-                gp, gq = p[bus, lane : lane + W], q[bus, lane : lane + W]
-                for w in range(W):
-                    x[4 * W + w] = gp[w] * scale
-                for w in range(W):
-                    x[5 * W + w] = gq[w] * scale
-            else:
-                for w in range(W):
-                    t = lane + w if w < lanes else lane
-                    x[4 * W + w] = p[bus, t] * scale
-                    x[5 * W + w] = q[bus, t] * scale
             if dependent:
                 for w in range(W):
                     t = lane + w if w < lanes else lane
@@ -266,10 +268,9 @@ def _strip_of(W):
                     out[w] = math.sqrt(x[w] * x[w] + x[W + w] * x[W + w]) + failed[w]
             if loading.shape[0] > 0:
                 u = state[parent_row[r] * size : parent_row[r] * size + 2 * W]
-                _load_ends(
-                    u[:W], u[W:], x[:W], x[W : 2 * W], x[2 * W : 3 * W], x[3 * W :], br[r], bi[r], end_shunt[0, r],
-                    end_shunt[1, r], end_shunt[2, r], end_shunt[3, r], inverse_rated[0, r], inverse_rated[1, r],
-                    failed, loading[r, lane : lane + lanes],
+                load_ends(
+                    x, u, failed, br[r], bi[r], end_shunt[0, r], end_shunt[1, r], end_shunt[2, r], end_shunt[3, r],
+                    inverse_rated[0, r], inverse_rated[1, r], loading[r, lane : lane + lanes],
                 )  # fmt: skip
         return iterations
 
