@@ -26,6 +26,7 @@ _PUBLIC = {
     "open_run": "twin.analysis",
     "assign": "twin.traffic",
     "deposit": "twin.nitrogen",
+    "powerflow": "twin.power",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

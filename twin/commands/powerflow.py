@@ -11,8 +11,8 @@ import xarray as xr
 from kernels.jit import set_threads
 from kernels.power.status import OK, STATUS_NAMES
 from twin.errors import ConfigError
-from twin.powerflow import Solver
-from twin.powerflow import powerflow as solve
+from twin.power import Solver
+from twin.power import powerflow as solve
 
 __all__ = ["branch_table", "bus_table", "powerflow", "steps_of", "summary"]
 

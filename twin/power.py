@@ -16,7 +16,7 @@ from kernels.power.status import ISLANDED, OK, STATUS_NAMES
 from kernels.power.topology import join
 from kernels.power.tree import RADIAL
 from twin.errors import ConfigError, ConvergenceError, DataError
-from twin.powerflow_pgm import solve_with_pgm
+from twin.power_pgm import solve_with_pgm
 from twin.readers.networks import open_network
 from twin.readers.power_network import PowerNetwork
 
