@@ -4,10 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.jit import threads
 from kernels.power.factorise import analyse, fill_positions
 from kernels.power.newton import solve_meshed
 
-__all__ = ["Mesh", "MeshSolution", "admittance", "weave"]
+__all__ = ["Mesh", "MeshSolution", "OperatingPoints", "admittance", "operating_points", "weave"]
+
+LEVEL = 0.05  # of all power: distance of operating points with factors of their own
+TASK = 256  # lanes of one task, for which the factor of their point is made once
 
 
 def admittance(n_bus, branch_from, branch_to, z, z_back, ratio, shunt_from, shunt_to, bus_shunt):
@@ -28,6 +32,43 @@ def admittance(n_bus, branch_from, branch_to, z, z_back, ratio, shunt_from, shun
 
 
 @dataclass
+class OperatingPoints:
+    """Loads at which a mesh is factored, and the point that each lane starts from.
+
+    ``point`` (lane) or -1 for Newton alone; ``p``, ``q`` (point, bus) and ``parts`` (four of (point, bus)) in the unit
+    of the lanes' loads. A lane's point must not depend on other lanes.
+    """
+
+    point: np.ndarray
+    p: np.ndarray
+    q: np.ndarray
+    parts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None
+
+
+def operating_points(
+    basis: list[np.ndarray], level: np.ndarray, step: float = LEVEL
+) -> OperatingPoints:  # fmt: skip
+    """Points on a lattice of levels: a lane's load is about ``sum_g level[g] * basis[.][g]``.
+
+    ``basis``: p, q and perhaps p1, q1, p2, q2, each (group, bus), at level 1; ``level`` (group, lane). The lattice is
+    that of the first group's level and of the others' distance to it, so that points of supply that follows demand
+    are balanced as their lanes are; its width is ``step`` of all power.
+    """
+    size = np.abs(basis[0]).sum(1) + np.abs(basis[1]).sum(1)
+    width = step * size.sum() / np.where(size > 0, size, 1)
+    width[0] = step
+    apart = level - level[0]
+    apart[0] = level[0]
+    number = np.rint(apart / width[:, None]).astype(np.int64)
+    unique, point = np.unique(number, axis=1, return_inverse=True)
+    rounded = (unique * width[:, None]).T
+    rounded[:, 1:] += rounded[:, :1]
+    loads = [rounded @ x for x in basis]
+    parts = (loads[2], loads[3], loads[4], loads[5]) if len(loads) > 2 else None
+    return OperatingPoints(point.ravel(), loads[0], loads[1], parts)
+
+
+@dataclass
 class MeshSolution:
     """Results of one batch."""
 
@@ -36,6 +77,7 @@ class MeshSolution:
     status: np.ndarray  # (lane)
     mismatch: np.ndarray  # (lane) pu
     iterations: np.ndarray  # (lane)
+    at_limit: np.ndarray  # (bus or 0, lane) +1, -1 where a generator gives its largest, smallest reactive power
 
 
 @dataclass
@@ -67,24 +109,43 @@ class Mesh:
         *,
         scale: float = 1.0,
         parts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None,
+        points: OperatingPoints | None = None,
+        limits: tuple[np.ndarray, np.ndarray] | None = None,
         tolerance: float = 1e-8,
         max_iterations: int = 30,
-        frozen: bool = True,
         kind: np.ndarray | None = None,
     ) -> MeshSolution:
         """Solve loads ``p``, ``q`` (bus, lane), times ``scale`` in pu, from ``start`` (bus) complex pu.
 
-        ``parts`` are p1, q1, p2, q2 (bus, lane); ``kind`` (bus) replaces the kinds given to :func:`weave`.
+        ``parts`` are p1, q1, p2, q2 (bus, lane); ``points`` factors shared between lanes, without them each lane is
+        solved by Newton's method; ``limits`` least and most reactive power (bus) that generators of PV buses may give
+        [pu]; ``kind`` (bus) replaces the kinds given to :func:`weave`.
         """
         lanes = p.shape[1]
-        none = np.empty((0, lanes))
+        none, empty = np.empty((0, lanes)), np.empty((0, self.n_bus))
         out = MeshSolution(
             np.full((self.n_bus, lanes), np.nan),
             np.full((self.n_bus, lanes), np.nan),
             np.zeros(lanes, np.int8),
             np.full(lanes, np.nan),
             np.zeros(lanes, np.int64),
+            np.zeros((self.n_bus if limits is not None else 0, lanes), np.int8),
         )
+        if points is None or lanes == 1:
+            # lanes apart, in as many tasks as there are
+            starts, lane_of = np.arange(lanes + 1), np.arange(lanes)
+            loads = (empty,) * 6
+        else:
+            lane_of = np.argsort(points.point, kind="stable")
+            sizes = np.bincount(points.point, minlength=points.p.shape[0])
+            pieces = np.maximum(-(-sizes // TASK), 1)  # long points in several tasks, each with the point's factor
+            of = np.repeat(np.arange(sizes.size), pieces)
+            inner = np.arange(of.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+            first = (np.cumsum(sizes) - sizes)[of] + inner * TASK
+            starts = np.append(first, lanes)
+            more = points.parts if points.parts is not None else (empty,) * 4
+            loads = tuple(np.ascontiguousarray(x[of]) if x.size else x for x in (points.p, points.q, *more))
+        low, high = limits if limits is not None else (np.empty(0), np.empty(0))
         solve_meshed(
             self.order,
             self.row,
@@ -102,14 +163,20 @@ class Mesh:
             scale,
             np.ascontiguousarray(start.real),
             np.ascontiguousarray(start.imag),
+            starts,
+            lane_of,
+            *loads,
+            low,
+            high,
             tolerance,
             max_iterations,
-            frozen,
+            min(threads(), starts.size - 1),
             out.v_real,
             out.v_imag,
             out.status,
             out.mismatch,
             out.iterations,
+            out.at_limit,
         )
         return out
 
