@@ -232,10 +232,10 @@ def strip_solver(W):
     @njit
     def subtract(b0, b1, b2, b3, s, t):
         """t -= B s."""
-        for w in range(W):
-            t[w] -= b0 * s[w] + b1 * s[W + w]
-        for w in range(W):
-            t[W + w] -= b2 * s[w] + b3 * s[W + w]
+        for w in range(t.size // 2):  # not range(W): unrolled loops are not vectorised
+            p, q = s[w], s[W + w]
+            t[w] -= b0 * p + b1 * q
+            t[W + w] -= b2 * p + b3 * q
 
     @njit
     def solve(n, first, later, blocks, x):

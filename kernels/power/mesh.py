@@ -7,6 +7,7 @@ import numpy as np
 from kernels.jit import threads
 from kernels.power.factorise import analyse, fill_positions
 from kernels.power.newton import solve_meshed
+from kernels.power.status import OK
 
 __all__ = ["Mesh", "MeshSolution", "OperatingPoints", "admittance", "operating_points", "weave"]
 
@@ -35,14 +36,16 @@ def admittance(n_bus, branch_from, branch_to, z, z_back, ratio, shunt_from, shun
 class OperatingPoints:
     """Loads at which a mesh is factored, and the point that each lane starts from.
 
-    ``point`` (lane) or -1 for Newton alone; ``p``, ``q`` (point, bus) and ``parts`` (four of (point, bus)) in the unit
-    of the lanes' loads. A lane's point must not depend on other lanes.
+    ``point`` (lane); ``p``, ``q`` (point, bus) and ``parts`` (four of (point, bus)) in the unit of the lanes' loads.
+    Points are solved from the solution of ``reference`` (p, q and perhaps the parts, each (bus)). A lane's point must
+    not depend on other lanes.
     """
 
     point: np.ndarray
     p: np.ndarray
     q: np.ndarray
-    parts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None
+    parts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None
+    reference: list[np.ndarray]
 
 
 def operating_points(
@@ -65,7 +68,7 @@ def operating_points(
     rounded[:, 1:] += rounded[:, :1]
     loads = [rounded @ x for x in basis]
     parts = (loads[2], loads[3], loads[4], loads[5]) if len(loads) > 2 else None
-    return OperatingPoints(point.ravel(), loads[0], loads[1], parts)
+    return OperatingPoints(point.ravel(), loads[0], loads[1], parts, [x.sum(0) for x in basis])
 
 
 @dataclass
@@ -131,11 +134,20 @@ class Mesh:
             np.zeros(lanes, np.int64),
             np.zeros((self.n_bus if limits is not None else 0, lanes), np.int8),
         )
+        cold = True
         if points is None or lanes == 1:
             # lanes apart, in as many tasks as there are
             starts, lane_of = np.arange(lanes + 1), np.arange(lanes)
             loads = (empty,) * 6
         else:
+            one = [np.ascontiguousarray(x[:, None]) for x in points.reference]
+            more = (one[2], one[3], one[4], one[5]) if len(one) > 2 else None
+            base = self.solve(start, one[0], one[1], scale=scale, parts=more, kind=kind, tolerance=tolerance)
+            if base.status[0] == OK:
+                inside = self.order
+                start = start.astype(complex)
+                start[inside] = base.v_real[inside, 0] + 1j * base.v_imag[inside, 0]
+                cold = False
             lane_of = np.argsort(points.point, kind="stable")
             sizes = np.bincount(points.point, minlength=points.p.shape[0])
             pieces = np.maximum(-(-sizes // TASK), 1)  # long points in several tasks, each with the point's factor
@@ -143,8 +155,8 @@ class Mesh:
             inner = np.arange(of.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)
             first = (np.cumsum(sizes) - sizes)[of] + inner * TASK
             starts = np.append(first, lanes)
-            more = points.parts if points.parts is not None else (empty,) * 4
-            loads = tuple(np.ascontiguousarray(x[of]) if x.size else x for x in (points.p, points.q, *more))
+            shares = points.parts if points.parts is not None else (empty,) * 4
+            loads = tuple(np.ascontiguousarray(x[of]) if x.size else x for x in (points.p, points.q, *shares))
         low, high = limits if limits is not None else (np.empty(0), np.empty(0))
         solve_meshed(
             self.order,
@@ -163,6 +175,7 @@ class Mesh:
             scale,
             np.ascontiguousarray(start.real),
             np.ascontiguousarray(start.imag),
+            cold,
             starts,
             lane_of,
             *loads,

@@ -28,10 +28,11 @@ from kernels.jit import njit, pnjit, prange
 from kernels.power.factorise import factorise, solve_one, strip_solver
 from kernels.power.status import COLLAPSE_VOLTAGE, COLLAPSED, MAX_ITERATIONS, OK, REACTIVE_LIMIT, SINGULAR
 
-__all__ = ["HELD", "PQ", "PV", "STRIP", "newton_lane", "solve_meshed"]
+__all__ = ["HELD", "PQ", "PV", "newton_lane", "solve_meshed"]
 
 PQ, PV, HELD = 0, 1, 2
-STRIP = 16  # lanes iterated together: 2 AVX-512 or 4 AVX2 vectors
+STRIP = 32  # lanes iterated together: 4 AVX-512 or 8 AVX2 vectors
+NARROW = 16  # where fewer are left
 LARGEST_STEP = 0.6  # rad and ln pu: a longer Newton step is shortened to it
 SHARPER = 1e-4  # of the tolerance: Newton's last step, squared
 FROZEN_SHARPER = 1e-2  # of the tolerance: what a frozen iteration leaves
@@ -154,7 +155,7 @@ def newton_lane(
             return COLLAPSED, iteration, math.inf
         _apply(n, f, 0.0 if decoupled else largest, vr, vi)
         worst = _mismatch(n, row, column, g, b, kind, p, q, p1, q1, p2, q2, vr, vi, f, s)
-        if not decoupled and largest * largest < SHARPER * tolerance and largest < 1e-3:
+        if not decoupled and largest * largest < SHARPER * tolerance and largest < POINT_STEP:
             # quadratic convergence: the error left is of the order of the step squared
             for i in range(n):
                 if not vr[i] * vr[i] + vi[i] * vi[i] >= COLLAPSE_VOLTAGE * COLLAPSE_VOLTAGE:
@@ -217,10 +218,10 @@ def _strip_of(W):
 
     @njit
     def add_current(g, b, v, x):
-        for w in range(W):
-            x[w] += g * v[w] - b * v[W + w]
-        for w in range(W):
-            x[W + w] += g * v[W + w] + b * v[w]
+        for w in range(x.size // 2):  # not range(W): unrolled loops are not vectorised
+            vr, vi = v[w], v[W + w]
+            x[w] += g * vr - b * vi
+            x[W + w] += g * vi + b * vr
 
     @njit
     def mismatch(n, row, column, g, b, kind, load, part, dependent, v, x, total):
@@ -238,7 +239,7 @@ def _strip_of(W):
                 j = 2 * W * column[e]
                 add_current(g[e], b[e], v[j : j + 2 * W], own)
             at, s = v[o : o + 2 * W], load[o : o + 2 * W]
-            for w in range(W):
+            for w in range(own.size // 2):
                 ir, ii, vr, vi = own[w], own[W + w], at[w], at[W + w]
                 own[w] = vr * ir + vi * ii + s[w]
                 own[W + w] = vi * ir - vr * ii + s[W + w]
@@ -252,7 +253,7 @@ def _strip_of(W):
             if kind[i] == PV:
                 for w in range(W):
                     own[W + w] = 0.0
-            for w in range(W):
+            for w in range(own.size // 2):
                 total[w] += abs(own[w]) + abs(own[W + w])
 
     @njit
@@ -264,7 +265,7 @@ def _strip_of(W):
         for i in range(n):
             o = 2 * W * i
             step, at = x[o : o + 2 * W], v[o : o + 2 * W]
-            for w in range(W):
+            for w in range(at.size // 2):
                 a, k, vr, vi = -step[w], -step[W + w], at[w], at[W + w]
                 scale = 1.0 + k + 0.5 * k * k
                 low = 1.0 / (1.0 + 0.25 * a * a)
@@ -359,13 +360,13 @@ def _strip_of(W):
     return solve_frozen
 
 
-_solve_frozen = _strip_of(STRIP)
+_solve_wide, _solve_narrow = _strip_of(STRIP), _strip_of(NARROW)
 
 
 @pnjit
 def solve_meshed(
     order, row, column, g, b, place, kind, first, later, target, p, q, p1, q1, p2, q2, scale, start_r, start_i,
-    point_start, lane_of, point_p, point_q, point_p1, point_q1, point_p2, point_q2, low, high, tolerance, limit, slots,
+    cold, point_start, lane_of, point_p, point_q, point_p1, point_q1, point_p2, point_q2, low, high, tolerance, limit, slots,
     v_real, v_imag, status, mismatch, iterations, at_limit,
 ):  # fmt: skip
     """Solve a meshed network for all lanes.
@@ -374,7 +375,7 @@ def solve_meshed(
     ``place`` (entry) the admittance matrix [pu] and the place of its blocks; ``kind`` (n) PQ, PV or HELD; ``first``,
     ``later``, ``target`` the factor's pattern. By bus: ``p``, ``q`` (bus, lane) constant-power load and ``p1``,
     ``q1``, ``p2``, ``q2`` (bus or 0, lane) its current and impedance parts at 1 pu, times ``scale`` in pu;
-    ``start_r``, ``start_i`` (bus) start, with the held voltages [pu].
+    ``start_r``, ``start_i`` (bus) start, with the held voltages [pu]; ``cold`` begins with a step of the angles alone.
 
     Operating points: ``lane_of[point_start[c] : point_start[c + 1]]`` are the lanes of point c, whose load is
     ``point_p`` .. ``point_q2`` (point, bus or 0), times ``scale``; without a row there, its lanes are solved by Newton
@@ -420,20 +421,31 @@ def solve_meshed(
                         l2[k], k2[k] = point_p2[c, bus] * scale, point_q2[c, bus] * scale
                 code, _, _ = newton_lane(
                     n, row, column, g, b, place, kind, first, later, target, lp, lq, l1, k1, l2, k2, vr, vi,
-                    POINT_STEP * POINT_STEP / SHARPER, limit, True, blocks, f, s,
+                    POINT_STEP * POINT_STEP / SHARPER, limit, cold, blocks, f, s,
                 )  # fmt: skip
                 if code == OK:
                     # the Jacobian at the point itself, not at Newton's last but one iterate
                     _jacobian(n, row, column, g, b, place, kind, l1, k1, l2, k2, vr, vi, s, False, blocks)
                     warm = factorise(n, first, later, target, blocks)
                 if warm:
-                    for first_lane in range(0, lanes.size, STRIP):
-                        group = lanes[first_lane : first_lane + STRIP]
-                        _solve_frozen(
-                            group, group.size, n, order, row, column, g, b, kind, first, later, blocks, p, q, p1, q1,
-                            p2, q2, scale, vr, vi, tolerance, v, load, part, x, lane, v_real, v_imag, status, mismatch,
-                            iterations,
-                        )  # fmt: skip
+                    done = 0
+                    while done < lanes.size:
+                        left = lanes.size - done
+                        if left > NARROW:
+                            group = lanes[done : done + STRIP]
+                            _solve_wide(
+                                group, group.size, n, order, row, column, g, b, kind, first, later, blocks, p, q, p1,
+                                q1, p2, q2, scale, vr, vi, tolerance, v, load, part, x, lane, v_real, v_imag, status,
+                                mismatch, iterations,
+                            )  # fmt: skip
+                        else:
+                            group = lanes[done:]
+                            _solve_narrow(
+                                group, group.size, n, order, row, column, g, b, kind, first, later, blocks, p, q, p1,
+                                q1, p2, q2, scale, vr, vi, tolerance, v, load, part, x, lane, v_real, v_imag, status,
+                                mismatch, iterations,
+                            )  # fmt: skip
+                        done += group.size
             for t in lanes:
                 if status[t] == OK and not limited:
                     continue
@@ -458,7 +470,7 @@ def solve_meshed(
                             mr[k], mi[k] = (vr[k], vi[k]) if attempt == 0 else (start_r[bus], start_i[bus])
                         code, iterations[t], worst = newton_lane(
                             n, row, column, g, b, place, kind, first, later, target, lp, lq, l1, k1, l2, k2, mr, mi,
-                            tolerance, limit, attempt > 0, blocks, f, s,
+                            tolerance, limit, cold and attempt > 0, blocks, f, s,
                         )  # fmt: skip
                         if code == OK:
                             break
