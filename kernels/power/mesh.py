@@ -1,5 +1,7 @@
 """A meshed network made ready for Newton's method: admittance matrix in pivot order and the pattern of its factor."""
 
+import hashlib
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +11,10 @@ from kernels.power.factorise import analyse, fill_positions
 from kernels.power.newton import solve_meshed
 from kernels.power.status import OK
 
-__all__ = ["Mesh", "MeshSolution", "OperatingPoints", "admittance", "operating_points", "weave"]
+__all__ = ["Mesh", "MeshSolution", "OperatingPoints", "admittance", "operating_points", "spacing", "weave"]
 
 LEVEL = 0.05  # of all power: distance of operating points with factors of their own
+FEW = 256  # lanes: with fewer the distance is doubled, as each point costs a factor
 TASK = 256  # lanes of one task, for which the factor of their point is made once
 
 
@@ -48,9 +51,12 @@ class OperatingPoints:
     reference: list[np.ndarray]
 
 
-def operating_points(
-    basis: list[np.ndarray], level: np.ndarray, step: float = LEVEL
-) -> OperatingPoints:  # fmt: skip
+def spacing(lanes: int) -> float:
+    """Distance of operating points that is quickest for a number of lanes, of all power."""
+    return LEVEL if lanes >= FEW else 2 * LEVEL
+
+
+def operating_points(basis: list[np.ndarray], level: np.ndarray, step: float = LEVEL) -> OperatingPoints:
     """Points on a lattice of levels: a lane's load is about ``sum_g level[g] * basis[.][g]``.
 
     ``basis``: p, q and perhaps p1, q1, p2, q2, each (group, bus), at level 1; ``level`` (group, lane). The lattice is
@@ -211,16 +217,32 @@ def weave(
     real = np.bincount(inverse, v.real, unique.size)
     imag = np.bincount(inverse, v.imag, unique.size)
     r, c = unique // n, unique % n
-    # symmetric graph without the diagonal
-    off = np.unique(np.concatenate([r * n + c, c * n + r])[np.concatenate([r, c]) != np.concatenate([c, r])])
-    start = np.concatenate([[0], np.cumsum(np.bincount(off // n, minlength=n))]).astype(np.int64)
-    position, first, later = analyse(n, start, off % n)
-    pr, pc = position[r], position[c]
-    sort = np.lexsort((pc, pr))
-    pr, pc = pr[sort], pc[sort]
-    target, place = fill_positions(n, first, later, pr, pc)
+    position, first, later, sort, target, place = _pattern(n, r, c)
+    pr, pc = position[r][sort], position[c][sort]
     row = np.concatenate([[0], np.cumsum(np.bincount(pr, minlength=n))]).astype(np.int64)
     order = np.empty(n, np.int64)
     order[position] = buses
     codes = kind.astype(np.int8)
     return Mesh(n_bus, order, row, pc, real[sort], imag[sort], place, codes[order], first, later, target)
+
+
+_PATTERNS: OrderedDict[bytes, tuple[np.ndarray, ...]] = OrderedDict()
+KEPT = 64  # patterns of topologies that are remembered
+
+
+def _pattern(n: int, r: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Order and pattern of the factor of a matrix with entries at (r, c), once per topology."""
+    key = hashlib.sha256(np.concatenate([[n], r, c]).astype(np.int64).tobytes()).digest()
+    if key in _PATTERNS:
+        _PATTERNS.move_to_end(key)
+        return _PATTERNS[key]
+    # symmetric graph without the diagonal
+    off = np.unique(np.concatenate([r * n + c, c * n + r])[np.concatenate([r, c]) != np.concatenate([c, r])])
+    start = np.concatenate([[0], np.cumsum(np.bincount(off // n, minlength=n))]).astype(np.int64)
+    position, first, later = analyse(n, start, off % n)
+    sort = np.lexsort((position[c], position[r]))
+    target, place = fill_positions(n, first, later, position[r][sort], position[c][sort])
+    _PATTERNS[key] = position, first, later, sort, target, place
+    if len(_PATTERNS) > KEPT:
+        _PATTERNS.popitem(last=False)
+    return _PATTERNS[key]
