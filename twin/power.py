@@ -315,6 +315,8 @@ def _factors(
         names = [f"{kind}:{ident}", str(ident), str(profile)]
         name = next((x for x in names if x and x in known), None)
         active = next((x + end for x in names for end in ("_pload", "_pstor") if x and x + end in known), None)
+        if name == str(profile) and active is not None and kind in {"load", "storage"}:
+            name = None  # SimBench gives a load and the feed-in beside it one profile name
         if name is not None:
             factor_p[k] = factor_q[k] = values(name)
         elif active is not None:  # SimBench has active and reactive power apart
@@ -562,7 +564,7 @@ def solve_split(circuit: Circuit, tree: np.ndarray, demand: Demand, tolerance: f
             swept = forest.allocate(todo.size)
             forest.solve(
                 swept, np.where(core[:, None], v[:, todo], np.nan), some.p, some.q, **_zip_of(some),
-                tolerance=tolerance, max_iterations=500, scratch=scratch,
+                tolerance=0.1 * tolerance, max_iterations=500, scratch=scratch,
             )  # fmt: skip
             for name in ("v_real", "v_imag", "j_real", "j_imag", "status", "mismatch"):
                 getattr(trees, name)[:, todo] = getattr(swept, name)

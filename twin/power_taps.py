@@ -35,6 +35,13 @@ def regulate(circuit: Any, solve: Callable[[Any, np.ndarray], Any], lanes: int) 
     aim = np.array([[c.set_point, c.band / 2] for c in changers])
     drop = np.array([c.drop for c in changers])[:, None]
     near = (circuit.start[ports] == nodes)[:, None]
+
+    def off_of(solution: Any, lanes: np.ndarray) -> np.ndarray:
+        """Controlled voltage less its set point (tap changer, lane)."""
+        v = solution.v[nodes][:, lanes]
+        into = np.conj(np.where(near, solution.s_from[ports][:, lanes], solution.s_to[ports][:, lanes]) / v)
+        return np.abs(v + into * drop) - aim[:, :1]
+
     position = np.repeat([[c.start] for c in changers], lanes, axis=1)
     direction, turns = np.zeros(position.shape, int), np.zeros(position.shape, int)
     total, todo, seconds = None, every, 0.0
@@ -48,10 +55,8 @@ def regulate(circuit: Any, solve: Callable[[Any, np.ndarray], Any], lanes: int) 
                 total = _room(part, lanes)
             _put(total, part, some)
         assert total is not None
-        v = total.v[nodes][:, todo]
-        into = np.conj(np.where(near, total.s_from[ports][:, todo], total.s_to[ports][:, todo]) / v)
-        off = np.abs(v + into * drop) - aim[:, :1]
         with np.errstate(invalid="ignore"):
+            off = off_of(total, todo)
             wanted = np.where(off > aim[:, 1:], -1, np.where(off < -aim[:, 1:], 1, 0))
         at = position[:, todo]
         move = np.where((at + wanted < 0) | (at + wanted > last[:, None]), 0, wanted)
@@ -76,10 +81,8 @@ def regulate(circuit: Any, solve: Callable[[Any, np.ndarray], Any], lanes: int) 
         total.v[block] = np.nan
         inside = np.ix_(part[circuit.start], lane)
         total.s_from[inside] = total.s_to[inside] = np.nan
-    v = total.v[nodes]
-    into = np.conj(np.where(near, total.s_from[ports], total.s_to[ports]) / v)
-    off = np.abs(v + into * drop) - aim[:, :1]
     with np.errstate(invalid="ignore"):
+        off = off_of(total, every)
         high, low = off > aim[:, 1:], off < -aim[:, 1:]
     total.tap = np.stack([c.positions[position[k]] for k, c in enumerate(changers)])
     total.tap_limit = np.where(high & (position == 0), -1, np.where(low & (position == last[:, None]), 1, 0))

@@ -461,16 +461,16 @@ def solve_meshed(
                     for k in range(n):
                         mr[k], mi[k] = v_real[order[k], t], v_imag[order[k], t]
                 else:
-                    # from the point where there is one, then from the start
-                    for attempt in range(2):
-                        if attempt == 0 and not warm:
+                    # from the point where there is one, then from the start, then without the step of the angles
+                    for attempt in range(3):
+                        if (attempt == 0 and not warm) or (attempt == 2 and not cold):
                             continue
                         for k in range(n):
                             bus = order[k]
                             mr[k], mi[k] = (vr[k], vi[k]) if attempt == 0 else (start_r[bus], start_i[bus])
                         code, iterations[t], worst = newton_lane(
                             n, row, column, g, b, place, kind, first, later, target, lp, lq, l1, k1, l2, k2, mr, mi,
-                            tolerance, limit, cold and attempt > 0, blocks, f, s,
+                            tolerance, limit, cold and attempt == 1, blocks, f, s,
                         )  # fmt: skip
                         if code == OK:
                             break
