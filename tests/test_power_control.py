@@ -27,7 +27,6 @@ def lanes_of(net, factor):
 @pytest.mark.parametrize("case", ["pv-node-pp-example-simple", "pv-node-pq-switching", "pv-node-large-limit-range",
                                   "pv-node3", "pv-node5", "pv-node6"])  # fmt: skip
 def test_generators_of_power_grid_model_keep_voltage_and_limits(data, case):
-    folder = data / "power" / "pgm_cases" / case.partition("/")[0]
     folder = data / "power" / "pgm_cases" / "pv-node" / case
     r = twin.powerflow(folder / "input.json", tolerance=1e-10).isel(step=0)
     expected = json.loads((folder / "sym_output.json").read_text())["data"]["node"]
@@ -51,10 +50,20 @@ def test_reactive_limits_meet_pandapower():
     assert np.abs(r.vm_pu - free.isel(step=0).vm_pu).max() > 1e-4
 
 
-@pytest.mark.parametrize("case", ["pgm-automatic-tap-any", "pgm-automatic-tap-line-drop-any", "auto-tap-changer-meshed-any",
-                                  "pgm-automatic-tap-tight-bands", "single-trafo-any-valid-tap",
-                                  "step-up-transformer-any-valid-tap", "trafo-control-tap-same-side-any-valid-tap",
-                                  "achievable-voltage-above-band-any", "achievable-voltage-below-band-any"])  # fmt: skip
+TAPS = (
+    "pgm-automatic-tap-any",
+    "pgm-automatic-tap-line-drop-any",
+    "pgm-automatic-tap-tight-bands",
+    "auto-tap-changer-meshed-any",
+    "single-trafo-any-valid-tap",
+    "step-up-transformer-any-valid-tap",
+    "trafo-control-tap-same-side-any-valid-tap",
+    "achievable-voltage-above-band-any",
+    "achievable-voltage-below-band-any",
+)
+
+
+@pytest.mark.parametrize("case", TAPS)
 def test_tap_changers_end_where_those_of_power_grid_model_do(data, case):
     path = data / "power" / "pgm_cases" / "automatic-tap-regulator" / case / "input.json"
     r = powerflow(path, tolerance=1e-10).isel(step=0)

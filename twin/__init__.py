@@ -27,6 +27,8 @@ _PUBLIC = {
     "assign": "twin.traffic",
     "deposit": "twin.nitrogen",
     "powerflow": "twin.power",
+    "open_network": "twin.readers.networks",
+    "write_network": "twin.readers.network_writing",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

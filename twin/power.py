@@ -135,14 +135,14 @@ def circuit_of(network: PowerNetwork, several_sources: bool = False) -> Circuit:
         if not held[i] and not generator[i]:
             generator[i], set_point[i] = True, g.vm[k]
     return Circuit(
-        network, node, count, used, start, end, *_two_ports(b, used), shunt, held, source, generator, set_point, fed,
-        component,
+        network, node, count, used, start, end, **_two_ports(b, used), shunt=shunt, held=held, source=source,
+        generator=generator, set_point=set_point, fed=fed, component=component,
     )  # fmt: skip
 
 
-def _two_ports(branch: Rows, used: np.ndarray) -> list[np.ndarray]:
+def _two_ports(branch: Rows, used: np.ndarray) -> dict[str, Any]:
     names = ("z", "z_back", "ratio", "shunt_from", "shunt_to", "rated_from", "rated_to")
-    return [getattr(branch, name)[used] for name in names]
+    return {name: getattr(branch, name)[used] for name in names}
 
 
 def _one_source(
@@ -185,7 +185,8 @@ def powerflow(
     None for the base point. ``solver``: ``radial`` sweeps, ``meshed`` is Newton's method, ``auto`` chooses,
     ``linear`` is one current iteration or Newton step and screening only, ``pgm`` calls power-grid-model.
     ``reactive_limits``: whether generators keep their reactive limits; None does as the format's own tool does
-    (power-grid-model yes, pandapower and MATPOWER no). Steps that were not solved are NaN with their status; ``on_failure="fail"`` raises instead. Dimensions: ``step``, ``bus``, ``branch``.
+    (power-grid-model yes, pandapower and MATPOWER no). Steps that were not solved are NaN with their status;
+    ``on_failure="fail"`` raises instead. Dimensions: ``step``, ``bus``, ``branch``.
     """
     if solver not in SOLVERS:
         raise ConfigError(f"solver {solver!r} is unknown; write one of {', '.join(SOLVERS)}")
@@ -228,7 +229,10 @@ class Demand:
 
     def of(self, lanes: np.ndarray) -> "Demand":
         """Some lanes of it."""
-        part = None if self.part is None else tuple(np.ascontiguousarray(x[:, lanes]) for x in self.part)
+        part = self.part
+        if part is not None:
+            one, two, three, four = (np.ascontiguousarray(x[:, lanes]) for x in part)
+            part = (one, two, three, four)
         return replace(
             self, steps=self.steps[lanes], total=self.total[:, lanes], p=np.ascontiguousarray(self.p[:, lanes]),
             q=np.ascontiguousarray(self.q[:, lanes]), part=part, level=self.level[:, lanes],
@@ -670,12 +674,14 @@ def _dataset(
     if solution.at_limit is not None:
         limit = np.where(at[:, None] >= 0, solution.at_limit[np.maximum(at, 0)], 0)[buses]
         data["reactive_limit"] = (
-            ("step", "bus"), limit.T.astype(np.int8), {"long_name": "+1 or -1 where a generator gives its most or least"},
+            ("step", "bus"), limit.T.astype(np.int8), 
+            {"long_name": "+1 or -1 where a generator gives its most or least"},
         )  # fmt: skip
     if solution.tap is not None and solution.tap_limit is not None:
         data["tap_position"] = (("step", "tap_changer"), solution.tap.T)
         data["tap_limit"] = (
-            ("step", "tap_changer"), solution.tap_limit.T, {"long_name": "+1 or -1 at the end of its range, out of band"},
+            ("step", "tap_changer"), solution.tap_limit.T, 
+            {"long_name": "+1 or -1 at the end of its range, out of band"},
         )  # fmt: skip
     coordinates: dict[str, Any] = (
         {"tap_changer": [str(b.id[c.branch]) for c in solution.tap_changers]} if solution.tap_changers else {}

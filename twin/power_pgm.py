@@ -59,9 +59,7 @@ def solve_with_pgm(
         np.angle(circuit.source[held]),
         STIFF,
     )
-    loads = (
-        [(p, q, 0)] if part is None else [(p, q, 0), (part[0], part[1], 2), (part[2], part[3], 1)]
-    )
+    loads = [(p, q, 0)] if part is None else [(p, q, 0), (part[0], part[1], 2), (part[2], part[3], 1)]
     first = 2 * n + m + held.size
     load = init("input", kinds.sym_load, n * len(loads))
     load["id"], load["node"], load["status"] = first + np.arange(load.size), np.tile(np.arange(n), len(loads)), 1

@@ -19,8 +19,8 @@ def regulate(circuit: Any, solve: Callable[[Any, np.ndarray], Any], lanes: int) 
 
     ``solve(circuit, lanes)`` solves some lanes of a circuit. Each round moves, in each lane, the tap changers out of
     band that are nearest to the source by one position, and solves that lane again; lanes with the same positions are
-    solved together. A tap that turns back more than once hunts: its band is narrower than its step, and the nodes of its
-    component are flagged and NaN in that lane.
+    solved together. A tap that turns back more than once hunts: its band is narrower than its step, and the nodes of
+    its component are flagged and NaN in that lane.
     """
     every = np.arange(lanes)
     place = {int(k): t for t, k in enumerate(circuit.branch)}
@@ -44,7 +44,8 @@ def regulate(circuit: Any, solve: Callable[[Any, np.ndarray], Any], lanes: int) 
 
     position = np.repeat([[c.start] for c in changers], lanes, axis=1)
     direction, turns = np.zeros(position.shape, int), np.zeros(position.shape, int)
-    total, todo, seconds = None, every, 0.0
+    todo, seconds = every, 0.0
+    total: Any = None
     for _ in range(ROUNDS):
         states, group = np.unique(position[:, todo], axis=1, return_inverse=True)
         for g in range(states.shape[1]):
@@ -54,23 +55,20 @@ def regulate(circuit: Any, solve: Callable[[Any, np.ndarray], Any], lanes: int) 
             if total is None:
                 total = _room(part, lanes)
             _put(total, part, some)
-        assert total is not None
         with np.errstate(invalid="ignore"):
             off = off_of(total, todo)
             wanted = np.where(off > aim[:, 1:], -1, np.where(off < -aim[:, 1:], 1, 0))
         at = position[:, todo]
         move = np.where((at + wanted < 0) | (at + wanted > last[:, None]), 0, wanted)
-        turned = (move != 0) & (direction[:, todo] == -move)
-        turns[:, todo] += turned
-        move[turns[:, todo] >= TURNS] = 0
         first = np.where(move != 0, rank[:, None], np.inf).min(0)
         move[rank[:, None] > first] = 0
+        turns[:, todo] += (move != 0) & (direction[:, todo] == -move)
+        move[turns[:, todo] >= TURNS] = 0
         direction[:, todo] = np.where(move != 0, move, direction[:, todo])
         position[:, todo] += move
         todo = todo[(move != 0).any(0)]
         if not todo.size:
             break
-    assert total is not None
     hunting = turns >= TURNS
     hunting[:, todo] = True
     for c in np.flatnonzero(hunting.any(1)):

@@ -144,7 +144,7 @@ class Mesh:
         if points is None or lanes == 1:
             # lanes apart, in as many tasks as there are
             starts, lane_of = np.arange(lanes + 1), np.arange(lanes)
-            loads = (empty,) * 6
+            loads: tuple[np.ndarray, ...] = (empty,) * 6
         else:
             one = [np.ascontiguousarray(x[:, None]) for x in points.reference]
             more = (one[2], one[3], one[4], one[5]) if len(one) > 2 else None

@@ -274,7 +274,7 @@ def _strip_of(W):
                 at[w] = c * vr - s * vi if live else vr
                 at[W + w] = c * vi + s * vr if live else vi
                 size = a * a + k * k
-                lane[W + w] = lane[W + w] if size < lane[W + w] else size  # NaN goes in
+                lane[W + w] = max(size, lane[W + w])  # NaN goes in
 
     @njit
     def solve_frozen(
@@ -313,13 +313,7 @@ def _strip_of(W):
                 size = math.sqrt(lane[W + w])
                 rate = size / lane[2 * W + w]
                 balanced = lane[4 * W + w] * min(rate, 1.0) <= BALANCE * lane[3 * W + w]
-                if iteration > 0 and rate < SLOWEST and size * rate < (1 - rate) * goal and balanced:
-                    lane[w] = 0.0
-                    left -= 1
-                    if w < count:
-                        status[lanes[w]] = OK
-                        iterations[lanes[w]] = iteration + 1
-                elif size == 0.0:
+                if (iteration > 0 and rate < SLOWEST and size * rate < (1 - rate) * goal and balanced) or size == 0.0:
                     lane[w] = 0.0
                     left -= 1
                     if w < count:
@@ -366,8 +360,8 @@ _solve_wide, _solve_narrow = _strip_of(STRIP), _strip_of(NARROW)
 @pnjit
 def solve_meshed(
     order, row, column, g, b, place, kind, first, later, target, p, q, p1, q1, p2, q2, scale, start_r, start_i,
-    cold, point_start, lane_of, point_p, point_q, point_p1, point_q1, point_p2, point_q2, low, high, tolerance, limit, slots,
-    v_real, v_imag, status, mismatch, iterations, at_limit,
+    cold, point_start, lane_of, point_p, point_q, point_p1, point_q1, point_p2, point_q2, low, high, tolerance, limit,
+    slots, v_real, v_imag, status, mismatch, iterations, at_limit,
 ):  # fmt: skip
     """Solve a meshed network for all lanes.
 

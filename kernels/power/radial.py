@@ -236,7 +236,7 @@ def _strip_of(W):
             x = state[k * size : k * size + 2 * W]
             for w in range(W):
                 s = x[w] * x[w] + x[W + w] * x[W + w]
-                lowest[w] = lowest[w] if s >= lowest[w] else s  # NaN goes through
+                lowest[w] = min(lowest[w], s)  # NaN goes through
         failed = strip[W : 2 * W]
         for w in range(W):
             if strip[3 * W + w] == OK and not lowest[w] >= COLLAPSE_VOLTAGE * COLLAPSE_VOLTAGE:

@@ -54,14 +54,16 @@ def _plain(net: PowerNetwork) -> _Plain:
     ids = [f"{kind} {i}".strip() for kind, i in zip(b.kind[keep], b.id[keep])]
     names, v = [str(i) for i in net.bus_id], net.v_rated.copy()
     for ends, on in ((start, from_on[keep]), (end, to_on[keep])):
-        for k in np.flatnonzero(~on):
+        for k in np.flatnonzero(~on).tolist():
             names.append(f"open end of {ids[k]}")
             v = np.append(v, net.v_rated[ends[k]])
             ends[k] = len(names) - 1
     z, ratio, one, two = (getattr(b, name)[keep] for name in ("z", "ratio", "shunt_from", "shunt_to"))
     if (z != b.z_back[keep]).any():
         k = int(np.argmax(z != b.z_back[keep]))
-        raise DataError(f"{net.origin}: {ids[k]}: its impedance differs by direction, which no format but its own can say")
+        raise DataError(
+            f"{net.origin}: {ids[k]}: its impedance differs by direction, which no format but its own can say"
+        )
     shunt = np.zeros(len(names), complex)
     np.add.at(shunt, net.shunt.bus, net.shunt.y)
     np.add.at(shunt, start, (one - two) / np.abs(ratio) ** 2)
@@ -123,7 +125,7 @@ def _pgm(net: PowerNetwork, plain: _Plain, path: Path) -> None:
             data["generic_branch"].append(row)
     for a, b in plain.link.T:
         data["link"].append({"id": fresh(), "from_node": at[a], "to_node": at[b], "from_status": 1, "to_status": 1})
-    for k in np.flatnonzero(plain.shunt):
+    for k in np.flatnonzero(plain.shunt).tolist():
         y = plain.shunt[k] / (plain.v_rated[k] ** 2 / BASE)
         data["shunt"].append({"id": fresh(), "node": at[k], "status": 1, "g1": y.real, "b1": y.imag})
     s, g, d = net.source, net.generator, net.load
@@ -134,8 +136,8 @@ def _pgm(net: PowerNetwork, plain: _Plain, path: Path) -> None:
         shares = ((0, 1 - d.ip[k] - d.zp[k], 1 - d.iq[k] - d.zq[k]), (2, d.ip[k], d.iq[k]), (1, d.zp[k], d.zq[k]))
         for kind, p, q in shares:
             if p or q or (kind == 0 and not (d.p[k] or d.q[k])):
-                data["sym_load"].append({"id": fresh(), "node": at[d.bus[k]], "status": 1, "type": kind,
-                                         "p_specified": d.p[k] * p * BASE, "q_specified": d.q[k] * q * BASE})  # fmt: skip
+                row = {"id": fresh(), "node": at[d.bus[k]], "status": 1, "type": kind}
+                data["sym_load"].append(row | {"p_specified": d.p[k] * p * BASE, "q_specified": d.q[k] * q * BASE})
     for k in range(len(g)):
         own = fresh()
         data["sym_gen"].append({"id": own, "node": at[g.bus[k]], "status": 1, "type": 0, "p_specified": g.p[k] * BASE,
@@ -181,7 +183,7 @@ def _pandapower(net: PowerNetwork, plain: _Plain, path: Path) -> None:
             )  # fmt: skip
     for a, b in plain.link.T:
         pp.create_switch(out, at[a], at[b], et="b")
-    for k in np.flatnonzero(plain.shunt):
+    for k in np.flatnonzero(plain.shunt).tolist():
         pp.create_shunt(out, at[k], q_mvar=-plain.shunt[k].imag, p_mw=plain.shunt[k].real)
     s, g, d = net.source, net.generator, net.load
     for k in range(len(s)):
@@ -239,8 +241,11 @@ def _matpower(net: PowerNetwork, plain: _Plain, path: Path) -> None:
         i, j, ratio = group[plain.start[k]], group[plain.end[k]], plain.ratio[k]
         rated = plain.rated[:, k].min()
         rated = rated if np.isfinite(rated) else 0
-        branches.append([numbers[i], numbers[j], plain.z[k].real, plain.z[k].imag, 2 * plain.half[k].imag, rated, rated,
-                         rated, 0 if ratio == 1 else abs(ratio), np.rad2deg(np.angle(ratio)), 1, -360, 360])  # fmt: skip
+        tap = 0 if ratio == 1 else abs(ratio)
+        branches.append(
+            [numbers[i], numbers[j], plain.z[k].real, plain.z[k].imag, 2 * plain.half[k].imag, rated, rated, rated, tap,
+             np.rad2deg(np.angle(ratio)), 1, -360, 360]
+        )  # fmt: skip
 
     def table(name: str, values: list[list]) -> str:
         lines = "\n".join("\t" + "\t".join(_number(x) for x in row) + ";" for row in values)
@@ -259,8 +264,10 @@ def _number(x: float) -> str:
 def _simbench(net: PowerNetwork, plain: _Plain, folder: Path) -> None:
     _no_voltage_dependence(net, "SimBench", impedance=True)
     if len(net.generator):
-        raise DataError(f"{net.origin}: generator {net.generator.id[0]}: generators with held voltage are not written to "
-                        f"SimBench; write another format")  # fmt: skip
+        raise DataError(
+            f"{net.origin}: generator {net.generator.id[0]}: SimBench's generators of held voltage are not written; "
+            f"write another format"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     kv, at = plain.v_rated / 1e3, plain.names
     plain.move_shunts((plain.line & (plain.half.real != 0))
@@ -290,8 +297,10 @@ def _simbench(net: PowerNetwork, plain: _Plain, folder: Path) -> None:
                 dVm=0, dVa=0, tapNeutr=0, tapMin=0, tapMax=0)  # fmt: skip
     for k, (a, b) in enumerate(plain.link.T):
         add("Switch", id=f"switch {k}", nodeA=at[a], nodeB=at[b], type="CB", cond=1)
-    for k in np.flatnonzero(plain.shunt):
-        add("Shunt", id=f"shunt {at[k]}", node=at[k], p0=plain.shunt[k].real, q0=-plain.shunt[k].imag, vmR=kv[k], step=1)
+    for k in np.flatnonzero(plain.shunt).tolist():
+        add(
+            "Shunt", id=f"shunt {at[k]}", node=at[k], p0=plain.shunt[k].real, q0=-plain.shunt[k].imag, vmR=kv[k], step=1
+        )
     for k in range(len(net.source)):
         add("ExternalNet", id=str(net.source.id[k]), node=at[net.source.bus[k]], calc_type="vavm")
     d = net.load

@@ -59,7 +59,9 @@ def _columns(frame: pd.DataFrame, where: object) -> dict[str, np.ndarray]:
         values = pd.to_numeric(frame[name], errors="coerce")
         if values.isna().any():
             row = int(np.argmax(values.isna()))
-            raise DataError(f"{where}: profile {name}, row {row}: {frame[name].iloc[row]!r} is not a number; correct it")
+            raise DataError(
+                f"{where}: profile {name}, row {row}: {frame[name].iloc[row]!r} is not a number; correct it"
+            )
         out[str(name)] = values.to_numpy(float)
     return out
 

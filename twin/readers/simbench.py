@@ -189,7 +189,8 @@ def read_simbench(folder: Path, transformer_model: str = "pi") -> PowerNetwork:
     tables = {
         "bus": bus.reset_index(drop=True), "line": frame(lines), "trafo": frame(transformers),
         "switch": frame(switches),
-        "load": frame(loads), "sgen": frame(feeders), "storage": frame(storages), "ext_grid": frame(sources), "shunt": frame(shunts),
+        "load": frame(loads), "sgen": frame(feeders), "storage": frame(storages), "ext_grid": frame(sources),
+        "shunt": frame(shunts),
         "f_hz": FREQUENCY, "sn_mva": 1.0,
     }  # fmt: skip
     network = from_tables(tables, where, transformer_model)
