@@ -60,11 +60,11 @@ def congestion_of(
             below, above, unseen = (np.zeros(buses) for _ in range(3))
             lowest, highest = np.full(buses, np.inf), np.full(buses, -np.inf)
         here = hours[begun : begun + len(loading)]
-        loading, voltage = loading.astype(np.float64), voltage.astype(np.float64)
+        loading, voltage = (np.ascontiguousarray(x.T, np.float64) for x in (loading, voltage))
         accumulate_loading(loading, s_rated / 1e6, here, full, heavy, peak, running, longest, lost, unknown)
         age(loading, np.full(len(here), ambient), here, aged)
         accumulate_voltage(voltage, here, LOW, HIGH, below, above, lowest, highest, unseen)
-        begun += len(loading)
+        begun += len(here)
     aged[~transformer] = np.nan
 
     def v(dim: str, values: np.ndarray, units: str, text: str) -> tuple:
