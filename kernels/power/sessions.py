@@ -23,6 +23,7 @@ __all__ = [
     "charge_to_level",
     "fill_level",
     "plug_in",
+    "stay_hours",
     "window",
 ]
 
@@ -30,7 +31,29 @@ HOME, PUBLIC, WORK = range(3)
 KINDS = ("home", "public", "work")
 # Local hour at which the day of a kind begins; a stay lies in the 24 hours from there, so that stays never overlap.
 FIRST_HOUR = (12.0, 8.0, 5.0)
+# Hours since FIRST_HOUR in which cars of a kind come to their charger and leave it again.
+COMES = (slice(0, 14), slice(0, 14), slice(0, 7))  # 12-02, 8-22, 5-12 h
+LEAVES = (slice(17, 24), slice(14, 24), slice(9, 16))  # 5-12 h, (by its stay), 14-21 h
 LEAST_OWED = 1e-9  # kWh; a rest of rounding is no reason to charge, and stays owed
+
+
+def stay_hours(away, back):
+    """Shares of the hours in which cars come to and leave their charger, added up: (kind, day type, 24) each.
+
+    ``away`` and ``back`` (day type, 24) trips from home and to home by local hour. Cars come home with the trips
+    home and leave with those from home; at work it is the other way round; to public chargers they come with any
+    trip. Where a day has no trips in the hours of a kind, its hours are all as likely.
+    """
+    arrive, leave = np.zeros((2, len(KINDS), len(away), 24))
+    both = away + back
+    for kind, come, go in ((HOME, back, away), (PUBLIC, both, both), (WORK, away, back)):
+        for table, hours, rows in ((arrive, come, COMES[kind]), (leave, go, LEAVES[kind])):
+            share = np.zeros_like(hours, dtype=np.float64)
+            share[:, rows] = np.roll(hours, -int(FIRST_HOUR[kind]), axis=1)[:, rows]
+            empty = share.sum(axis=1) <= 0
+            share[np.ix_(empty, np.arange(24)[rows])] = 1.0
+            table[kind] = np.cumsum(share, axis=1) / share.sum(axis=1)[:, None]
+    return arrive, leave
 
 
 @njit

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from kernels.power.counter import uniforms
 from kernels.power.demand import HOURS, home_distance
-from kernels.power.sessions import FIRST_HOUR, HOME, KINDS, PUBLIC, WORK, charge_by_signal, charge_to_level, plug_in
+from kernels.power.sessions import HOME, KINDS, PUBLIC, WORK, charge_by_signal, charge_to_level, plug_in, stay_hours
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.components.demand import hour_of_year
@@ -22,9 +22,6 @@ __all__ = ["Charging", "Strategy"]
 Strategy = Literal["uncontrolled", "delayed", "price_following", "grid_aware"]
 EVENING = range(7, 22)  # local hours in which delayed charging waits [A: the Dutch low tariff begins at 22 or 23]
 SEASONAL_COP = 3.0  # of heat pumps, in the forecast of a station's load only [A]
-# Hours since FIRST_HOUR in which cars of a kind come to their charger and leave it; traffic gives the shares.
-COMES = {HOME: slice(0, 14), PUBLIC: slice(0, 14), WORK: slice(0, 7)}  # 12-02, 8-22, 5-12 h
-LEAVES = {HOME: slice(17, 24), PUBLIC: slice(14, 24), WORK: slice(9, 16)}  # 5-12 h, by its stay, 14-21 h
 PUBLIC_STAY = (1.0, 4.0)  # h at a public charger [A]
 PLACES, KIND, POWER, WORKPLACE = range(4)  # streams of the counter
 
@@ -118,7 +115,8 @@ class Charging(Component):
         self._driven = np.zeros(n)
         self._light = np.zeros(s.distance.shape)
         self._place_cars(s)
-        self._arrive, self._leave = self._hours(s)
+        there = s.hourly_share[:, 0] * self._period_trips
+        self._arrive, self._leave = stay_hours(there @ s.home_share, there @ (1.0 - s.home_share))
         self._stay = np.zeros((len(KINDS), 2))
         self._stay[PUBLIC] = PUBLIC_STAY
         self._forecast_loads(s)
@@ -211,22 +209,6 @@ class Charging(Component):
                 break
             station = np.where(climbs, above[station], station)
         return np.unique(station, return_inverse=True)
-
-    def _hours(self, s: SimpleNamespace) -> tuple[np.ndarray, np.ndarray]:
-        """Shares of the hours in which cars come to and leave their charger, added up (kind, day type, hour)."""
-        there = s.hourly_share[:, 0] * self._period_trips
-        away, back = there @ s.home_share, there @ (1.0 - s.home_share)  # (day type, hour) trips from and to home
-        shape = (len(KINDS), len(there), HOURS)
-        arrive, leave = np.zeros(shape), np.zeros(shape)
-        for kind, come, go in ((HOME, back, away), (PUBLIC, away + back, away + back), (WORK, away, back)):
-            first = int(FIRST_HOUR[kind])
-            for table, hours, rows in ((arrive, come, COMES[kind]), (leave, go, LEAVES[kind])):
-                share = np.zeros_like(hours)
-                share[:, rows] = np.roll(hours, -first, axis=1)[:, rows]
-                empty = share.sum(axis=1) <= 0  # a day without trips in these hours: evenly over them
-                share[np.ix_(empty, np.arange(HOURS)[rows])] = 1.0
-                table[kind] = np.cumsum(share, axis=1) / share.sum(axis=1)[:, None]
-        return arrive, leave
 
     def _forecast_loads(self, s: SimpleNamespace) -> None:
         """Yearly energies behind each station, and the profiles they follow; no weather is foreseen."""

@@ -96,8 +96,6 @@ class Demand(Component):
     heat_pump = Out("heat_pump_power", ("bus",), "kW", "heat pumps, with their backup")
     work = Out("work_power", ("bus",), "kW", "services and industry")
     pv = Out("pv_power", ("bus",), "kW", "photovoltaic generation fed in")
-    curtailed = Out("pv_curtailed", ("bus",), "kW", "photovoltaic generation above the feed-in limit")
-    battery = Out("battery_power", ("bus",), "kW", "batteries, charging above zero")
 
     def setup(self, s: SimpleNamespace, world: xr.DataTree) -> None:
         """Scratch arrays; the diversity of a day is drawn when the day begins."""
@@ -106,7 +104,7 @@ class Demand(Component):
         self._day = -1
         self._heat, self._even, self._mean = np.zeros(n), np.zeros(n), np.full(n, np.nan)
         self._lent, self._reserve = np.zeros(n), o.heat_inertia * s.heat_pumps
-        self._stored, self._capacity = np.zeros(n), o.battery * s.pv_capacity
+        self._stored, self._battery, self._capacity = np.zeros(n), np.zeros(n), o.battery * s.pv_capacity
         yearly = s.household_energy + s.service_energy + s.industry_energy
         self._limit = (o.battery_limit or 0.0) * yearly / len(s.profile_household)
         to_degrees = pyproj.Transformer.from_crs(28992, 4326, always_xy=True)
@@ -129,13 +127,14 @@ class Demand(Component):
         s.work[:] = s.service_energy * s.profile_service[row] + s.industry_energy * s.profile_industry[row]
         fed, held = self._sun(s, clock)
         np.multiply(s.pv_capacity, fed, out=s.pv)
-        np.multiply(s.pv_capacity, held, out=s.curtailed)
         s.load[:] = s.household + s.heat_pump + s.work + s.charging - s.pv
         self._store(s, clock)
         tangent = np.sqrt(1.0 / o.power_factor**2 - 1.0)
         s.reactive[:] = tangent * (s.household + s.heat_pump + s.work)  # chargers and inverters run at unity
         clock.ledger.take("charging_energy", float(s.charging.sum()) * clock.hours, "kWh")
         clock.ledger.give("bus_energy", float(s.load.sum()) * clock.hours, "kWh")
+        if held > 0:
+            clock.ledger.give("pv_curtailed", held * float(s.pv_capacity.sum()) * clock.hours, "kWh")
 
     def _pump(self, s: SimpleNamespace, clock: Moment, row: int) -> None:
         """Electricity of the heat pumps for the hour's heat."""
@@ -186,16 +185,16 @@ class Demand(Component):
         strongest = o.battery_rate * self._capacity
         if o.battery_limit is None:
             store_surplus(
-                s.load, clock.hours, strongest, self._capacity, o.battery_efficiency, self._stored, s.battery
+                s.load, clock.hours, strongest, self._capacity, o.battery_efficiency, self._stored, self._battery
             )  # fmt: skip
         else:
             keep_below(
                 s.load, self._limit, clock.hours, strongest, self._capacity, o.battery_efficiency, self._stored,
-                s.battery,
+                self._battery,
             )  # fmt: skip
-        s.load += s.battery
-        into = float(np.maximum(s.battery, 0.0).sum()) * clock.hours
-        out = float(np.maximum(-s.battery, 0.0).sum()) * clock.hours
+        s.load += self._battery
+        into = float(np.maximum(self._battery, 0.0).sum()) * clock.hours
+        out = float(np.maximum(-self._battery, 0.0).sum()) * clock.hours
         lost = into * (1.0 - o.battery_efficiency) + out * (1.0 / o.battery_efficiency - 1.0)
         clock.ledger.balance(
             "battery_energy", inflow=into, outflow=out + lost, change=float(self._stored.sum()) - before, units="kWh"
