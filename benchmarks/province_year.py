@@ -74,7 +74,8 @@ def main() -> None:
         "feeder_steps_by_status": table.attrs["status_counts"].tolist(),
         "overloaded_assets": int((table["overloaded_hours"] > 0).sum()),
         "lowest_voltage": round(float(table["lowest_voltage"].min()), 4),
-        "load_mwh": round(table.attrs["load_mwh"]), "losses": round(table.attrs["losses_mwh"] / table.attrs["load_mwh"], 4),
+        "load_mwh": round(table.attrs["load_mwh"]),
+        "losses": round(table.attrs["losses_mwh"] / table.attrs["load_mwh"], 4),
     }))  # fmt: skip
 
 

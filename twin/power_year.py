@@ -36,7 +36,14 @@ KW_TO_PU = 1e3 / BASE
 AWAY = np.array([[1, 0, 0, 0, 1, 4, 10, 16, 15, 8, 6, 6, 6, 6, 6, 5, 4, 4, 5, 6, 4, 2, 1, 1]] * 3, float)
 BACK = np.array([[3, 1, 1, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 6, 7, 10, 16, 17, 12, 7, 6, 6, 6, 5]] * 3, float)
 AWAY[1:], BACK[1:] = np.clip(AWAY[1:], 1, 7), np.clip(BACK[1:], 1, 8)
-FIXED = ("dwellings", "household_energy", "heat_demand", "service_energy", "industry_energy", "pv_capacity")
+FIXED = (
+    "dwellings",
+    "household_energy",
+    "heat_demand",
+    "service_energy",
+    "industry_energy",
+    "pv_capacity",
+)  # of load_day
 SPIN_UP = 7  # days of driving and charging before the first, so that cars do not all begin full
 
 
@@ -145,8 +152,8 @@ def power_year(
     if not wanted:
         raise ConfigError("power year: no day to compute; name at least one")
     buses = power.sizes["bus"]
-    fixed = {name: np.ascontiguousarray(power[name].values, np.float64) for name in FIXED}
-    cars, shapes = _Cars(o, fixed["dwellings"]), _Day(o, power, weather)
+    fixed = [np.ascontiguousarray(power[name].values, np.float64) for name in FIXED]
+    cars, shapes = _Cars(o, power["dwellings"].values), _Day(o, power, weather)
     load, reactive, charging = (np.zeros((buses, lanes)) for _ in range(3))
     curtailed, lost = np.zeros(buses), np.zeros(buses)
     out = forest.allocate(lanes, voltage=False, current=False, magnitude=True, loading=True)
@@ -157,16 +164,24 @@ def power_year(
     tangent = np.sqrt(1.0 / o.demand.power_factor**2 - 1.0)
     status, energy = np.zeros(7, np.int64), {"load": 0.0, "losses": 0.0, "charging": 0.0, "driven": 0.0}
     seconds = {"demand": 0.0, "flow": 0.0, "congestion": 0.0}
-    _spin_up(o, cars, date(o.year, 1, 1) + timedelta(days=wanted[0]), charging)
+
+    def demand(day: date, curtailed: np.ndarray) -> np.ndarray:
+        """Write the day's load without cars; returns the outdoor temperature (lane)."""
+        by_lane, outdoors = shapes.shapes(day)
+        load_day(
+            day.toordinal(), o.seed, o.demand.spread, *fixed, *by_lane, tangent, load, reactive, curtailed
+        )  # fmt: skip
+        return outdoors
+
+    first = date(o.year, 1, 1) + timedelta(days=wanted[0])
+    demand(first, np.zeros(buses))
+    for back in range(SPIN_UP, 0, -1):
+        _charge(o, cars, first - timedelta(days=back), _signal(o, load), charging)
+    owed = float(cars.owed.sum())
     for number in wanted:
         day = date(o.year, 1, 1) + timedelta(days=number)
         began = time.process_time()
-        (household, heat, service, industry, fed, held), outdoors = shapes.shapes(day)
-        load_day(
-            day.toordinal(), o.seed, o.demand.spread, fixed["dwellings"], fixed["household_energy"],
-            fixed["heat_demand"], fixed["service_energy"], fixed["industry_energy"], fixed["pv_capacity"], household,
-            heat, service, industry, fed, held, tangent, load, reactive, curtailed,
-        )  # fmt: skip
+        outdoors = demand(day, curtailed)
         signal = _signal(o, load)
         charging[:] = 0.0
         _charge(o, cars, day, signal, charging)
@@ -191,7 +206,7 @@ def power_year(
     return table.assign_attrs(
         hours=float(len(wanted) * 24), steps=len(wanted) * lanes, buses=buses, cars=len(cars.car),
         seconds=seconds, status_counts=status, **{f"{k}_mwh": v for k, v in energy.items()},
-        owed_mwh=float(cars.owed.sum()) / 1e3, strategy=o.strategy,
+        owed_change_mwh=(float(cars.owed.sum()) - owed) / 1e3, strategy=o.strategy,
         note="kilometres of cars are declared, not those of the traffic kernel; cars keep standard time all year",
     )  # fmt: skip
 
@@ -218,12 +233,6 @@ def _charge(o: YearOptions, cars: _Cars, day: date, signal: np.ndarray, charging
         day.toordinal(), o.seed, types, cars.start, cars.kind, cars.car, cars.power, cars.weight, cars.energy,
         share / share.sum(), signal, arrive, leave, stay, o.reach, cars.owed, cars.plugged, charging,
     )  # fmt: skip
-
-
-def _spin_up(o: YearOptions, cars: _Cars, first: date, charging: np.ndarray) -> None:
-    for back in range(SPIN_UP, 0, -1):
-        _charge(o, cars, first - timedelta(days=back), _signal(o, charging), charging)
-        charging[:] = 0.0
 
 
 def _add_up(
