@@ -4,14 +4,14 @@ Rings do not share branches, so that the k-th section of every ring fails in one
 solved as the longest ring has sections, whatever the number of rings.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from kernels.power.forest import Forest
 from kernels.power.tree import RADIAL
 
 __all__ = ["Replant", "ring_sections", "sections_out"]
-
-from collections.abc import Callable
 
 Replant = Callable[[np.ndarray, np.ndarray], Forest]
 """Forest of the network in which ``branches`` are out and the openings ``ties`` are closed."""
@@ -38,41 +38,53 @@ def ring_sections(forest: Forest, tie_from: np.ndarray, tie_to: np.ndarray) -> l
 def sections_out(
     forest: Forest, replant: Replant, tie_from: np.ndarray, tie_to: np.ndarray, source: np.ndarray, p: np.ndarray,
     q: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:  # fmt: skip
     """Worst loading and lowest voltage while each ring section is out, over the cases of ``p``, ``q`` (bus, case).
 
-    Returns (section), (section) highest loading in its ring, (section) lowest voltage [pu] in its ring; NaN where a
-    case is not solved or a bus stays without supply.
+    Rings that share a section are taken one at a time. Returns (section) branch, (section) highest loading in what
+    the ring's sources then feed, (section) lowest voltage [pu] there, and the number of topologies solved; NaN where
+    a case is not solved or a bus of the ring stays without supply.
     """
     rings = ring_sections(forest, tie_from, tie_to)
-    ring_of_source_block = [np.unique(forest.block_of_bus[forest.order[_rows(forest, r)]]) for r in rings]
-    members = [
-        np.concatenate([forest.order[forest.block_start[b] : forest.block_start[b + 1]] for b in blocks])
-        if len(blocks)
-        else np.empty(0, np.int64)
-        for blocks in ring_of_source_block
-    ]
-    section, worst, lowest = [], [], []
-    for k in range(max((len(r) for r in rings), default=0)):
-        hit = [i for i, r in enumerate(rings) if k < len(r)]
-        after = replant(np.array([rings[i][k] for i in hit]), np.array(hit))
-        if after.code != RADIAL:
-            continue
-        out = after.allocate(p.shape[1], voltage=False, current=False, magnitude=True, loading=True)
-        after.solve(out, source, p, q)
-        row = np.full(p.shape[0], -1)
-        row[after.order] = np.arange(after.order.size)
-        for i in hit:
-            rows = row[members[i]]
-            lost = (rows < 0).any()
-            section.append(rings[i][k])
-            worst.append(np.nan if lost else out.loading[rows].max())
-            lowest.append(np.nan if lost else out.magnitude[members[i]].min())
-    return np.array(section, np.int64), np.array(worst), np.array(lowest)
-
-
-def _rows(forest: Forest, branches: np.ndarray) -> np.ndarray:
-    """Rows of branches."""
     row = np.full(int(forest.branch.max(initial=0)) + 1, -1)
     row[forest.branch] = np.arange(forest.branch.size)
-    return row[branches]
+    blocks = [np.unique(forest.block_of_bus[forest.order[row[r]]]) for r in rings]
+    section, worst, lowest, topologies = [], [], [], 0
+    for group in _apart(blocks):
+        members = {
+            i: np.concatenate([forest.order[forest.block_start[b] : forest.block_start[b + 1]] for b in blocks[i]])
+            for i in group
+        }
+        for k in range(max(len(rings[i]) for i in group)):
+            hit = [i for i in group if k < len(rings[i])]
+            after = replant(np.array([rings[i][k] for i in hit]), np.array(hit))
+            topologies += 1
+            fed = after.code == RADIAL
+            if fed:
+                out = after.allocate(p.shape[1], voltage=False, current=False, magnitude=True, loading=True)
+                after.solve(out, source, p, q)
+                place = np.full(p.shape[0], -1)
+                place[after.order] = np.arange(after.order.size)
+            for i in hit:
+                rows = place[members[i]] if fed else np.array([-1])
+                whole = fed and bool((rows >= 0).all())
+                section.append(rings[i][k])
+                worst.append(out.loading[rows].max() if whole else np.nan)
+                lowest.append(out.magnitude[members[i]].min() if whole else np.nan)
+    return np.array(section, np.int64), np.array(worst), np.array(lowest), topologies
+
+
+def _apart(blocks: list[np.ndarray]) -> list[list[int]]:
+    """Rings in groups of which no two share a block; rings without one are left out."""
+    groups: list[tuple[list[int], set[int]]] = []
+    for i, mine in enumerate(blocks):
+        if not len(mine):
+            continue
+        for group, taken in groups:
+            if taken.isdisjoint(mine.tolist()):
+                group.append(i)
+                taken.update(mine.tolist())
+                break
+        else:
+            groups.append(([i], set(mine.tolist())))
+    return [group for group, _ in groups]
