@@ -73,14 +73,27 @@ def _of_network(network: PowerNetwork) -> _Radial:
     circuit = circuit_of(replace(network, branch=closed), several_sources=True)
     if network.generator.bus.size:
         raise DataError(f"{network.origin}: generators hold voltages; limits are found for feeders without them")
-    k = circuit.branch
-    net = network.load
+    first, twins = _twins(
+        circuit.start, circuit.end, b.z[circuit.branch], b.ratio[circuit.branch], both[circuit.branch]
+    )
+    k, net = circuit.branch[first], network.load
     return _Radial(
-        network.origin, circuit.count, circuit.start, circuit.end, both[k], circuit.held,
-        np.where(circuit.held, circuit.source, np.nan)[:, None], b.z[k], b.ratio[k], b.shunt_from[k], b.shunt_to[k],
-        circuit.shunt, b.rated_from[k], b.rated_to[k],
+        network.origin, circuit.count, circuit.start[first], circuit.end[first], both[k], circuit.held,
+        np.where(circuit.held, circuit.source, np.nan)[:, None], b.z[k] / twins, b.ratio[k], b.shunt_from[k] * twins,
+        b.shunt_to[k] * twins, circuit.shunt, b.rated_from[k] * twins, b.rated_to[k] * twins,
         circuit.node_sum(net.bus, net.p + 1j * net.q)[:, None], circuit.node, network.bus_id, b.id[k],
     )  # fmt: skip
+
+
+def _twins(
+    start: np.ndarray, end: np.ndarray, z: np.ndarray, ratio: np.ndarray, closed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """First of each set of equal branches side by side, and how many there are: they act as one."""
+    key = np.column_stack((start, end, z.real, z.imag, ratio.real, ratio.imag, closed))
+    key[~closed, -1] = -1.0 - np.flatnonzero(~closed)  # branches that are open in operation stay themselves
+    _, first, count = np.unique(key, axis=0, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    return first[order], count[order]
 
 
 def _of_group(power: xr.Dataset, load: np.ndarray) -> _Radial:
