@@ -1,4 +1,4 @@
-"""Hosting capacity and N-1: analytic limits, each found limit holds and a little more does not, batches as one by one."""
+"""Hosting capacity and N-1: analytic limits; what is found holds, a little more does not; batches as one by one."""
 
 import numpy as np
 import pytest
@@ -147,7 +147,6 @@ def test_a_world_hosts_by_bus(group, load):
 
 
 def test_limits_of_a_file():
-    pytest.importorskip("simbench")
     table = hosting("simbench:1-MV-rural--0-sw", generation=True, cases=(0.2,), most=20.0, high=1.05)
     assert (table["capacity"].to_series().dropna() >= 0).all() and float(table["capacity"].max()) > 1
     outages = ring_outages("simbench:1-MV-rural--0-sw")

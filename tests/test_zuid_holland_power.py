@@ -168,7 +168,8 @@ def test_high_voltage_network_of_the_province_can_be_solved(data, boundary):
     given = float(solved["p_from"].sum() + solved["p_to"].sum())
     assert float(solved["losses"][0]) == pytest.approx(given, rel=1e-6)
     assert 0.003 < float(solved["losses"][0]) / 2300 < 0.03
-    assert 0.95 < float(solved["vm_pu"].min()) and float(solved["vm_pu"].max()) <= 1.03
+    assert float(solved["vm_pu"].min()) > 0.95
+    assert float(solved["vm_pu"].max()) <= 1.03
     # 150 kV lines that carry much: 0.2 to 0.6 of their rating in the base year, few beyond (ratings are assumed)
     busy = np.sort(solved["loading"].values[0])[::-1][:20]
     assert 0.2 < np.median(busy) < 0.7

@@ -38,9 +38,9 @@ def congestion(path: Path, *, out: Path | None = None, most: int = 10, ambient: 
     ]
     if len(over):
         lines.append(f"  {'asset':<28} {'hours':>7} {'>120 %':>7} {'longest':>7} {'highest':>8} {'MVA h':>9}")
-    for row in over.head(most).itertuples():
-        lines.append(
-            f"  {row.branch_id:<28} {row.overloaded_hours:7.4g} {row.heavily_overloaded_hours:7.4g} "
-            f"{row.longest_overload:7.4g} {row.highest_loading:8.0%} {row.not_transportable:9.4g}"
-        )
+    lines += [
+        f"  {row.branch_id:<28} {row.overloaded_hours:7.4g} {row.heavily_overloaded_hours:7.4g} "
+        f"{row.longest_overload:7.4g} {row.highest_loading:8.0%} {row.not_transportable:9.4g}"
+        for row in over.head(most).itertuples()
+    ]
     return "\n".join(lines)

@@ -44,8 +44,8 @@ def hosting(
     known = capacity.dropna()
     what = "feed-in" if generation else "load"
     lines = [f"{what} that each of {len(known)} buses can take alone, searched up to {most:g} MW"]
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        lines.append(f"  {share:4.0%} of buses take at most {known.quantile(share):8.3f} MW")
+    for share, value in known.quantile([0.0, 0.25, 0.5, 0.75, 1.0]).items():
+        lines += [f"  {share:4.0%} of buses take at most {value:8.3f} MW"]
     lines += ["least"] + [f"  {bus:<24} {value:8.3f} MW" for bus, value in known.nsmallest(5).items()]
     return "\n".join(lines)
 

@@ -200,7 +200,7 @@ def _add_loads(
     can = np.flatnonzero((kind == supplies) & np.isin(vertex, list(within)))
     if not len(can):
         raise DataError(f"high-voltage grid: no vertex of kind {supplies!r} inside to supply from")
-    lowest = {}
+    lowest: dict[int, int] = {}
     for k in can:
         if vertex[k] not in lowest or level[k] < level[lowest[vertex[k]]]:
             lowest[vertex[k]] = k
