@@ -18,6 +18,7 @@ from kernels.power.sessions import (
     charge_to_level,
     fill_level,
     plug_in,
+    stay_hours,
     window,
 )
 from twin.clock import Moment
@@ -25,7 +26,10 @@ from twin.component import Component, Out
 from twin.components.charging import Charging
 from twin.errors import DataError
 from twin.ledger import Ledger
+from twin.scenario import AddHomes
 from twin.wiring import Wiring
+from twin.world.synthetic import SyntheticWorld
+from twin.world.synthetic import build as build_synthetic
 
 START = datetime(2023, 1, 15, 23, tzinfo=UTC)  # Monday, midnight local time
 N, BUSES = 4, 6
@@ -390,3 +394,51 @@ def test_a_day_at_once_is_the_day_step_by_step():
             slow[day, :, k] = np.bincount(bus, weight * charged, minlength=buses) / 0.25
     np.testing.assert_allclose(fast, slow, rtol=1e-9, atol=1e-9)
     assert fast.any()
+
+
+def test_coincidence_of_cars_falls_with_their_number():
+    # Peak of a week per connected power: one car reaches all of it, a thousand far less (never sums of ratings).
+    cars, steps = 1024, 7 * 24
+    rng = np.random.default_rng(3)
+    there, back = np.ones((3, 24)), np.ones((3, 24))
+    back[:, 16:19] = 5.0
+    arrive, leave = stay_hours(there, back)
+    owed, plugged = rng.uniform(0, 15, cars), np.zeros(cars, np.int8)
+    since, until, charged = (np.zeros(cars) for _ in range(3))
+    power, load = np.full(cars, 11.0), np.zeros((steps, cars))
+    for k in range(steps):
+        owed += 7.0 / 24
+        plug_in(
+            k // 24, k % 24, 1.0, 1, np.zeros(2, np.int64), np.zeros(cars, np.int64), np.arange(cars), arrive, leave,
+            np.zeros((3, 2)), 20.0, owed, plugged, since, until,
+        )  # fmt: skip
+        charge_by_signal(np.zeros(24), 1.0, power, since, until, owed, charged)
+        load[k] = charged
+    share = [
+        (load.reshape(steps, -1, n).sum(axis=2).max(axis=0) / (11.0 * n)).mean() for n in (1, 8, 64, 512, 1024)
+    ]  # fmt: skip
+    assert (np.diff(share) < 0).all()
+    assert share[0] > 0.6 and share[-1] < 0.25
+
+
+def test_new_homes_bring_their_own_cars():
+    groups = build_synthetic(SyntheticWorld(towns=3, inhabitants=20_000))
+    before, after, same = (xr.DataTree.from_dict({k: v.copy(deep=True) for k, v in groups.items()}) for _ in range(3))
+    zones, power = before["zones"].ds, before["power"].ds
+    place = {"x": float(power["bus_x"][0]), "y": float(power["bus_y"][0]), "radius": 4000.0}
+    AddHomes(verb="add_homes", homes=500, ev_share=1.0, **place).apply(after)
+    AddHomes(verb="add_homes", homes=500, **place).apply(same)
+
+    def electric(tree):
+        z = tree["zones"].ds
+        light, home = z["trips"].values[:, 0], z["home_share"].values
+        ends = np.einsum("p,pod->o", home, light) + np.einsum("p,pod->d", 1 - home, light)
+        return z["bev_share"].values, ends
+
+    (old, ends), (new, more), (kept, _) = electric(before), electric(after), electric(same)
+    np.testing.assert_array_equal(kept, old)
+    raised = new > old
+    assert raised.any() and (new[~raised] == old[~raised]).all()
+    # the trips that came are electric, those that were there are what they were
+    np.testing.assert_allclose((new * more)[raised], (old * ends + (more - ends))[raised], rtol=1e-12)
+    assert zones["trips"].shape == after["zones"].ds["trips"].shape
