@@ -7,7 +7,7 @@ network that is too light for a scenario shows as overload.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -30,6 +30,27 @@ class Cable(BaseModel):
     r: float = Field(gt=0)
     x: float = Field(gt=0)
     c: float = Field(ge=0)
+
+
+class LowVoltage(BaseModel):
+    """Low-voltage feeders of a station: nodes of each, section between nodes [m], cable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    feeders: tuple[int, ...] = Field(min_length=1)
+    section: float = Field(gt=0)
+    cable: Cable
+
+
+# Counts and mean sections of feeders of three SimBench grids (1-LV-rural3, 1-LV-semiurb5, 1-LV-urban6; SimBench, ODbL),
+# each feeder laid without branches; cables by their data there.
+_NAYY_150 = Cable(s_rated=187e3, r=0.2067, x=0.0804, c=0.26)  # 270 A
+_NAYY_240 = Cable(s_rated=247e3, r=0.1267, x=0.0798, c=0.26)  # 357 A
+LOW_VOLTAGE = {
+    "rural": LowVoltage(feeders=(29, 25, 25, 24, 11, 5, 5, 2, 1), section=18.5, cable=_NAYY_150),
+    "semiurban": LowVoltage(feeders=(39, 37, 22, 7, 3, 1), section=16.4, cable=_NAYY_240),
+    "urban": LowVoltage(feeders=(18, 14, 8, 7, 5, 4, 1), section=18.9, cable=_NAYY_240),
+}
 
 
 class NetworkRules(BaseModel):
@@ -59,6 +80,13 @@ class NetworkRules(BaseModel):
     lv_feeders: int = 5
     lv_nodes: int = 8
     lv_section: float = 30.0  # m
+    lv_template: Literal["even", "rural", "semiurban", "urban"] = "even"  # even: lv_feeders of lv_nodes each
+
+    def low_voltage(self) -> LowVoltage:
+        """Feeders of a station that is laid in detail."""
+        if self.lv_template == "even":
+            return LowVoltage(feeders=(self.lv_nodes,) * self.lv_feeders, section=self.lv_section, cable=self.lv_cable)
+        return LOW_VOLTAGE[self.lv_template]
 
 
 @dataclass
@@ -272,20 +300,16 @@ def _lay_station(network: _Network, bus: int, s: _Station, name: str, detailed: 
     if not (detailed and s.homes):
         network.supply[kind].append((low, s.place, s.share))
         return
-    part = s.share / (rules.lv_feeders * rules.lv_nodes)
-    for feeder in range(rules.lv_feeders):
-        angle = 2 * np.pi * feeder / rules.lv_feeders
+    laid = rules.low_voltage()
+    part = s.share / sum(laid.feeders)
+    for feeder, nodes in enumerate(laid.feeders):
+        angle = 2 * np.pi * feeder / len(laid.feeders)
         before = low
-        for node in range(rules.lv_nodes):
-            metres = rules.lv_section * (node + 1)
-            here = network.add_bus(
-                s.x + metres * np.cos(angle),
-                s.y + metres * np.sin(angle),
-                f"lv-{name}-{feeder}-{node}",
-                rules.lv_voltage,
-                2,
-            )
-            network.add_line(before, here, f"lv-{name}-{feeder}-{node}", rules.lv_cable, rules.lv_section)
+        for node in range(nodes):
+            metres = laid.section * (node + 1)
+            x, y = s.x + metres * np.cos(angle), s.y + metres * np.sin(angle)
+            here = network.add_bus(x, y, f"lv-{name}-{feeder}-{node}", rules.lv_voltage, 2)
+            network.add_line(before, here, f"lv-{name}-{feeder}-{node}", laid.cable, laid.section)
             network.supply[kind].append((here, s.place, part))
             before = here
 
