@@ -77,7 +77,7 @@ def years(world):
     """The whole year with few and many cars, and many that shift."""
     power, weather = world
     wanted = {"few": (0.2, "uncontrolled"), "many": (0.9, "uncontrolled"), "delayed": (0.9, "delayed"),
-              "price": (0.9, "price_following")}  # fmt: skip
+              "price": (0.9, "price_following"), "grid": (0.9, "grid_aware")}  # fmt: skip
     before = threads()
     try:
         set_threads(1)  # so small a grid gains nothing from two
@@ -103,7 +103,7 @@ def test_driven_energy_is_charged(years):
         assert a["charging_mwh"] == pytest.approx(a["driven_mwh"], rel=1e-3)
 
 
-@pytest.mark.parametrize("strategy", ["delayed", "price"])
+@pytest.mark.parametrize("strategy", ["delayed", "price", "grid"])
 def test_shifting_keeps_the_yearly_energy_to_a_thousandth(years, strategy):
     assert years[strategy].attrs["charging_mwh"] == pytest.approx(years["many"].attrs["charging_mwh"], rel=1e-3)
 
@@ -116,6 +116,14 @@ def test_more_cars_never_lower_the_overload(years):
     assert float(many["not_transportable"].sum()) > 0
     # feeders that mostly load (the night's feed-in of none, the day's of some panels) asset by asset
     assert (many["not_transportable"] >= few["not_transportable"] - 1e-9).mean() > 0.99
+
+
+def test_grid_aware_charging_relieves_the_stations(years, world):
+    power, _ = world
+    transformer = power["branch_kind"].values == 1
+    now, smart = (years[k]["highest_loading"].values[transformer] for k in ("many", "grid"))
+    assert (smart <= now + 0.02).all() and smart.max() < 0.9 * now.max()
+    assert float(years["grid"]["not_transportable"].sum()) < 0.2 * float(years["many"]["not_transportable"].sum())
 
 
 def test_neither_threads_nor_batches_change_a_record(world):

@@ -7,7 +7,6 @@ that is ever held in memory.
 import time
 from collections.abc import Iterable
 from datetime import date, timedelta
-from typing import Literal
 
 import numpy as np
 import pyproj
@@ -19,15 +18,15 @@ from kernels.power.counter import normal, uniforms
 from kernels.power.forest import Forest, ForestSolution
 from kernels.power.heat import per_heat
 from kernels.power.load_day import load_day
-from kernels.power.sessions import HOME, KINDS, PUBLIC, charge_day, stay_hours
+from kernels.power.sessions import HOME, KINDS, PUBLIC, charge_day, charge_to_level, plug_in, stay_hours
 from kernels.power.solar import plane_of_array, pv_power, sun
 from kernels.power.status import OK
 from kernels.power.tree import RADIAL
 from twin.analysis.congestion import CongestionRecord
-from twin.components.charging import EVENING, PUBLIC_STAY
+from twin.components.charging import EVENING, PUBLIC_STAY, Strategy
 from twin.components.demand import Demand, hour_of_year
 from twin.errors import ConfigError, DataError
-from twin.feeders import BASE, feeders_of
+from twin.feeders import BASE, feeders_of, stations_of
 
 __all__ = ["YearOptions", "power_year"]
 
@@ -63,7 +62,7 @@ class YearOptions(BaseModel):
     efficiency: float = Field(default=0.90, gt=0, le=1)
     public_share: float = Field(default=0.2, ge=0, le=1)  # of cars that charge in public near home [A]
     reach: float = Field(default=20.0, ge=0)
-    strategy: Literal["uncontrolled", "delayed", "price_following"] = "uncontrolled"
+    strategy: Strategy = "uncontrolled"
     tolerance: float = Field(default=1e-8, gt=0)
     demand: Demand.Options = Demand.Options()
 
@@ -71,25 +70,34 @@ class YearOptions(BaseModel):
 class _Cars:
     """Electric cars behind the homes of every bus, in order of bus; more cars leave the others as they are."""
 
-    def __init__(self, o: YearOptions, dwellings: np.ndarray) -> None:
+    def __init__(self, o: YearOptions, power: xr.Dataset) -> None:
+        dwellings = power["dwellings"].values
         rounding = np.empty(len(dwellings))
         buses = np.arange(len(dwellings))
         uniforms(buses, buses, 11, rounding)
         count = np.floor(o.ev_share * o.cars_per_home * dwellings + rounding).astype(np.int64)
         bus = np.repeat(buses, count)
         number = np.arange(len(bus)) - np.repeat(np.cumsum(count) - count, count)
-        place, power = np.empty(len(bus)), np.empty(len(bus))
+        place, charger = np.empty(len(bus)), np.empty(len(bus))
         uniforms(bus, number, 12, place)
-        uniforms(bus, number, 13, power)
+        uniforms(bus, number, 13, charger)
         self.start = np.r_[0, np.cumsum(count)]
         self.kind = np.where(place < o.public_share, PUBLIC, HOME)
-        self.power = np.where(self.kind == HOME, np.array([3.7, 7.4, 11.0, 11.0])[(4 * power).astype(int)], 11.0)
+        self.power = np.where(self.kind == HOME, np.array([3.7, 7.4, 11.0, 11.0])[(4 * charger).astype(int)], 11.0)
         self.weight = np.ones(len(bus))
         self.car = bus * np.int64(1 << 24) + number
         spread = np.array([normal(np.uint64(c)) for c in self.car]) if len(bus) else np.empty(0)
         mean = o.km_per_day * o.kwh_per_km / o.efficiency
         self.energy = mean * np.exp(o.spread_of_km * spread - 0.5 * o.spread_of_km**2)  # kWh a day
         self.owed, self.plugged = np.zeros(len(bus)), np.zeros(len(bus), np.int8)
+        heads, self.group = stations_of(
+            len(dwellings), power["branch_from"].values, power["branch_to"].values, power["branch_kind"].values
+        )  # fmt: skip
+        self.bus, of_cars = bus, self.group[bus]
+        if o.strategy == "grid_aware" and (np.diff(of_cars) < 0).any():
+            raise ConfigError("power year: grid_aware needs the buses behind each transformer to follow each other")
+        self.group_start = np.searchsorted(of_cars, np.arange(len(heads) + 1))
+        self.since, self.until, self.charged = np.zeros((3, len(bus)))
 
 
 class _Day:
@@ -153,7 +161,7 @@ def power_year(
         raise ConfigError("power year: no day to compute; name at least one")
     buses = power.sizes["bus"]
     fixed = [np.ascontiguousarray(power[name].values, np.float64) for name in FIXED]
-    cars, shapes = _Cars(o, power["dwellings"].values), _Day(o, power, weather)
+    cars, shapes = _Cars(o, power), _Day(o, power, weather)
     load, reactive, charging = (np.zeros((buses, lanes)) for _ in range(3))
     curtailed, lost = np.zeros(buses), np.zeros(buses)
     out = forest.allocate(lanes, voltage=False, current=False, magnitude=True, loading=True)
@@ -176,15 +184,14 @@ def power_year(
     first = date(o.year, 1, 1) + timedelta(days=wanted[0])
     demand(first, np.zeros(buses))
     for back in range(SPIN_UP, 0, -1):
-        _charge(o, cars, first - timedelta(days=back), _signal(o, load), charging)
+        _charge(o, cars, first - timedelta(days=back), load, charging)
     owed = float(cars.owed.sum())
     for number in wanted:
         day = date(o.year, 1, 1) + timedelta(days=number)
         began = time.process_time()
         outdoors = demand(day, curtailed)
-        signal = _signal(o, load)
         charging[:] = 0.0
-        _charge(o, cars, day, signal, charging)
+        _charge(o, cars, day, load, charging)
         load += charging
         energy["charging"] += float(charging.sum()) / o.steps_per_hour / 1e3
         energy["driven"] += float(cars.energy.sum()) / 1e3
@@ -222,17 +229,37 @@ def _signal(o: YearOptions, load: np.ndarray) -> np.ndarray:
     return np.zeros(2 * lanes)
 
 
-def _charge(o: YearOptions, cars: _Cars, day: date, signal: np.ndarray, charging: np.ndarray) -> None:
-    """A day of all cars."""
+def _charge(o: YearOptions, cars: _Cars, day: date, load: np.ndarray, charging: np.ndarray) -> None:
+    """A day of all cars, beside the ``load`` (bus, lane) [kW] of the day without them."""
     types = np.array([max(d.weekday() - 4, 0) for d in (day - timedelta(days=1), day)])
     arrive, leave = stay_hours(AWAY, BACK)
     stay = np.zeros((len(KINDS), 2))
     stay[PUBLIC] = PUBLIC_STAY
     share = np.repeat((AWAY + BACK)[types[1]], o.steps_per_hour)
-    charge_day(
-        day.toordinal(), o.seed, types, cars.start, cars.kind, cars.car, cars.power, cars.weight, cars.energy,
-        share / share.sum(), signal, arrive, leave, stay, o.reach, cars.owed, cars.plugged, charging,
-    )  # fmt: skip
+    share /= share.sum()
+    number = day.toordinal()
+    if o.strategy != "grid_aware":
+        charge_day(
+            number, o.seed, types, cars.start, cars.kind, cars.car, cars.power, cars.weight, cars.energy, share,
+            _signal(o, load), arrive, leave, stay, o.reach, cars.owed, cars.plugged, charging,
+        )  # fmt: skip
+        return
+    lanes, hours = load.shape[1], 1.0 / o.steps_per_hour
+    station = np.zeros((len(cars.group_start) - 1, 2 * lanes))  # tomorrow is foreseen as today
+    np.add.at(station[:, :lanes], cars.group, load)
+    station[:, lanes:] = station[:, :lanes]
+    ordered = np.empty(lanes)
+    for k in range(lanes):
+        cars.owed += cars.energy * share[k]
+        plug_in(
+            number, k * hours, hours, o.seed, types, cars.kind, cars.car, arrive, leave, stay, o.reach, cars.owed,
+            cars.plugged, cars.since, cars.until,
+        )  # fmt: skip
+        charge_to_level(
+            cars.group_start, station[:, k : k + lanes], hours, cars.power, cars.weight, cars.since, cars.until,
+            cars.owed, ordered, cars.charged,
+        )  # fmt: skip
+        charging[:, k] = np.bincount(cars.bus, cars.weight * cars.charged, minlength=len(charging)) / hours
 
 
 def _add_up(

@@ -16,6 +16,7 @@ from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.components.demand import hour_of_year
 from twin.errors import ConfigError, DataError
+from twin.feeders import stations_of
 
 __all__ = ["Charging", "Strategy"]
 
@@ -142,7 +143,7 @@ class Charging(Component):
         bus = self._by_share(s.charge_origin, s.charge_bus, s.charge_share, origin, place)
         self._send_to_work(s, light, origin, number, place, kind, bus)
         weight = np.minimum(self._cars[origin] - number, 1.0)
-        heads, group = self._stations(s)
+        heads, group = stations_of(len(s.household_energy), s.branch_from, s.branch_to, s.branch_kind)
         order = np.lexsort((number, origin, bus, group[bus]))
         self._origin, self._bus = origin[order], bus[order]
         self._kind, self._power, self._weight = kind[order], power[order], weight[order]
@@ -194,21 +195,6 @@ class Charging(Component):
         spread = np.empty(len(mine))
         uniforms(origin[mine], number[mine], WORKPLACE, spread)
         bus[mine] = self._by_share(nearest, work, energy[work], destination[mine], spread)
-
-    @staticmethod
-    def _stations(s: SimpleNamespace) -> tuple[np.ndarray, np.ndarray]:
-        """Buses that head a group (a transformer's low side, or a source), and the group of each bus."""
-        buses = len(s.household_energy)
-        above, by_line = np.full(buses, -1), np.zeros(buses, bool)
-        above[s.branch_to] = s.branch_from
-        by_line[s.branch_to] = s.branch_kind == 0
-        station = np.arange(buses)
-        while True:  # one branch towards the source per round, until a transformer or a source
-            climbs = by_line[station] & (above[station] >= 0)
-            if not climbs.any():
-                break
-            station = np.where(climbs, above[station], station)
-        return np.unique(station, return_inverse=True)
 
     def _forecast_loads(self, s: SimpleNamespace) -> None:
         """Yearly energies behind each station, and the profiles they follow; no weather is foreseen."""
