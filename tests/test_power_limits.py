@@ -1,11 +1,14 @@
 """Hosting capacity and N-1: analytic limits; what is found holds, a little more does not; batches as one by one."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 from kernels.power.forest import plant
 from kernels.power.hosting import hosting_capacity
+from twin.commands.limits import hosting as hosting_command
+from twin.commands.limits import outages as outages_command
 from twin.errors import ConfigError, DataError
 from twin.feeders import feeders_of
 from twin.power_limits import hosting, ring_outages
@@ -151,6 +154,17 @@ def test_limits_of_a_file():
     assert (table["capacity"].to_series().dropna() >= 0).all() and float(table["capacity"].max()) > 1
     outages = ring_outages("simbench:1-MV-rural--0-sw")
     assert outages.attrs["openings"] > 0 and outages.attrs["outages"] >= outages.attrs["topologies"] > 0
+
+
+def test_the_commands_name_the_least_and_write_every_bus(tmp_path):
+    text = hosting_command("simbench:1-LV-rural1--0-no_sw", most=0.5, out=tmp_path / "buses.csv")
+    rows = pd.read_csv(tmp_path / "buses.csv")
+    least = rows["capacity_mw"].min()
+    assert f"{least:8.3f} MW" in text and len(rows) > 10
+    text = outages_command("simbench:1-MV-rural--0-sw", out=tmp_path / "sections.csv")
+    sections = pd.read_csv(tmp_path / "sections.csv")
+    assert text.startswith(f"{len(sections)} outages")
+    assert {"branch", "worst_loading_percent", "lowest_voltage_pu"} <= set(sections)
 
 
 def test_wrong_questions_are_refused(group, load):
