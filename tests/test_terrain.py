@@ -1,4 +1,4 @@
-"""Terrain: the stated error of height holds at every sample, the surface has no cracks, and planes need two triangles."""
+"""Terrain: the stated error of height holds at every sample, the surface has no cracks, a plane is two triangles."""
 
 import numpy as np
 import pytest

@@ -128,6 +128,11 @@ MESHES = {
     "branch": ("power_network", "edge"),
     "bus": ("power_network", "node"),
 }
+# Texts over the places of a mesh lie on a dimension of their own: QGIS reads every array of a mesh's dimensions as
+# numbers, and opens no mesh that has others.
+LABELS = {dim: f"{dim}_label" for dim in ("road_link", "bus", "branch")}
+# Words in a long_name by which QGIS takes an array for a part of a vector, and looks for the other part
+VECTOR_WORDS = ("direction", "magnitude")
 # Root datasets whose bytes make two runs comparable, in this order.
 GEOMETRY = (
     "y",
@@ -192,6 +197,8 @@ class ResultVariable:
     def stored_dtype(self) -> str:
         """Single precision for arrays, double for scalars; integers as declared."""
         kind = np.dtype(self.dtype)
+        if kind.kind in "biu" and self.dims[-1:] and self.dims[-1] in MESHES:
+            return "f4"  # QGIS reads no integers that change in time; codes are exact in single precision
         if kind.kind == "f":
             return "f4" if self.dims else "f8"
         if kind.kind == "b":

@@ -68,7 +68,7 @@ def validate(path: str | Path) -> list[Violation]:
         for number in sorted(RULES):
             try:
                 found += RULES[number][1](f)
-            except (KeyError, AttributeError, ValueError, IndexError, TypeError, OSError) as error:
+            except (KeyError, AttributeError, ValueError, IndexError, TypeError, OSError, RuntimeError) as error:
                 found.append(Violation(number, str(path), f"cannot be checked ({type(error).__name__}: {error})"))
     return sorted(found, key=lambda v: v.rule)
 
@@ -446,3 +446,53 @@ def _no_copies(f: h5py.File) -> Iterator[Violation]:
                     yield Violation(
                         25, f"/{ROOT}/{name}/{kind}/{array}", "its source is not a root variable of this file"
                     )
+
+
+@_rule(26, "arrays of a mesh are numbers that QGIS reads")
+def _mesh_arrays(f: h5py.File) -> Iterator[Violation]:
+    for name, d in f.items():
+        if not isinstance(d, h5py.Dataset) or d.is_scale or not d.ndim or not len(d.dims[d.ndim - 1]):
+            continue
+        if d.dims[d.ndim - 1][0].name.lstrip("/") not in layout.MESHES:
+            continue
+        if d.dtype.kind == "S":
+            yield Violation(26, f"/{name}", "text on a dimension of a mesh; QGIS opens no mesh of the file")
+        elif d.dtype.kind != "f" and (d.dtype != np.int32 or "result" in d.attrs):
+            yield Violation(26, f"/{name}", f"type {d.dtype} on a dimension of a mesh; QGIS opens no mesh of the file")
+        long_name = d.attrs.get("long_name", b"").decode().lower()
+        for word in layout.VECTOR_WORDS:
+            if word in long_name:
+                what = f"long_name with {word!r}: QGIS takes it for a part of a vector and opens no mesh"
+                yield Violation(26, f"/{name}", what, "word the long_name otherwise and write the file again")
+
+
+@_rule(27, "buildings are whole")
+def _solids(f: h5py.File) -> Iterator[Violation]:
+    if "triangle_vertices" not in f:
+        return
+    for name, of in (("triangle_vertices", "building_vertex"), ("triangle_building", "building")):
+        values, size = f[name][...], f[of].shape[0]
+        if values.size and (values.min() < 0 or values.max() >= size):
+            yield Violation(27, f"/{name}", f"points beyond the {size} places of {of}; readers draw nothing or fail")
+    kinds = f["triangle_kind"][...]
+    if kinds.size and not np.isin(kinds, (0, 1, 2)).all():
+        yield Violation(27, "/triangle_kind", "other than 0 ground, 1 wall, 2 roof")
+
+
+@_rule(28, "slower results have a time axis that divides the common one")
+def _rates(f: h5py.File) -> Iterator[Violation]:
+    for name, d in _results(f).items():
+        every = layout.steps_per_value(d)
+        axis = layout.time_axis(every)
+        if axis not in f or d.dims[0][0].name.lstrip("/") != axis:
+            yield Violation(28, f"/{name}", f"one value per {every} output steps, but not on the axis {axis!r}")
+        elif not np.array_equal(f[axis][...], f["time"][::every]):
+            yield Violation(28, f"/{axis}", f"is not every {every}. output time; readers show wrong times")
+
+
+@_rule(29, "the table of totals is whole")
+def _totals(f: h5py.File) -> Iterator[Violation]:
+    columns = [f"indicator_{column}" for column in ("name", "units", "value")]
+    present = [c for c in columns if c in f]
+    if present and (len(present) < len(columns) or len({f[c].shape for c in present}) > 1):
+        yield Violation(29, "/indicator", f"holds {', '.join(present)} of unequal lengths or not all of the columns")

@@ -333,7 +333,7 @@ def _bits_for(part: ResultVariable, significant_bits: int | Mapping[str, int | N
         chosen = significant_bits.get(declared, significant_bits.get("*", SIGNIFICANT_BITS))
     else:
         chosen = significant_bits
-    if part.stored_dtype != "f4" or chosen is None:
+    if np.dtype(part.dtype).kind != "f" or part.stored_dtype != "f4" or chosen is None:
         return 0
     bit_round(np.zeros(1, "f4"), chosen)  # refuses a number out of range
     return chosen
@@ -472,6 +472,9 @@ def _statics(f: h5py.File, world: xr.DataTree) -> None:
                 values = groups[group][dim].values.astype("i4") if has else np.arange(size, dtype="i4")
                 about = "flat lattice cell (row * nx + column)" if has else f"index of the {dim.replace('_', ' ')}"
                 _scale(f, dim, values, long_name=about)
+                if dim in layout.LABELS:
+                    label = layout.LABELS[dim]
+                    _scale(f, label, np.arange(size, dtype="i4"), long_name=f"{about} (for texts)", labels_of=dim)
     for group, variable, name, dims in layout.STATICS:
         if group in groups and variable in groups[group]:
             _static(f, groups[group][variable], name, dims)
@@ -493,6 +496,10 @@ def _static(f: h5py.File, source: xr.DataArray, name: str, dims: tuple[str, ...]
         values = values.astype("i4")
     elif values.dtype.kind == "b":
         values = values.astype("i1")
+    if values.dtype.kind in "iu" and dims[-1] in layout.MESHES:
+        values = values.astype("i4")  # QGIS reads no shorter integers on a mesh
+    if values.dtype.kind == "S":
+        dims = tuple(layout.LABELS.get(dim, dim) for dim in dims)
     fill = {"fillvalue": np.nan} if values.dtype.kind == "f" else {}
     d = f.create_dataset(name, data=values, **fill, **(GZIP if values.size else {}))
     if fill:

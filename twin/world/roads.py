@@ -339,7 +339,7 @@ def roads_group(
             "capacity": f8("road_link", capacity, "h-1", "passenger-car units per hour, all lanes"),
             "bpr_b": f8("road_link", bpr_b, "1", "factor B of t = t0 (1 + B (v/c)^p)"),
             "bpr_power": f8("road_link", bpr_power, "1", "power p of t = t0 (1 + B (v/c)^p)"),
-            "lanes": f8("road_link", lanes, "1", "lanes of the direction"),
+            "lanes": f8("road_link", lanes, "1", "lanes one way"),
             "road_class": i4("road_link", road_class, "class of the road", np.int8),
             "speed_limit": f8("road_link", speed_limit, "km h-1", "legal speed limit"),
             "reported": i4("road_link", reported, "0 for skeleton and gates: no statistics, no emission", np.int8),
