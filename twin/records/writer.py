@@ -121,17 +121,24 @@ class RunWriter:
         writer = cls(path)
         writer.path.parent.mkdir(parents=True, exist_ok=True)
         writer._hold()
+        # in memory first: a full disk is then one plain error, and no reader sees half a set-up
+        with h5py.File(writer.live, "w", libver=LIBVER, track_order=True, driver="core", backing_store=False) as f:
+            results = [part for parts in table.values() for part, _ in parts]
+            _root_attributes(f, world_tree, provenance or {}, table)
+            _times(f, stamps, bounds, sorted({part.every for part in results}))
+            _statics(f, world_tree)
+            for part in results:
+                _result(f, part, _bits_for(part, significant_bits))
+            set_attributes(f, coordinates_hash=layout.coordinates_hash(f))
+            build_view(f, results)
+            f.flush()
+            image = f.id.get_file_image()
         with writer._disk():
-            writer.live.unlink(missing_ok=True)
-            with h5py.File(writer.live, "w", libver=LIBVER, track_order=True) as f:
-                _root_attributes(f, world_tree, provenance or {}, table)
-                results = [part for parts in table.values() for part, _ in parts]
-                _times(f, stamps, bounds, sorted({part.every for part in results}))
-                _statics(f, world_tree)
-                for part in results:
-                    _result(f, part, _bits_for(part, significant_bits))
-                set_attributes(f, coordinates_hash=layout.coordinates_hash(f))
-                build_view(f, results)
+            try:
+                writer.live.write_bytes(image)
+            except OSError:
+                writer.live.unlink(missing_ok=True)
+                raise
         writer._learn()
         return writer
 
