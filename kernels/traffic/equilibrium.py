@@ -225,7 +225,7 @@ def solve(
     Stops where the relative gap ``(TSTT - SPTT) / TSTT`` of the flows that are returned is at most ``gap``.
     """
     s = problem.store
-    cold = s.counter[paths.PATHS] == 0
+    cold = bool(s.counter[paths.PATHS] == 0)
     paths.scale_flows(s, np.ascontiguousarray(np.asarray(demand, np.float64)[problem.order]))
     status, relative, iterations, history = NOT_CONVERGED, np.inf, 0, []
     aim, polish = (gap, 0) if gap > TIGHT else (POLISHED * gap, POLISHING)

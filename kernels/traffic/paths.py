@@ -29,7 +29,7 @@ from kernels.traffic.shortest_path import search
 
 __all__ = ["BLOCKS", "SLOTS", "PathStore", "grown", "load_paths", "packed", "price", "refresh", "scale_flows", "sweep"]
 
-BLOCKS = 8  # of groups in a pass, each priced at the same costs
+BLOCKS = 4  # of groups in a pass, each priced at the same costs
 SLOTS = 4  # sets of scratch arrays; fixed, so that nothing depends on the number of threads
 DEARER = 1.0 - 1e-13  # a new path joins where it is cheaper than the set by more than rounding
 FREE, PATHS, ARCS, STAMP, BLOCK, PRICED = 0, 1, 2, 3, 4, 5  # places in ``counter``
@@ -178,7 +178,17 @@ def _price_row(s, h, row, slot, lane):
             room = s.new_room[slot]
             if hierarchic:
                 begin = trace(
-                    h, m, source, node, lane, s.climbed[slot], label, s.on_climb[slot], s.stack[slot], s.new_arcs[slot], room
+                    h,
+                    m,
+                    source,
+                    node,
+                    lane,
+                    s.climbed[slot],
+                    label,
+                    s.on_climb[slot],
+                    s.stack[slot],
+                    s.new_arcs[slot],
+                    room,
                 )
             else:
                 begin = _trace_back(s.tail, source, node, s.before[slot], s.new_arcs[slot], room)
