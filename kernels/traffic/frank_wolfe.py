@@ -39,8 +39,8 @@ class Search(NamedTuple):
 def all_or_nothing(s, work, cost, demand, target):
     """Load each pair's demand on its shortest path: ``target`` (class, arc) [veh]; least cost of all (pcu-weighted).
 
-    ``s`` is a :class:`kernels.traffic.paths.PathStore` (network and pairs only), ``work`` its scratch, ``cost`` (class, arc) [time],
-    ``demand`` (pair) [veh]. Pairs without a path are marked in ``s.lost``.
+    ``s`` is a :class:`kernels.traffic.paths.PathStore` (network and pairs only), ``work`` its scratch,
+    ``cost`` (class, arc) [time], ``demand`` (pair) [veh]. Pairs without a path are marked in ``s.lost``.
     """
     target[:] = 0.0
     least = 0.0

@@ -367,7 +367,7 @@ def spread(h, m, source, climbed, label, on_climb):
                 u = head[e]
                 for lane in range(LANES):
                     t = climbed[v, lane] + cost
-                    climbed[u, lane] = t if t < climbed[u, lane] else climbed[u, lane]
+                    climbed[u, lane] = min(climbed[u, lane], t)
     for v in range(n - 1, -1, -1):
         if on_climb[v]:
             for lane in range(LANES):
@@ -380,13 +380,13 @@ def spread(h, m, source, climbed, label, on_climb):
             u = head[e]
             for lane in range(LANES):
                 t = label[u, lane] + cost
-                label[v, lane] = t if t < label[v, lane] else label[v, lane]
+                label[v, lane] = min(label[v, lane], t)
 
 
 @njit
 def _unpack(h, m, e, climbs, stack, out, end):
     """Arcs of edge e, written to end before ``end``; where they begin, or -1 where they do not fit."""
-    start, head = h.start, h.head
+    head = h.head
     up_via, down_via = h.up_via[m], h.down_via[m]
     stack[0] = 2 * e + climbs
     depth = 1

@@ -24,7 +24,7 @@ import numpy as np
 
 from kernels.jit import njit, pnjit, prange
 from kernels.traffic.cost import term
-from kernels.traffic.hierarchy import LANES, Hierarchy, customise, spread, trace
+from kernels.traffic.hierarchy import Hierarchy, customise, spread, trace
 from kernels.traffic.shortest_path import search
 
 __all__ = ["BLOCKS", "SLOTS", "PathStore", "grown", "load_paths", "packed", "price", "refresh", "scale_flows", "sweep"]
