@@ -175,10 +175,12 @@ def build(
         begin=np.zeros(pool, np.int64),
         size=np.zeros(pool, np.int32),
         path_cost=np.zeros(pool),
+        flow_before=np.zeros(pool),
         arcs=np.zeros(ARCS_PER_PATH * pool, np.int32),
         counter=np.array([-1, 0, 0, 0, 0, 0]),
         volume=np.zeros(arcs),
         slope=np.zeros(arcs),
+        ahead=np.zeros(arcs),
         cost=np.zeros((len(pce), arcs)),
         mark=np.zeros(arcs, np.int64),
         mark_other=np.zeros(arcs, np.int64),
@@ -258,9 +260,13 @@ def solve(
             if relative <= aim or iterations >= max_iterations or polish < 0:
                 break
             moving = relative > MOVING_ABOVE * gap and iterations + 1 < max_iterations
-        for _ in range(INNER):
+        for n in range(INNER):
+            if n == INNER // 2:
+                s.flow_before[:] = s.flow
             if paths.sweep(s, 0.1 * aim) <= max(0.25 * aim, INNER_SHARE * excess) * total:
                 break
+        else:
+            paths.extrapolate(s)
         iterations += 1
     problem = problem._replace(store=s)
     return problem, _outcome(problem, status, relative, iterations, np.array(history))
