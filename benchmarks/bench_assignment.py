@@ -153,9 +153,8 @@ def aequilibrae_flows(net: TntpNetwork, trips: TntpTrips, gap: float) -> tuple[n
 
 def measure_alone(cases: tuple[tuple[str, float], ...]) -> None:
     """Cold and warm CPU seconds of one thread, wall seconds of one and two, and memory of the path sets."""
-    print(
-        f"{'network':<16}{'gap':>8}{'cold s':>9}{'warm s':>9}{'ratio':>7}{'wall 1':>9}{'wall 2':>9}{'ratio':>7}{'MB':>7}"
-    )
+    columns = zip(("gap", "cold s", "warm s", "ratio", "wall 1", "wall 2", "ratio", "MB"), (8, 9, 9, 7, 9, 9, 7, 7))
+    print(f"{'network':<16}" + "".join(name.rjust(width) for name, width in columns))
     for name, gap in cases:
         net, trips = read(name)
         noise = np.random.default_rng(1).uniform(0.95, 1.05, len(trips.trips))

@@ -35,8 +35,8 @@ def least(tail, head, cost, through, nodes):
     return found
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(3, 40), st.floats(1.0, 4.0), st.floats(0.0, 1.0))
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 30), st.floats(1.0, 4.0), st.floats(0.0, 1.0))
 def test_distances_and_paths_are_the_shortest(seed, nodes, degree, barred):
     # any network: parallel arcs, costs of zero, closed arcs, nodes that may not be passed, arcs between two of them
     rng = np.random.default_rng(seed)
@@ -78,7 +78,7 @@ def certify(net, trips, gap=1e-10, **options):
     return result
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     st.integers(0, 1000),
     st.sampled_from([0.5, 1.0, 2.0]),
@@ -87,7 +87,8 @@ def certify(net, trips, gap=1e-10, **options):
     st.floats(0, 2),
 )
 def test_whatever_tntp_permits_is_solved_to_its_proven_optimum(seed, scale, power, passable, toll):
-    # dead ends, chains, zero free-flow times, tolls, distance, powers of zero, one and sixteen, zones passed or not
+    # dead ends, chains, zero free-flow times, tolls, distance, powers of zero, one and sixteen, zones passed or not;
+    # at a scale of one the busiest link carries about its capacity
     net, trips = town(seed)
     rng = np.random.default_rng(seed)
     net = replace(
@@ -97,7 +98,7 @@ def test_whatever_tntp_permits_is_solved_to_its_proven_optimum(seed, scale, powe
         free_flow_time=np.where(rng.random(len(net.power)) < 0.1, 0.0, net.free_flow_time),
         toll=net.toll * (rng.random(len(net.power)) < 0.2),
     )
-    certify(net, trips, demand_scale=scale, toll_factor=toll, distance_factor=0.1)
+    certify(net, replace(trips, trips=trips.trips / 2), demand_scale=scale, toll_factor=toll, distance_factor=0.1)
 
 
 def test_parallel_links_and_a_link_from_zone_to_zone():

@@ -219,6 +219,16 @@ def beckmann(s, class_volume):
     return total
 
 
+def _sweep(s: PathStore, aim: float, excess: float, total: float) -> None:
+    """Sweeps over the pairs until their paths differ little, as a share of ``total``, against the gap at hand."""
+    for n in range(INNER):
+        if n == INNER // 2:
+            s.flow_before[:] = s.flow
+        if paths.sweep(s, 0.1 * aim) <= max(0.25 * aim, INNER_SHARE * excess) * total:
+            return
+    paths.extrapolate(s)
+
+
 def solve(
     problem: Problem, demand: np.ndarray, gap: float = 1e-6, max_iterations: int = 1000
 ) -> tuple[Problem, PathEquilibrium]:
@@ -233,6 +243,9 @@ def solve(
     aim, polish = (gap, 0) if gap > TIGHT else (POLISHED * gap, POLISHING)
     moving = cold
     paths.refresh(s)
+    if not cold:  # the paths at hand first take the new demand among themselves
+        used = s.volume > 0
+        _sweep(s, aim, 0.0, float(s.volume[used] @ s.cost.min(axis=0)[used]))
     while True:
         if not moving:
             paths.refresh(s)
@@ -260,13 +273,7 @@ def solve(
             if relative <= aim or iterations >= max_iterations or polish < 0:
                 break
             moving = relative > MOVING_ABOVE * gap and iterations + 1 < max_iterations
-        for n in range(INNER):
-            if n == INNER // 2:
-                s.flow_before[:] = s.flow
-            if paths.sweep(s, 0.1 * aim) <= max(0.25 * aim, INNER_SHARE * excess) * total:
-                break
-        else:
-            paths.extrapolate(s)
+        _sweep(s, aim, excess, total)
         iterations += 1
     problem = problem._replace(store=s)
     return problem, _outcome(problem, status, relative, iterations, np.array(history))

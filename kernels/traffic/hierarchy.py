@@ -273,25 +273,47 @@ def build_hierarchy(tail: np.ndarray, head: np.ndarray, through: np.ndarray, cla
     none = np.zeros(0, np.int32)
     table, vias = np.zeros((classes, 0)), np.zeros((classes, 0), np.int32)
     if triangles > limit:
+        closed = np.zeros(0, np.bool_)
         return Hierarchy(
-            *[none] * 7, np.zeros(0, np.bool_), none, none, np.zeros(1, np.int64), table, table, vias, vias
+            none,
+            none,
+            none,
+            none,
+            none,
+            none,
+            none,
+            closed,
+            none,
+            none,
+            np.zeros(1, np.int64),
+            table,
+            table,
+            vias,
+            vias,
         )
     first = int(barred.sum())
-    place, *chordal, closing = _chordal(order, begin, size, pool, first, triangles)
-    edge, climbs = _edges_of_arcs(tails, heads, place, chordal[0], chordal[1])
-    table, vias = np.zeros((classes, len(chordal[1]))), np.zeros((classes, len(chordal[1])), np.int32)
+    place, up_start, high_end, low_end, lower_start, lower, closing = _chordal(
+        order, begin, size, pool, first, triangles
+    )
+    edge, climbs = _edges_of_arcs(tails, heads, place, up_start, high_end)
+    table, vias = np.zeros((classes, len(high_end))), np.zeros((classes, len(high_end)), np.int32)
+    arcs = len(tail)
     return Hierarchy(
-        place,
-        *chordal,
-        edge[: len(tail)],
-        climbs[: len(tail)],
-        edge[len(tail) :],
-        closing,
-        np.array([first]),
-        table,
-        table.copy(),
-        vias,
-        vias.copy(),
+        place=place,
+        start=up_start,
+        head=high_end,
+        foot=low_end,
+        lower_start=lower_start,
+        lower=lower,
+        edge=edge[:arcs],
+        climbs=climbs[:arcs],
+        free=edge[arcs:],
+        closing=closing,
+        barred=np.array([first]),
+        up=table,
+        down=table.copy(),
+        up_via=vias,
+        down_via=vias.copy(),
     )
 
 
