@@ -111,7 +111,6 @@ __all__ = [
     "Receptors",
     "Sources",
     "Substance",
-    "count_pairs",
     "run_pairs",
 ]
 
@@ -161,7 +160,8 @@ class Receptors(NamedTuple):
 class Maps(NamedTuple):
     """Maps that trajectories cross; frames are x left, y top, cell size in x and y [m]."""
 
-    uniform: bool  # all maps hold one value: back_mean, use[0, 0] and the source's roughness
+    uniform: bool  # all paths are alike: ``path``
+    path: np.ndarray  # (13,) roughness length [m], shares of 9 land uses, NH3, SO2 [ug/m3], NO2 [ppb]
     log_z0: np.ndarray  # (ny, nx) ln m
     z0_frame: np.ndarray
     use: np.ndarray  # (ny, nx) int64, land use 1..9
@@ -519,37 +519,13 @@ def sub_receptors(cell, side, height, x, dx, dy):
 
 
 @njit
-def count_pairs(sources, receptors, cell, subdivide, reach):
-    """Number of (sub-)source and (sub-)receptor pairs of the whole computation."""
-    count = 0
-    for r in range(receptors.shape[0]):
-        for s in range(sources.shape[0]):
-            dx, dy = receptors[r, RX] - sources[s, SX], receptors[r, RY] - sources[s, SY]
-            x = math.sqrt(dx * dx + dy * dy)
-            if x > reach or x > sources[s, SREACH]:
-                continue
-            side, height = sources[s, SD], sources[s, SH]
-            m = sub_receptors(cell, side, height, x, abs(dx), abs(dy)) if subdivide else 0
-            if side <= 0.0 or not subdivide or (2 * m + 1) * (2 * m + 1) >= 1000:
-                count += (2 * m + 1) * (2 * m + 1)
-                continue
-            for jy in range(-m, m + 1):
-                for jx in range(-m, m + 1):
-                    px = receptors[r, RX] + jx * cell / (2 * m + 1)
-                    py = receptors[r, RY] + jy * cell / (2 * m + 1)
-                    ex, ey = abs(px - sources[s, SX]), abs(py - sources[s, SY])
-                    n = sub_sources(side, height, math.sqrt(ex * ex + ey * ey), ex, ey)
-                    count += (2 * n + 1) * (2 * n + 1)
-    return count
-
-
-@njit
 def _part(begin, end, work, sources, receptors, maps, climate, substance, options, road_pass, road_ratio, out, road):
-    """Receptors ``begin`` to ``end``."""
+    """Receptors ``begin`` to ``end``; returns the number of their pairs."""
     w, iw = work[0], work[1]
     places, points, index = receptors.values, sources.values, sources.codes
     cell, subdivide = options.cell, options.subdivide
     n = 0
+    pairs = 0
     areas = False
     steps = 6
     for r in range(begin, end):
@@ -600,6 +576,7 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                         steps = 6
                     i = n
                     n += 1
+                    pairs += 1
                     areas |= radius > 0.0
                     steps = max(steps, int(2.0 * x / 50000.0) + 7 if x > 49000.0 else 6)
                     w[X + i] = x
@@ -630,12 +607,12 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     for lu in range(9):
                         w[LUR + lu * STRIDE + i] = receptors.shares[r, lu]
                     if maps.uniform:
-                        w[Z0T + i] = points[s, SZ0]
-                        w[NH3T + i] = maps.back_mean[0]
-                        w[SO2T + i] = maps.back_mean[1]
-                        no2 = maps.back_mean[2]
+                        w[Z0T + i] = maps.path[0]
                         for lu in range(9):
-                            w[LUT + lu * STRIDE + i] = 1.0 if maps.use[0, 0] == lu + 1 else 0.0
+                            w[LUT + lu * STRIDE + i] = maps.path[1 + lu]
+                        w[NH3T + i] = maps.path[10]
+                        w[SO2T + i] = maps.path[11]
+                        no2 = maps.path[12]
                     else:
                         no2 = _trajectory(w, i, sx, sy, rx, ry, maps)
                     _background(w, i, sector, x, 2.0 * radius, no2, substance.given_rate)
@@ -652,11 +629,27 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     iw[ROAD + i] = 1 if chemical else 0
     if n > 0:
         process(work, n, sources, climate, substance, areas, steps, road_pass, out, road)
+    return pairs
 
 
 @pnjit
 def run_pairs(
-    parts, w, iw, order, fan, sources, receptors, maps, climate, substance, options, road_pass, road_ratio, out, road
+    parts,
+    w,
+    iw,
+    order,
+    fan,
+    sources,
+    receptors,
+    maps,
+    climate,
+    substance,
+    options,
+    road_pass,
+    road_ratio,
+    out,
+    road,
+    counts,
 ):
     """All pairs, receptors in parallel; ``out`` (nr, groups, OUTPUTS) and ``road`` (nr, 12, 3) are added to.
 
@@ -664,7 +657,8 @@ def run_pairs(
     :func:`lanes.workspace`), ``iw`` (PARTS, (INTEGER_ROWS + SCRATCH_ROWS)*STRIDE) and ``order`` (PARTS, STRIDE)
     int64, ``fan`` (PARTS, 27): workspaces. ``road_pass``: 0 without road chemistry, 1 road pairs alone with the
     background's NO2/NOx, 2 all pairs with ``road_ratio`` (nr, 12) near roads. Concentrations ug m-3, fluxes
-    ug m-2 h-1; ``road`` holds per sector sum of c P [ug m-3], sum of P and number of pairs.
+    ug m-2 h-1; ``road`` holds per sector sum of c P [ug m-3], sum of P and number of pairs. ``counts`` (PARTS,)
+    int64: (sub-)source and (sub-)receptor pairs of each part.
     """
     total = receptors.values.shape[0]
     for part in prange(parts):
@@ -672,7 +666,7 @@ def run_pairs(
         end = (part + 1) * total // parts
         if end > begin:
             work = (w[part], iw[part], order[part], fan[part])
-            _part(
+            counts[part] = _part(
                 begin,
                 end,
                 work,
