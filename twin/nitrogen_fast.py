@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import scipy.linalg
 from scipy.cluster.vq import kmeans2
 from scipy.spatial import cKDTree
@@ -29,7 +30,7 @@ _MOST_SURFACES = 64  # receptor surfaces; more are grouped
 _MOST_KINDS = 64  # kinds of sources; more are grouped
 _PATHS, _PIVOTS = 120, 48  # sampled for the response of results to the path: paths, directions and distances
 _STATIONS = 20  # distances at which the response is tabulated
-_MORE_PATHS = 3  # tabulated beyond as many as the response has terms
+_MORE_PATHS = 33  # tabulated beyond as many as the response has terms
 _SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
 # scales in which an equal difference matters about equally
 _SURFACE_SCALES = {"height": 4.0, "z0": 1.0, "nh3": 1.0, "so2": 4.0, "shares": 0.5}
@@ -127,9 +128,12 @@ def _at(values: np.ndarray, frame: np.ndarray, x: np.ndarray, y: np.ndarray) -> 
 
 def _classes(exact: np.ndarray, scaled: np.ndarray, most: int) -> _Classes:
     """Rows alike in ``exact`` and ``scaled``; where there are more than ``most``, rows near each other in ``scaled``."""
-    both = np.column_stack((exact, scaled))
-    _, first, which = np.unique(both, axis=0, return_index=True, return_inverse=True)
-    which = np.ravel(which)
+    both = pd.DataFrame(np.column_stack((exact, scaled)))
+    both = both.loc[:, both.nunique() > 1] if len(both) > 1 else both
+    if both.shape[1] == 0:
+        return _Classes(np.zeros(1, dtype=np.int64), np.zeros(len(both), dtype=np.int64))
+    which = both.groupby(list(both.columns), sort=False).ngroup().to_numpy()
+    _, first = np.unique(which, return_index=True)
     if len(first) <= most:
         return _Classes(first, which)
     _, group = np.unique(exact, axis=0, return_inverse=True)
@@ -214,10 +218,10 @@ class _Fast:
         self.ground = _Ground(prepared.maps, self.box)
         self.tables: dict[int, _Table] = {}
         self.reference = prepared.maps.path
-        self.pivots, self.terms = np.zeros((0, 13)), np.zeros((0, lookup.TERMS))
+        self.pivots, self.terms, self.lengths = np.zeros((0, 13)), np.zeros((0, lookup.TERMS)), np.zeros(0)
         self.strength = np.zeros((0, 0, lookup.STRENGTHS), dtype=np.float32)
         if not self.uniform:
-            self.reference = self.ground.path(*self._sample_paths(1000)).mean(axis=0)
+            self.reference = self.ground.path(*self._sample_paths(1000)[:2]).mean(axis=0)
             self._find_strengths()
 
     @property
@@ -226,8 +230,8 @@ class _Fast:
         path = len(self.pivots) * 360 // lookup.TURN * _STATIONS
         return len(self.surfaces.member) * (360 * len(self.distance) + path)
 
-    def _sample_paths(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Cells of paths from random sources to points at log-uniform distance in the region."""
+    def _sample_paths(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows and columns of paths from random sources to points at log-uniform distance in the region; lengths."""
         values, box = self.prepared.sources.values, self.box
         chosen = self.rng.integers(0, len(values), count)
         angle = self.rng.uniform(0.0, 2.0 * np.pi, count)
@@ -235,7 +239,7 @@ class _Fast:
         sx, sy = values[chosen, pairs.SX], values[chosen, pairs.SY]
         rx = np.clip(sx + distance * np.sin(angle), box[0], box[1])
         ry = np.clip(sy + distance * np.cos(angle), box[2], box[3])
-        return self.ground.cells(sx, sy, rx, ry)
+        return *self.ground.cells(sx, sy, rx, ry), np.maximum(np.hypot(rx - sx, ry - sy), 1.0)
 
     def _ring(self, member: int, degree: np.ndarray, distance: np.ndarray, surfaces: np.ndarray, path: np.ndarray):
         """Exact results per g/s of one source, (surfaces, pairs, OUTPUTS), at pairs of wind direction and distance."""
@@ -278,22 +282,29 @@ class _Fast:
         return _Table(values, self._response(member), near)
 
     def _response(self, member: int) -> np.ndarray:
-        """Coefficients of the path's polynomial per surface, from the pivot paths by least squares."""
+        """Coefficients of the path's polynomial per surface and distance, by least squares over the pivot paths.
+
+        Paths of about the length in question weigh most: long paths are mixtures, short ones are not.
+        """
         count = len(self.surfaces.member)
         turns = 360 // lookup.TURN
         response = np.zeros((count, turns, _STATIONS, lookup.TERMS), dtype=np.float32)
         if self.uniform:
             return response
         degree = np.repeat(np.arange(turns) * float(lookup.TURN) + lookup.TURN // 2, _STATIONS)
-        distance = np.tile(lookup.nodes(self.distance[0], self.distance[-1], _STATIONS), turns)
+        stations = lookup.nodes(self.distance[0], self.distance[-1], _STATIONS)
+        distance = np.tile(stations, turns)
         ratio = self.prepared.substance.mass_ratio
         results = [
             total_nitrogen(self._ring(member, degree, distance, self.surfaces.member, path), ratio)
             for path in (self.reference, *self.pivots)
         ]
         logs = np.stack([_log_ratio(result, results[0]) for result in results[1:]])
-        solved = np.tensordot(np.linalg.pinv(self.terms, rcond=1e-5), logs, axes=1)
-        response[:] = np.moveaxis(solved, 0, -1).reshape(response.shape)
+        logs = logs.reshape(len(logs), count, turns, _STATIONS)
+        for i, station in enumerate(stations):
+            weight = np.exp(-0.5 * np.log(self.lengths / station) ** 2) + 0.01
+            solver = np.linalg.pinv(self.terms * weight[:, None], rcond=1e-3) * weight
+            response[:, :, i] = np.moveaxis(np.tensordot(solver, logs[..., i], axes=1), 0, -1)
         return response
 
     def _near(self, member: int, common: int, table: np.ndarray) -> float:
@@ -327,10 +338,10 @@ class _Fast:
         emission = np.bincount(self.kinds.which, np.abs(self.prepared.sources.values[:, pairs.SQ]))
         member = int(self.kinds.member[int(emission.argmax())])
         surface = self.surfaces.member[[int(np.bincount(self.surfaces.which).argmax())]]
-        cells = self._sample_paths(_PATHS)
+        *cells, lengths = self._sample_paths(_PATHS)
         found, sampled = self.ground.features(*cells), self.ground.path(*cells)
         degree = np.floor(self.rng.uniform(0.0, 360.0, _PIVOTS))
-        distance = np.exp(self.rng.uniform(np.log(4.0 * _NEAREST), np.log(self.far), _PIVOTS))
+        distance = np.exp(self.rng.uniform(np.log(10.0 * _NEAREST), np.log(max(self.far, 20.0 * _NEAREST)), _PIVOTS))
         ratio = self.prepared.substance.mass_ratio
         results = np.stack(
             [
@@ -357,7 +368,7 @@ class _Fast:
         extremes = chosen[: lookup.TERMS]
         more = self.rng.choice(_PATHS, _MORE_PATHS, replace=False)
         chosen = np.unique(np.concatenate((extremes, more)))
-        self.pivots, self.terms = sampled[chosen], terms[chosen]
+        self.pivots, self.terms, self.lengths = sampled[chosen], terms[chosen], lengths[chosen]
         self.strength = self.ground.strengths(origin, weights)
 
     def look_up(self, kind: int, rows: np.ndarray, places: np.ndarray, out: np.ndarray, near: float) -> int:
