@@ -18,7 +18,7 @@ import xarray as xr
 
 from kernels.jit import set_threads, threads
 from kernels.nitrogen.exact import pairs
-from kernels.nitrogen.exact.class_statistics import timing_weights, wind_turning
+from kernels.nitrogen.exact.class_statistics import fan_table, timing_weights, wind_turning
 from kernels.nitrogen.exact.depac import leaf_area
 from kernels.nitrogen.exact.lanes import STRIDE, workspace
 from kernels.nitrogen.exact.season import Season
@@ -162,6 +162,7 @@ def deposit(
     kernel_climate = pairs.Climate(
         np.ascontiguousarray(climate.table),
         np.ascontiguousarray(climate.table).ravel(),
+        fan_table(climate.table),
         bool((climate.table[..., 0] > 0).all()),
         float(climate.hours),
         float(climate.z0),

@@ -12,7 +12,7 @@ import numpy as np
 
 from kernels.jit import njit, pnjit, prange
 from kernels.nitrogen.exact.canopy import aerosol_resistances, nh3_resistances, nox_resistances
-from kernels.nitrogen.exact.class_statistics import class_statistics, distance_class, near_statistics
+from kernels.nitrogen.exact.class_statistics import area_statistics, class_statistics, distance_class, near_statistics
 from kernels.nitrogen.exact.depletion import area_spread, deplete, fluxes, secondary
 from kernels.nitrogen.exact.elementary import exp, log
 from kernels.nitrogen.exact.lanes import (
@@ -94,7 +94,7 @@ from kernels.nitrogen.exact.lanes import (
     X,
     Y,
 )
-from kernels.nitrogen.exact.plume_rise import below_mixing_height, plume_rise
+from kernels.nitrogen.exact.plume_rise import below_mixing_height, buoyant_rise, plume_rise
 from kernels.nitrogen.exact.sector_concentration import concentration, point_spread, square_spread
 from kernels.nitrogen.exact.surface_layer import boundary_resistance, resistance, transfer_roughness
 from kernels.nitrogen.exact.vertical_dispersion import sigma_z
@@ -176,6 +176,7 @@ class Climate(NamedTuple):
 
     table: np.ndarray  # (4, 6, 12, 27)
     flat: np.ndarray  # the same, flat
+    fan: np.ndarray  # (4, 6, 12, 13) of :func:`class_statistics.fan_table`
     full: bool  # every class has hours
     hours: float  # h
     z0: float  # m, of the region
@@ -224,6 +225,14 @@ def _cell(frame, x, y, ny, nx):
 def _trajectory(w, i, sx, sy, rx, ry, maps):
     """Means over 21 points from receptor to source of ln z0, land-use shares and background (NH3, SO2, NO2)."""
     log_z0, use, back, back_mean = maps.log_z0, maps.use, maps.back, maps.back_mean
+    rough, one_background = log_z0.size > 1, back[0].size == 1
+    z0_frame, use_frame = maps.z0_frame, maps.use_frame
+    alike = log_z0.shape == use.shape and (
+        z0_frame[0] == use_frame[0]
+        and z0_frame[1] == use_frame[1]
+        and z0_frame[2] == use_frame[2]
+        and z0_frame[3] == use_frame[3]
+    )
     total = 0.0
     nh3 = so2 = no2 = 0.0
     for lu in range(9):
@@ -232,10 +241,15 @@ def _trajectory(w, i, sx, sy, rx, ry, maps):
         f = j / (_PATH - 1.0)
         x = rx + f * (sx - rx)
         y = ry + f * (sy - ry)
-        row, column = _cell(maps.z0_frame, x, y, log_z0.shape[0], log_z0.shape[1])
+        row = column = 0
+        if rough:
+            row, column = _cell(z0_frame, x, y, log_z0.shape[0], log_z0.shape[1])
         total += log_z0[max(row, 0), max(column, 0)]
-        row, column = _cell(maps.use_frame, x, y, use.shape[0], use.shape[1])
+        if not alike:
+            row, column = _cell(use_frame, x, y, use.shape[0], use.shape[1])
         w[LUT + (use[max(row, 0), max(column, 0)] - 1) * STRIDE + i] += 1.0 / _PATH
+        if one_background:
+            continue
         row, column = _cell(maps.back_frame, x, y, back.shape[1], back.shape[2])
         for b in range(3):
             value = back_mean[b] if row < 0 else back[b, row, column]
@@ -247,9 +261,9 @@ def _trajectory(w, i, sx, sy, rx, ry, maps):
             else:
                 no2 += value
     w[Z0T + i] = math.exp(total / _PATH)
-    w[NH3T + i] = nh3 / _PATH
-    w[SO2T + i] = so2 / _PATH
-    return no2 / _PATH
+    w[NH3T + i] = back_mean[0] if one_background else nh3 / _PATH
+    w[SO2T + i] = back_mean[1] if one_background else so2 / _PATH
+    return back_mean[2] if one_background else no2 / _PATH
 
 
 @njit
@@ -317,22 +331,29 @@ def _surface_layer(w, order, n, z0_region):
 @njit
 def _rise(w, iw, n, sources):
     """Plume height and the part below the mixing height."""
+    exits = False
     for i in range(n):
         s = iw[SOURCE + i]
-        rise = 0.0
-        if sources[s, SBUOY] > 0.0 or sources[s, SVEL] > 0.0:
-            rise = plume_rise(
-                sources[s, SHEAT],
-                w[HS + i],
-                sources[s, SDIAM],
-                sources[s, SVEL],
-                sources[s, STEMP],
-                w[TC + i],
-                w[USS + i],
-                w[OLS + i],
-                w[Z0S + i],
-            )
-        w[D0 + i] = rise
+        stack = not (math.isnan(sources[s, SDIAM]) or math.isnan(sources[s, SVEL]))
+        exits |= stack
+        heat = sources[s, SHEAT]
+        w[D0 + i] = heat if (heat > 0.0 and not stack) else 0.0
+    buoyant_rise(w, n)
+    if exits:
+        for i in range(n):
+            s = iw[SOURCE + i]
+            if not (math.isnan(sources[s, SDIAM]) or math.isnan(sources[s, SVEL])):
+                w[D0 + i] = plume_rise(
+                    sources[s, SHEAT],
+                    w[HS + i],
+                    sources[s, SDIAM],
+                    sources[s, SVEL],
+                    sources[s, STEMP],
+                    w[TC + i],
+                    w[USS + i],
+                    w[OLS + i],
+                    w[Z0S + i],
+                )
     for i in range(n):
         r, h = below_mixing_height(w[HS + i], w[D0 + i], w[ZI + i], w[ZI1 + i], w[OLS + i])
         w[BELOW + i] = r
@@ -433,7 +454,7 @@ def process(work, n, sources, climate, substance, areas, steps, road_pass, out, 
     for i in range(n):
         if iw[ROAD + i] > 0:
             road[iw[RECEPTOR + i], iw[SECTOR + i], 2] += 1.0
-    plain = climate.full and not areas
+    plain = climate.full
     for i in range(padded):
         plain &= w[X + i] <= 5.0e4
     for k in range(6):
@@ -442,6 +463,8 @@ def process(work, n, sources, climate, substance, areas, steps, road_pass, out, 
             for i in range(padded):
                 w[A0 + i] = sources.turning[iw[TYPE + i], k, iw[SECTOR + i]]
             near_statistics(w, iw, DIRECTION, INTEGER_ROWS * STRIDE, padded, climate, k)
+            if areas:
+                area_statistics(w, iw, INTEGER_ROWS * STRIDE, padded, climate, k, fan)
         else:
             for i in range(padded):
                 turn = sources.turning[iw[TYPE + i], k, iw[SECTOR + i]]
@@ -466,13 +489,15 @@ def process(work, n, sources, climate, substance, areas, steps, road_pass, out, 
             nox_resistances(w, padded, substance.present, substance.days, substance.foliage)
         else:
             nh3_resistances(w, padded, substance.present, substance.days, substance.foliage, substance.gamma)
-        aerosol_resistances(w, padded, nitrate)
+        if road_pass != 1:
+            aerosol_resistances(w, padded, nitrate)
         _conversion(w, padded, nitrate, climate.radiation_factor)
         wet_rates(w, padded, substance.diffusion, cloud, cloud_ratio, substance.reversible)
         area_spread(w, order, padded)
         deplete(w, padded, _POWER[k], 1.0 if k >= 4 else 0.0, schmidt, chemistry, dry, rain, gradient)
         fluxes(w, padded)
-        secondary(w, padded, substance.mass_ratio, steps, chemistry, dry, rain, gradient)
+        if road_pass != 1:
+            secondary(w, padded, substance.mass_ratio, steps, chemistry, dry, rain, gradient)
         for i in range(n):
             r = iw[RECEPTOR + i]
             g = iw[GROUP + i]
