@@ -57,7 +57,7 @@ def test_tables_agree_with_the_exact_chain_and_say_by_how_much(substance):
 
 def test_surfaces_of_receptors_and_paths_over_maps_are_followed():
     z0, land_use = stripes()
-    points, places = many(80, (5.0, {})), receptors(2500, reach=12000.0)
+    points, places = many(150, (5.0, {})), receptors(2000, reach=12000.0)
     exact, fast, error = both(points, places, z0=z0, land_use=land_use)
     assert fast.attrs["receptor_surfaces"] == 2 and fast.attrs["checked_pairs"] > 100
     assert np.percentile(error, 95) < 0.02 and error.max() < 0.10
@@ -88,10 +88,10 @@ def test_every_pair_is_counted_once():
 
 def test_fast_mode_does_not_depend_on_threads_and_its_groups_superpose():
     z0, land_use = stripes()
-    places, points = receptors(2500, reach=12000.0), many(80, (5.0, {}))
+    places, points = receptors(2000, reach=12000.0), many(150, (5.0, {}))
     choices = {"background": BACKGROUND, "mode": "fast", "check": 0, "z0": z0, "land_use": land_use}
     one, two = (deposit(points, places, climatology(), n_threads=n, **choices) for n in (1, 2))
-    groups = deposit(points, places, climatology(), groups=np.arange(80) % 3, **choices)
+    groups = deposit(points, places, climatology(), groups=np.arange(150) // 140, **choices)
     for name in one.data_vars:
         assert np.array_equal(one[name], two[name])
         np.testing.assert_allclose(groups[name].sum("group"), one[name], rtol=1e-5)
