@@ -98,7 +98,7 @@ def test_fast_mode_does_not_depend_on_threads_and_its_groups_superpose():
 
 
 def test_cells_take_their_mean_near_sources():
-    exact, fast, error = both(many(40, LOW), Grid(155000, 463000, 40, 40, 250.0))
+    _, fast, error = both(many(40, LOW), Grid(155000, 463000, 40, 40, 250.0))
     assert error.max() < 0.02 and fast.attrs["checked_pairs"] > 100
 
 

@@ -2,8 +2,8 @@
 
 Tables over whole degrees of direction and log distance per kind of source (height, heat, size, timing, roughness
 under it) and per receptor surface (roughness, land uses, background); what lies on the path is a tabulated response
-to its mean strengths, see :mod:`kernels.nitrogen.fast.lookup`. Near a source, and where tables would cost more than the pairs
-themselves, the exact chain runs. All choices follow from the problem, and the error is measured, not assumed.
+to its mean strengths, see :mod:`kernels.nitrogen.fast.lookup`. Near a source, and where tables would cost more than
+the pairs themselves, the exact chain runs. All choices follow from the problem, and the error is measured.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _at(values: np.ndarray, frame: np.ndarray, x: np.ndarray, y: np.ndarray) -> 
 
 
 def _classes(exact: np.ndarray, scaled: np.ndarray, most: int) -> _Classes:
-    """Rows alike in ``exact`` and ``scaled``; where there are more than ``most``, rows near each other in ``scaled``."""
+    """Rows alike in ``exact`` and ``scaled``; where these are more than ``most``, rows near in ``scaled``."""
     both = pd.DataFrame(np.column_stack((exact, scaled)))
     both = both.loc[:, both.nunique() > 1] if len(both) > 1 else both
     if both.shape[1] == 0:
@@ -138,15 +138,16 @@ def _classes(exact: np.ndarray, scaled: np.ndarray, most: int) -> _Classes:
         return _Classes(first, which)
     _, group = np.unique(exact, axis=0, return_inverse=True)
     group = np.ravel(group)
-    member, number = [], np.empty(len(both), dtype=np.int64)
+    member: list[int] = []
+    number = np.empty(len(both), dtype=np.int64)
     for g in range(group.max() + 1):
         rows = np.flatnonzero(group == g)
-        count = max(1, int(round(most * len(np.unique(which[rows])) / len(first))))
-        centres, label = kmeans2(scaled[rows], min(count, len(rows)), minit="++", seed=1, missing="warn")
+        count = max(1, round(most * len(np.unique(which[rows])) / len(first)))
+        _, label = kmeans2(scaled[rows], min(count, len(rows)), minit="++", seed=1, missing="warn")
         for c in np.unique(label):
             inside = rows[label == c]
             number[inside] = len(member)
-            member.append(inside[np.argmin(((scaled[inside] - scaled[inside].mean(axis=0)) ** 2).sum(axis=1))])
+            member.append(int(inside[np.argmin(((scaled[inside] - scaled[inside].mean(axis=0)) ** 2).sum(axis=1))]))
     return _Classes(np.array(member), number)
 
 
@@ -176,7 +177,13 @@ def _kinds(sources: pairs.Sources) -> _Classes:
         )
     )
     exact = np.column_stack(
-        (codes[:, 1], codes[:, 3], values[:, pairs.SBUOY], np.isnan(values[:, pairs.SVEL]), np.sign(values[:, pairs.SD]))
+        (
+            codes[:, 1],
+            codes[:, 3],
+            values[:, pairs.SBUOY],
+            np.isnan(values[:, pairs.SVEL]),
+            np.sign(values[:, pairs.SD]),
+        )
     )
     return _classes(exact, scaled, _MOST_KINDS)
 
@@ -445,13 +452,13 @@ def run_fast(prepared: Any, run: Run, check: int) -> tuple[np.ndarray, float, in
     near = np.full(len(values), np.inf)
     count = 0
     places = _order(receptors.values[:, pairs.RX], receptors.values[:, pairs.RY])
-    for kind in np.flatnonzero(often):
+    for kind in (int(k) for k in np.flatnonzero(often)):
         near[fast.kinds.which == kind] = fast.table(kind).near
         for group in np.unique(codes[fast.kinds.which == kind, 2]):
             rows = np.flatnonzero((fast.kinds.which == kind) & (codes[:, 2] == group))
             rows = rows[_order(values[rows, pairs.SX], values[rows, pairs.SY])]
             part = np.zeros((nr, lookup.COLUMNS))
-            count += fast.look_up(int(kind), rows, places, part, fast.table(kind).near)
+            count += fast.look_up(kind, rows, places, part, fast.table(kind).near)
             out[places, group] += part[:, : pairs.OUTPUTS]
     # the near field, and kinds that are not worth tables, exactly
     close = values.copy()

@@ -64,7 +64,6 @@ def _locate(rx, ry, begin, n, sources, far, log_first, per_log, last, cell, shar
 @njit
 def _respond(rx, ry, begin, n, sources, nodes_, cell, share, turned, weight, ground, frame, response, power):
     """Multiply the weights by the exponential of the path's polynomial."""
-    nx = np.int32(ground.shape[1])
     stations = response.shape[1]
     right, below = 1.0 / frame[2], 1.0 / frame[3]
     cx, cy = (rx - frame[0]) * right, (frame[1] - ry) * below
@@ -139,9 +138,10 @@ def look_up(x, y, sources, table, log_first, per_log, far, ground, frame, respon
 
     ``x``, ``y`` (receptors,) [m], neighbours together; ``sources`` (4, ns): x, y [m], strength [g/s], square of the
     distance up to which it is left out [m2], neighbours together; ``table`` (360*nodes, COLUMNS) float32, values
-    per g/s times x^2, nodes at exp(log_first + i/per_log) m; ``far`` [m] reach; ``ground`` (ny, nx, STRENGTHS) float32 with
-    ``frame`` x left, y top, cell size x and y [m], around all sources and receptors, or (0, ...) where all paths are
-    alike; ``response`` (360/TURN, stations, TERMS) float32, stations over the same distances as the nodes; ``counts`` (receptors,) int64: pairs of each receptor are added.
+    per g/s times x^2, nodes at exp(log_first + i/per_log) m; ``far`` [m] reach; ``ground`` (ny, nx, STRENGTHS)
+    float32 with ``frame`` x left, y top, cell size x and y [m], around all sources and receptors, or (0, ...) where
+    all paths are alike; ``response`` (360/TURN, stations, TERMS) float32, stations over the same distances as the
+    nodes; ``counts`` (receptors,) int64: pairs of each receptor are added.
     """
     total = x.size
     ns = sources.shape[1]
