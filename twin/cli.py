@@ -32,6 +32,9 @@ for _name, _place in {
     "assign": "twin.commands.assign:assign_network",
     "deposit": "twin.commands.deposit:deposit",
     "powerflow": "twin.commands.powerflow:powerflow",
+    "hosting": "twin.commands.limits:hosting",
+    "outages": "twin.commands.limits:outages",
+    "congestion": "twin.commands.congestion:congestion",
 }.items():
     app.command(_place, name=_name)
 
@@ -45,6 +48,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     except TwinError as error:
         errors.print(f"twin: {error}", markup=False)
+        sys.exit(2)
+    except OSError as error:  # a folder that cannot be made, a disk that is full
+        errors.print(f"twin: {error.filename or 'file'}: {error.strerror or error}", markup=False)
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("twin: interrupted")

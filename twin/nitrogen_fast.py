@@ -129,7 +129,7 @@ def _at(values: np.ndarray, frame: np.ndarray, x: np.ndarray, y: np.ndarray) -> 
 def _classes(exact: np.ndarray, scaled: np.ndarray, most: int) -> _Classes:
     """Rows alike in ``exact`` and ``scaled``; where these are more than ``most``, rows near in ``scaled``."""
     both = pd.DataFrame(np.column_stack((exact, scaled)))
-    both = both.loc[:, both.nunique() > 1] if len(both) > 1 else both
+    both = both.loc[:, (both != both.iloc[0]).any()]
     if both.shape[1] == 0:
         return _Classes(np.zeros(1, dtype=np.int64), np.zeros(len(both), dtype=np.int64))
     which = both.groupby(list(both.columns), sort=False).ngroup().to_numpy()
