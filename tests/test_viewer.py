@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import viewer_runs
 import webdriver
-from sample_world import RESULTS, X0, Y0, ground, sample_world, step_arrays, times
+from sample_world import X0, Y0, ground, sample_world, step_arrays
 from viewer_runs import HEIGHTS, HOSTILE, STEPS, add_solids, building_load, write_run
 
 from twin.errors import RecordError

@@ -1,4 +1,4 @@
-"""Run files for the viewer's tests: the sample province with two buildings and seven hexagons, and one of a gigabyte."""
+"""Run files for the viewer's tests: the sample province with buildings and hexagons, and one of a gigabyte."""
 
 import h5py
 import numpy as np

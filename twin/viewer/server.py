@@ -1,8 +1,8 @@
 """The small local server of the viewer: loopback only, its own pages and the named run files, by HTTP Range.
 
 ``http.server`` knows no Range, and the browser reads a run file lazily with it. A run in progress is read between two
-writes of its writer, and its ETag names that state, so that the browser never joins bytes of two states. Paths are never joined to a folder:
-a page is one of a fixed list, a run is its number, so that no request can reach another file.
+writes of its writer, and its ETag names that state, so that the browser never joins bytes of two states. Paths are
+never joined to a folder: a page is one of a fixed list, a run is its number, so that no request can reach another file.
 """
 
 import os

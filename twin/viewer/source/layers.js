@@ -1,11 +1,12 @@
 // From a run file to the layers of the scene: reads positions and builds what is drawn. A layer whose data a run does
 // not hold is left out.
 
-// How each layer looks, in drawing order; `first` are the variables to show where the address names none.
+// How each layer looks, in drawing order; `first` are the variables to show where the address names none. Pixels:
+// `thin` and `thick` are the width of a link with nothing and with most, `high` the height of one with most.
 export const LOOKS = {
   field: { palette: 'moss', first: ['n_deposition'] },
   hexagons: { palette: 'moss', first: ['hexagon_exceedance', 'hexagon_excess', 'hexagon_year_exceedance'], order: 2, flat: true, lift: '.0003' },
-  roads: { palette: 'ember', first: ['road_flow'], order: 4, thin: 0.8, thick: 5 },
+  roads: { palette: 'ember', first: ['road_flow'], order: 4, thin: 0.8, thick: 5, high: 15 },
   buildings: { palette: 'violet', first: ['building_load'], order: 5 },
   branches: { palette: 'violet', first: ['branch_loading'], order: 3, thin: 0.6, thick: 2.2, flat: true, opacity: 0.7 },
   buses: { palette: 'violet', first: ['bus_load'], order: 6 },
@@ -47,12 +48,12 @@ export async function buildLayers(run, stage) {
 
   const hexagons = await hexagonMesh(run, stage, origin);
   if (hexagons) {
-    stage.setSolids('hexagons', hexagons.position, hexagons.base, hexagons.owner, hexagons.count, LOOKS.hexagons);
+    stage.setSolids('hexagons', hexagons, LOOKS.hexagons);
     if (run.has('hexagon_number')) ids.hexagons = ['hexagon_number'];
   }
   if (run.has('network_edge_nodes')) {
     const { pieces, owner, count } = await roadPieces(run, stage, origin);
-    stage.setRibbons('roads', pieces, owner, count, { ...LOOKS.roads, raise: 0.009 * stage.span });
+    stage.setRibbons('roads', pieces, owner, count, LOOKS.roads);
     if (run.has('road_id')) ids.roads = ['road_id'];
   }
   if (run.has('bus_x')) {
@@ -70,8 +71,7 @@ export async function buildLayers(run, stage) {
     box = denseBox(points, box) ?? box;
   }
   if (run.has('triangle_vertices')) {
-    const mesh = await buildingMesh(run, stage, origin);
-    stage.setSolids('buildings', mesh.position, mesh.base, mesh.owner, mesh.count, LOOKS.buildings);
+    stage.setSolids('buildings', await buildingMesh(run, stage, origin), LOOKS.buildings);
     ids.buildings = ['building_bag_id', 'building_id'].filter((n) => run.has(n));
   }
   return { ids, box };
@@ -122,22 +122,20 @@ async function hexagonMesh(run, stage, origin) {
   const count = run.variables.hexagon_x.shape[0];
   const [x, y] = await Promise.all(['hexagon_x', 'hexagon_y'].map((n) => run.read(n)));
   const corners = Array.from({ length: 6 }, (_, k) => [Math.cos((k * Math.PI) / 3), Math.sin((k * Math.PI) / 3)]); // flat-topped
-  const position = new Float32Array(count * 36);
-  const owner = new Float32Array(count * 12);
-  const base = new Float32Array(count * 12);
-  let n = 0;
-  for (let h = 0; h < count; h++) {
-    const ring = corners.map(([cx, cy]) => {
+  const position = new Float32Array(count * 18);
+  const owner = new Float32Array(count * 6);
+  const base = new Float32Array(count * 6);
+  const index = new Uint32Array(count * 12);
+  for (let h = 0, n = 0; h < count; h++) {
+    index.set([0, 1, 2, 0, 2, 3, 0, 3, 4, 0, 4, 5].map((c) => c + n), 12 * h);
+    for (const [cx, cy] of corners) {
       const [px, py] = [x[h] - origin[0] + cx * GAP * HEXAGON_SIDE, y[h] - origin[1] + cy * GAP * HEXAGON_SIDE];
-      return [px, py, stage.ground(px, py)];
-    });
-    for (const c of [0, 1, 2, 0, 2, 3, 0, 3, 4, 0, 4, 5]) {
-      position.set(ring[c], 3 * n);
-      base[n] = ring[c][2];
+      base[n] = stage.ground(px, py);
+      position.set([px, py, base[n]], 3 * n);
       owner[n++] = h;
     }
   }
-  return { position, base, owner, count };
+  return { position, base, owner, index, count };
 }
 
 // Walls and roofs as triangles. Each building stands on the ground that is drawn, which is coarser than its own.

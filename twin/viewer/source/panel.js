@@ -188,6 +188,7 @@ function legendOf(layer) {
     ends.append(make('span', written(low)), middle, make('span', written(high)));
     parts.push(bar, ends);
   }
+  if (layer.item.note) parts.push(make('p', word(layer.item.note)));
   if (layer.item.made) parts.push(make('p', word('made')));
   return parts;
 }

@@ -233,6 +233,6 @@ export class Run {
       const seconds = await Promise.all(Array.from(steps, (s) => run.elapsed(s)));
       return deposited.map((d, i) => background[cells[h]] + (d * YEAR) / seconds[i] - loads[h]);
     };
-    return [{ ...common, name: 'hexagon_year_exceedance', still: false, derive, series }, ...found];
+    return [{ ...common, name: 'hexagon_year_exceedance', note: 'noteYear', still: false, derive, series }, ...found];
   }
 }

@@ -1,6 +1,6 @@
-// The 3D scene: ground with a draped field, links as raised ribbons of constant width on the screen, buildings,
-// hexagons, and assets as round points. Positions are local metres (RD minus an origin), so that single precision is
-// exact to a millimetre. A value reaches the graphics card in a texture, one texel per cell or feature.
+// The 3D scene: ground with a draped field, links as raised ribbons whose width and height on the screen tell their
+// value, buildings, hexagons, and assets as round points. Positions are local metres (RD minus an origin), so that
+// single precision is exact to a centimetre. A value reaches the graphics card in a texture, one texel per cell or feature.
 import * as THREE from 'three';
 import { MapControls } from 'three/examples/jsm/controls/MapControls.js';
 import { SCALES } from './colours.js';
@@ -220,51 +220,64 @@ export class Stage {
   // Ribbons: `pieces` are local ends (x, y, z, x, y, z); `owner` the link of each, in order along the link.
   setRibbons(name, pieces, owner, count, look) {
     const total = owner.length;
-    const sides = new Float32Array(4 * total); // to the right of each end, longer in bends so that the edge is one line
     const right = (k) => {
       const [ax, ay, , bx, by] = pieces.subarray(6 * k, 6 * k + 6);
       const length = Math.hypot(bx - ax, by - ay) || 1;
       return [(by - ay) / length, (ax - bx) / length];
     };
-    for (let k = 0; k < total; k++) {
+    // to the right of an end: longer in a bend, so that the edge is one line
+    const side = (k, other) => {
       const here = right(k);
-      [k - 1, k + 1].forEach((other, end) => {
-        let side = here;
-        if (other >= 0 && other < total && owner[other] === owner[k]) {
-          const beside = right(other);
-          const [sx, sy] = [here[0] + beside[0], here[1] + beside[1]];
-          const square = (sx * sx + sy * sy) / 2;
-          if (square > 0.6) side = [sx / square, sy / square];
+      if (other < 0 || other >= total || owner[other] !== owner[k]) return here;
+      const beside = right(other);
+      const [sx, sy] = [here[0] + beside[0], here[1] + beside[1]];
+      const square = (sx * sx + sy * sy) / 2;
+      return square > 0.6 ? [sx / square, sy / square] : here;
+    };
+    // Both walls and the top as (across, up, shade) of two edges; each is a strip from end to end. Vertices are written
+    // out: drawing one instance per piece is slow without a graphics card.
+    const faces = [[[0, 1, 1], [1, 1, 1]], [[0, 0, 0.72], [0, 1, 0.72]], [[1, 0, 0.8], [1, 1, 0.8]]].slice(0, look.flat ? 1 : 3);
+    const each = 4 * faces.length;
+    const position = new Float32Array(3 * each * total);
+    const across = new Float32Array(2 * each * total);
+    const own = new Float32Array(each * total);
+    const corner = new Uint8Array(4 * each * total);
+    const index = new Uint32Array(6 * faces.length * total);
+    let n = 0;
+    let q = 0;
+    for (let k = 0; k < total; k++) {
+      const sides = [side(k, k - 1), side(k, k + 1)];
+      for (const face of faces) {
+        index.set([n, n + 1, n + 2, n + 1, n + 3, n + 2], q);
+        q += 6;
+        for (let end = 0; end < 2; end++) {
+          for (const [out, up, shade] of face) {
+            position.set(pieces.subarray(6 * k + 3 * end, 6 * k + 3 * end + 3), 3 * n);
+            across.set(sides[end], 2 * n);
+            own[n] = owner[k];
+            corner.set([255 * out, 255 * up, 255 * shade], 4 * n);
+            n++;
+          }
         }
-        sides.set(side, 4 * k + 2 * end);
-      });
+      }
     }
-    // corners of one piece: (end, side, top, shade) of the top and both walls
-    const corner = [];
-    for (const [from, to, shade] of [[[0, 1], [1, 1], 1], [[0, 0], [0, 1], 0.72], [[1, 0], [1, 1], 0.8]]) {
-      for (const end of [0, 1]) for (const [side, top] of [from, to]) corner.push(end, side, top, shade);
-    }
-    const geometry = new THREE.InstancedBufferGeometry();
-    geometry.instanceCount = total;
-    geometry.setAttribute('corner', new THREE.Float32BufferAttribute(corner, 4));
-    geometry.setIndex((look.flat ? [0] : [4, 8, 0]).flatMap((q) => [q, q + 1, q + 2, q + 1, q + 3, q + 2]));
-    const ends = new THREE.InstancedInterleavedBuffer(pieces, 6);
-    geometry.setAttribute('a', new THREE.InterleavedBufferAttribute(ends, 3, 0));
-    geometry.setAttribute('b', new THREE.InterleavedBufferAttribute(ends, 3, 3));
-    geometry.setAttribute('sides', new THREE.InstancedBufferAttribute(sides, 4));
-    geometry.setAttribute('own', new THREE.InstancedBufferAttribute(Float32Array.from(owner), 1));
+    const geometry = new THREE.BufferGeometry();
+    geometry.setAttribute('position', new THREE.BufferAttribute(position, 3));
+    geometry.setAttribute('across', new THREE.BufferAttribute(across, 2));
+    geometry.setAttribute('own', new THREE.BufferAttribute(own, 1));
+    geometry.setAttribute('corner', new THREE.BufferAttribute(corner, 4, true));
+    geometry.setIndex(new THREE.BufferAttribute(index, 1));
     const shader = this.material(
-      `uniform float raise, thin, thick; attribute vec4 corner, sides; attribute vec3 a, b; attribute float own;
+      `uniform float tallest, thin, thick; attribute vec4 corner; attribute vec2 across; attribute float own;
        varying float v, pale, shade, o;
        void main() {
-         v = valueOf(own); o = own; shade = corner.w;
+         v = valueOf(own); o = own; shade = corner.z;
          float reach = max(abs(low), abs(high));
          float share = known(v) && reach > 0. ? clamp(abs(v) / reach, 0., 1.) : 0.;
-         vec3 p = corner.x < .5 ? a : b;
-         p.z = p.z * relief + raise * share * corner.z;
+         vec3 p = vec3(position.xy, position.z * relief);
          float metres = -(modelViewMatrix * vec4(p, 1.)).z * 2. / (projectionMatrix[1][1] * screen.y); // of one pixel here
-         float w = max(3., metres * (thin + (thick - thin) * share));
-         p.xy += (corner.x < .5 ? sides.xy : sides.zw) * w * corner.y;
+         p.z += metres * tallest * share * corner.y;
+         p.xy += across * max(3., metres * (thin + (thick - thin) * share)) * corner.x;
          pale = faded(p.xy);
          gl_Position = seen(p);
          gl_Position.z -= .0004 * gl_Position.w; }`,
@@ -273,7 +286,7 @@ export class Stage {
          if (v < -1e38) discard;
          if (picking > .5) { gl_FragColor = identity(o); return; }
          vec4 c = coloured(v, o); gl_FragColor = vec4(c.rgb * shade, c.a * pale); }`,
-      { raise: { value: look.raise ?? 0 }, thin: { value: look.thin }, thick: { value: look.thick } },
+      { tallest: { value: look.high ?? 0 }, thin: { value: look.thin }, thick: { value: look.thick } },
     );
     this.add(name, new THREE.Mesh(geometry, shader), { ...valueTexture(count), count, order: look.order });
   }
@@ -288,10 +301,10 @@ export class Stage {
       `uniform float metres; attribute float own; varying float v, o, size;
        void main() {
          v = valueOf(own); o = own;
-         float share = known(v) && high > low ? clamp((v - low) / (high - low), 0., 1.) : 0.;
+         float share = !known(v) ? 0. : low < 0. ? clamp(abs(v) / max(-low, high), 0., 1.) : clamp((v - low) / (high - low), 0., 1.);
          gl_Position = seen(vec3(position.xy, position.z * relief + 5.));
          size = metres * (.7 + .9 * share) * projectionMatrix[1][1] * screen.y * .5 / gl_Position.w;
-         size = clamp(size, 1.6 + 2.4 * share, 22.) * screen.z;
+         size = clamp(size, 1.6 + 2.4 * share, 9. + 5. * share) * screen.z;
          gl_PointSize = size + 2. * screen.z;
          gl_Position.z -= (.0008 + .0002 * share) * gl_Position.w; }`,
       `varying float v, o, size;
@@ -308,8 +321,9 @@ export class Stage {
   }
 
   // Triangles at local positions; `base` is the ground under each corner, which the relief lifts, and not the building.
-  setSolids(name, position, base, owner, count, look) {
+  setSolids(name, { position, base, owner, index, count }, look) {
     const geometry = new THREE.BufferGeometry();
+    if (index) geometry.setIndex(new THREE.BufferAttribute(index, 1));
     geometry.setAttribute('position', new THREE.BufferAttribute(position, 3));
     geometry.setAttribute('base', new THREE.BufferAttribute(base, 1));
     geometry.setAttribute('own', new THREE.BufferAttribute(owner, 1));
