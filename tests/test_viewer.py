@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import http.client
 import io
+import os
 import statistics
 import threading
 import time
@@ -256,6 +257,11 @@ def test_page_shows_the_values_of_the_run(browser, shown):
     np.testing.assert_array_equal(values(browser, "hexagons"), 9 * len(values(browser, "hexagons")) + np.arange(7))
     assert text(browser, "title") == "<b>Sample</b>"  # shown as text, not as HTML
     assert text(browser, "synthetic")
+    assert text(browser, "names") == "Duinen"  # the nature area, where its cells are
+    seen = "return getComputedStyle(document.querySelector('#names span') ?? document.body).visibility"
+    assert browser.run(seen) == "visible"
+    press(browser, "on-names")
+    browser.wait("!document.querySelector('#names span')")
     for label in ("mol/ha", "veh/h", "kW", "no value"):
         assert label in text(browser, "layers")
     asked = [u for u in browser.requested() if u.startswith(("http", "ws", "file"))]
@@ -683,6 +689,40 @@ def test_unreadable_runs_give_a_plain_message(browser, runs, tmp_path):
         assert "verschillende provincies" in browser.wait_error("")
 
 
+def slower():
+    """How much longer wall time may be because others use the machine: processes that want to run per processor."""
+    return max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
+
+
+def test_a_week_of_rotterdams_size_is_seen_at_once_and_scrubs(browser, shown, tmp_path):
+    path = viewer_runs.write_week(tmp_path / "week.h5")
+    firsts = []
+    with RunServer([path]) as server:  # without scales of the whole run, only the first picture is read
+        scales = "".join(f"&{layer}.scale=step" for layer in ("field", "roads", "branches", "buses"))
+        opened(browser, f"{server.url}#lang=en&step=80{scales}")
+        sent = server.bytes_sent
+        firsts.append(browser.run("return window.twin.stats.first"))  # since the browser left for the page
+    server = RunServer([path]).start()
+    opened(browser, f"{server.url}#lang=en&step=80")
+    firsts.append(browser.run("return window.twin.stats.first"))
+    with h5py.File(path) as f:
+        still = sum(
+            d.id.get_storage_size() for d in f.values() if isinstance(d, h5py.Dataset) and "result" not in d.attrs
+        )
+        step = sum(
+            d.id.get_storage_size() / 25 for d in f.values() if isinstance(d, h5py.Dataset) and "result" in d.attrs
+        )
+    assert sent < still + step + 2e6
+    assert min(firsts) < 3000 * slower()
+    for _ in range(2):
+        for k in range(85, 99):
+            go(browser, k)
+    times = browser.run("return window.twin.stats.steps")[-28:]
+    server.stop()
+    assert statistics.median(times[:14]) < 250 * slower()
+    assert statistics.median(times[14:]) < 20 * slower()
+
+
 @pytest.fixture(scope="module")
 def gigabyte(tmp_path_factory):
     path = viewer_runs.write_gigabyte(tmp_path_factory.mktemp("long") / "long.h5")
@@ -708,6 +748,6 @@ def test_a_gigabyte_opens_and_scrubs_by_ranges(browser, shown, gigabyte):
         go(browser, step)
     cached = browser.run("return window.twin.stats.steps")[-len(steps) :]
     assert server.bytes_sent == again  # nothing is read twice
-    assert statistics.median(first) < 250
-    assert statistics.median(cached) < 20
+    assert statistics.median(first) < 250 * slower()
+    assert statistics.median(cached) < 20 * slower()
     assert server.bytes_sent < 0.05 * size

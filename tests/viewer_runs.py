@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+import xarray as xr
 from sample_world import RESULTS, X0, Y0, sample_world, step_arrays, times
 
 from kernels.nitrogen.hexagons import centres, hexagons_within
@@ -89,6 +90,66 @@ def add_solids(path):
     return path
 
 
+def write_week(path, *, ny=312, nx=352, links=3120, vertices=8, buses=13_235, steps=168):
+    """A week of a province of the size of the Rotterdam run: places at random, values in five of its steps."""
+    rng = np.random.default_rng(2)
+    world = sample_world(nx, ny, missing_corner=False)
+    wide, high = 500.0 * nx, 500.0 * ny
+
+    def somewhere(n):
+        return X0 + wide * rng.random(n), Y0 + high * rng.random(n)
+
+    def var(dims, values, units="1"):
+        return dims, np.asarray(values), {"units": units, "long_name": "x"}
+
+    x, y = somewhere(links + 1)
+    line = np.linspace(0.0, 1.0, vertices)
+    world["roads"] = xr.DataTree(
+        xr.Dataset(
+            {
+                "node_x": var(("road_node",), x, "m"),
+                "node_y": var(("road_node",), y, "m"),
+                "from_node": var(("road_link",), np.arange(links, dtype="i4")),
+                "to_node": var(("road_link",), np.arange(1, links + 1, dtype="i4")),
+                "vertex_start": var(("road_link",), np.arange(links, dtype="i4") * vertices),
+                "vertex_x": var(("road_vertex",), (x[:-1, None] + 0.03 * np.diff(x)[:, None] * line).ravel(), "m"),
+                "vertex_y": var(("road_vertex",), (y[:-1, None] + 0.03 * np.diff(y)[:, None] * line).ravel(), "m"),
+            }
+        )
+    )
+    x, y = somewhere(buses)
+    world["power"] = xr.DataTree(
+        xr.Dataset(
+            {
+                "bus_x": var(("bus",), x, "m"),
+                "bus_y": var(("bus",), y, "m"),
+                "branch_from": var(("branch",), np.arange(buses - 1, dtype="i4")),
+                "branch_to": var(("branch",), np.arange(1, buses, dtype="i4")),
+            }
+        )
+    )
+    shown = ("n_deposition", "road_flow", "bus_load", "branch_loading")
+    results = [v for v in RESULTS if v.name in shown]
+    with RunWriter.create(path, world, results, times(steps), {"title": "Week"}) as writer:
+        live = writer.live
+    with h5py.File(live, "r+") as f:
+        for name in ("n_deposition", "road_flow_light", "road_flow_freight", "bus_load", "branch_loading"):
+            for k in {0, 42, 84, 125, 167, *range(80, 100)}:  # those that the page reads, and some more
+                f[name][k] = rng.random(f[name].shape[1:], dtype="f4")
+        _complete(f, steps)
+    live.replace(path)
+    return path
+
+
+def _complete(f, steps):
+    f["VTKHDF/Steps/Values"].resize((steps,))
+    f["VTKHDF/Steps/Values"][...] = f["time"][...]
+    f["VTKHDF/Steps"].attrs["NSteps"] = np.int64(steps)
+    f["VTKHDF/field/Steps"].attrs["NSteps"] = np.int64(steps)
+    f.attrs.modify("steps_written", np.int32(steps))
+    f.attrs.modify("output_status", np.bytes_(b"complete"))
+
+
 def write_gigabyte(path, steps=5000, side=224):
     """A run of 5,000 hourly steps and one gigabyte of noise in ``n_deposition``, written chunk by chunk."""
     world = sample_world(side, side, missing_corner=False)
@@ -105,11 +166,6 @@ def write_gigabyte(path, steps=5000, side=224):
         flows = np.broadcast_to(np.arange(steps, dtype="f4")[:, None], f["road_flow_light"].shape)
         for name in ("road_flow_light", "road_flow_freight"):
             f[name][...] = flows
-        f["VTKHDF/Steps/Values"].resize((steps,))
-        f["VTKHDF/Steps/Values"][...] = f["time"][...]
-        f["VTKHDF/Steps"].attrs["NSteps"] = np.int64(steps)
-        f["VTKHDF/field/Steps"].attrs["NSteps"] = np.int64(steps)
-        f.attrs.modify("steps_written", np.int32(steps))
-        f.attrs.modify("output_status", np.bytes_(b"complete"))
+        _complete(f, steps)
     live.replace(path)
     return path

@@ -1,7 +1,7 @@
 // Bytes of a run file for HDF5, in blocks that a fixed memory holds: from the server by HTTP Range (a synchronous
 // request, which a worker may do) or from a file that the user dropped. Nothing is read that is not asked for.
 
-const BLOCK = 1 << 16;
+const BLOCK = 1 << 15;
 const MOST = 96e6; // bytes of blocks kept
 
 export class ServedBytes {

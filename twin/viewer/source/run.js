@@ -1,7 +1,7 @@
 // One run as the page sees it: its variables by the place where they are drawn, and values of a step, kept for a while.
 import { known } from './words.js';
 
-const worker = new Worker(window.__WORKER_URL || 'worker.js');
+const worker = window.reader;
 const waiting = new Map();
 let serial = 0;
 worker.onmessage = ({ data }) => {

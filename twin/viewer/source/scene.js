@@ -1,6 +1,7 @@
 // The 3D scene: ground with a draped field, links as raised ribbons whose width and height on the screen tell their
 // value, buildings, hexagons, and assets as round points. Positions are local metres (RD minus an origin), so that
-// single precision is exact to a centimetre. A value reaches the graphics card in a texture, one texel per cell or feature.
+// single precision is exact to a centimetre. A value reaches the graphics card in a texture, one texel per cell or
+// feature.
 import * as THREE from 'three';
 import { MapControls } from 'three/examples/jsm/controls/MapControls.js';
 import { SCALES } from './colours.js';
@@ -427,6 +428,7 @@ export class Stage {
     this.pending = false;
     this.renderer.setClearColor(SKY, 1);
     this.renderer.render(this.scene, this.camera);
+    this.drawn?.();
   }
 
   // What lies under a pixel: [{ layer, index }], nearest to it first; drawn once more with numbers for colours.
@@ -482,10 +484,10 @@ export class Stage {
     return [o.x + d.x * t, o.y + d.y * t];
   }
 
-  // Pixel of a local position, for words and tests.
+  // Pixel and depth (below 1: before the eye) of a local position.
   pixel(x, y, z) {
     const p = new THREE.Vector3(x, y, z * this.shared.relief.value).project(this.camera);
     const { clientWidth: width, clientHeight: height } = this.renderer.domElement;
-    return [((p.x + 1) / 2) * width, ((1 - p.y) / 2) * height];
+    return [((p.x + 1) / 2) * width, ((1 - p.y) / 2) * height, p.z];
   }
 }

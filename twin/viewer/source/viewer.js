@@ -3,11 +3,11 @@ import { LINES, drawChart } from './chart.js';
 import { SCALES, kindScale, spread } from './colours.js';
 import { LOOKS, buildLayers } from './layers.js';
 import { buildPanel, make, titled } from './panel.js';
+import { namesOf, placeNames } from './names.js';
 import { Run, forget } from './run.js';
 import { Stage } from './scene.js';
 import { label, moment, speak, spoken, word, written } from './words.js';
 
-const begun = performance.now();
 const query = new URLSearchParams(location.search);
 const state = new URLSearchParams(location.hash.slice(1));
 speak(state.get('lang') ?? (navigator.language.startsWith('nl') ? 'nl' : 'en'));
@@ -26,6 +26,8 @@ const stats = { steps: [] };
 const twin = (window.twin = { stats, stage, layers, ready: false });
 let runs = [];
 let ids = {};
+let names = []; // on the map
+let shownNames = [];
 let step = 0;
 let steps = 0;
 let view = 'first'; // or 'second', 'difference'
@@ -102,7 +104,9 @@ async function setStep(at) {
   const values = await Promise.all(active.map(([, { item, filter }]) => Promise.all([valuesAt(item, step), filter && valuesAt(filter.item, step)])));
   if (mine !== asked) return; // a later step was asked meanwhile
   active.forEach(([name], i) => apply(name, ...values[i]));
-  for (const [name, layer] of Object.entries(layers)) stage.setVisible(name, layer.on && Boolean(layer.item || !layer.items));
+  for (const [name, layer] of Object.entries(layers)) {
+    if (stage.layers[name]) stage.setVisible(name, layer.on && Boolean(layer.item || !layer.items));
+  }
   showTime();
   stage.drawNow();
   stats.steps.push(performance.now() - from);
@@ -308,6 +312,10 @@ async function inspect(px, py) {
 
 const runName = (run) => String(run.attrs.scenario || run.attrs.title);
 
+stage.drawn = () => {
+  shownNames = placeNames($('names'), layers.names?.on ? names : [], stage);
+};
+
 function showTime() {
   const date = runs[0].when(step);
   const local = moment(date, { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' });
@@ -396,8 +404,7 @@ async function setView(name) {
 function change(name, what) {
   const layer = layers[name];
   if (what === 'look' || what === 'on') {
-    const { uniforms } = stage.layers[name];
-    uniforms.opacity.value = layer.opacity;
+    if (layer.items) stage.layers[name].uniforms.opacity.value = layer.opacity;
   }
   if (what === 'scale' && layer.mode === 'given') layer.given ??= layer.range;
   if (what === 'scale' || what === 'item') layer.ranges.clear();
@@ -434,6 +441,13 @@ function picture() {
   const pen = sheet.getContext('2d');
   pen.drawImage(from, 0, 0);
   pen.scale(ratio, ratio);
+  pen.textAlign = 'center';
+  for (const { text, at, kind } of shownNames) {
+    pen.font = `${kind === 'place' ? '600 13px' : 'italic 11.5px'} "Source Sans 3", "Segoe UI", "Noto Sans", "DejaVu Sans", sans-serif`;
+    [pen.strokeStyle, pen.lineWidth, pen.fillStyle] = ['#ffffffcc', 3, '#2f4a3c'];
+    pen.strokeText(text, at[0], at[1] + 4, 160);
+    pen.fillText(text, at[0], at[1] + 4, 160);
+  }
   const shown = Object.values(layers).filter((l) => l.on && l.item && l.range);
   const width = 270;
   const rows = shown.map((l) => (l.kinds ? 26 + 16 * l.item.kinds.size : 50));
@@ -659,7 +673,7 @@ async function start(sources) {
   say(word('loading'));
   const found = [];
   for (const [k, source] of sources.entries()) found.push(await new Run(['first', 'second'][k], source).open());
-  stats.opened = performance.now() - begun;
+  stats.opened = performance.now();
   if (found.length > 1 && found[0].attrs.coordinates_hash !== found[1].attrs.coordinates_hash) throw new Error('province:');
   if (found.some((run) => !run.attrs.steps_written)) {
     say(word('errorEmpty'));
@@ -676,7 +690,9 @@ async function start(sources) {
   stage.clear();
   for (const name of Object.keys(layers)) delete layers[name];
   const items = await runs[0].items();
+  stats.items = performance.now();
   const built = await buildLayers(runs[0], stage);
+  stats.built = performance.now();
   ids = built.ids;
   for (const name of Object.keys(LOOKS)) {
     if (!stage.layers[name]) continue;
@@ -684,6 +700,8 @@ async function start(sources) {
     stage.layers[name].uniforms.opacity.value = layers[name].opacity;
   }
   if (stage.layers.border) layers.border = { on: state.get('border') !== '0' };
+  names = [];
+  layers.names = { on: state.get('names') !== '0' };
   const height = Math.max(stage.top - stage.bottom || 1, 1);
   relief = Math.min(80, Math.max(1, Number(state.get('relief')) || Math.round((0.012 * stage.span) / height)));
   $('step').max = steps - 1;
@@ -695,8 +713,9 @@ async function start(sources) {
   stage.setRelief(relief);
   await setStep(step);
   say('');
-  stats.first = performance.now() - begun;
+  stats.first = performance.now();
   twin.ready = true;
+  names = await namesOf(runs[0], stage);
   const [layer, index] = (state.get('chart') ?? '').split(':');
   await lockScales();
   if (layers[layer]?.item && Number(index) >= 0) await showChart({ layer, index: Number(index) });

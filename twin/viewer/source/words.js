@@ -3,7 +3,7 @@
 export const WORDS = {
   en: {
     layers: 'Layers', field: 'Land', hexagons: 'Nature hexagons', roads: 'Roads', buildings: 'Buildings', branches: 'Power lines',
-    buses: 'Power assets', border: 'Border of the province', relief: 'Relief', play: 'Play (space)', pause: 'Pause (space)', speed: 'steps a second',
+    buses: 'Power assets', border: 'Border of the province', names: 'Names', relief: 'Relief', play: 'Play (space)', pause: 'Pause (space)', speed: 'steps a second',
     scale: 'Scale', modeRun: 'locked, whole run', modeStep: 'automatic, each step', modeGiven: 'locked, given', colours: 'Colours', lowest: 'lowest', highest: 'highest',
     opacity: 'Opacity', filter: 'Show only', filterNone: 'everything', shownOf: '{n} of {m} shown', more: 'Settings of', none: 'no colour', results: 'Results', properties: 'Properties',
     first: 'First', second: 'Second', difference: 'Difference', differenceLong: 'second − first', missing: 'no value', png: 'Picture', link: 'link', bus: 'asset', branch: 'line',
@@ -24,7 +24,7 @@ export const WORDS = {
   },
   nl: {
     layers: 'Lagen', field: 'Land', hexagons: 'Natuurhexagonen', roads: 'Wegen', buildings: 'Gebouwen', branches: 'Stroomlijnen',
-    buses: 'Stroomnet', border: 'Provinciegrens', relief: 'Reliëf', play: 'Afspelen (spatie)', pause: 'Pauze (spatie)', speed: 'stappen per seconde',
+    buses: 'Stroomnet', border: 'Provinciegrens', names: 'Namen', relief: 'Reliëf', play: 'Afspelen (spatie)', pause: 'Pauze (spatie)', speed: 'stappen per seconde',
     scale: 'Schaal', modeRun: 'vast, hele berekening', modeStep: 'automatisch, per stap', modeGiven: 'vast, opgegeven', colours: 'Kleuren', lowest: 'laagste', highest: 'hoogste',
     opacity: 'Dekking', filter: 'Toon alleen', filterNone: 'alles', shownOf: '{n} van {m} getoond', more: 'Instellingen van', none: 'geen kleur', results: 'Uitkomsten', properties: 'Eigenschappen',
     first: 'Eerste', second: 'Tweede', difference: 'Verschil', differenceLong: 'tweede − eerste', missing: 'geen waarde', png: 'Afbeelding', link: 'wegvak', bus: 'station', branch: 'lijn',
