@@ -20,7 +20,7 @@ FLAGS = [
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
-    "--window-size=1400,900",
+    "--window-size=1200,800",
 ]
 
 

@@ -61,8 +61,7 @@ export class Stage {
   clear() {
     for (const { mesh, texture } of Object.values(this.layers)) {
       this.scene.remove(mesh);
-      mesh.geometry.dispose();
-      mesh.material.dispose();
+      mesh.geometry.dispose(); // the programs stay: the next run is drawn with the same
       texture?.dispose();
     }
     this.layers = {};

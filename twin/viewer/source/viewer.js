@@ -9,8 +9,7 @@ import { Stage } from './scene.js';
 import { label, moment, speak, spoken, word, written } from './words.js';
 
 const query = new URLSearchParams(location.search);
-const state = new URLSearchParams(location.hash.slice(1));
-speak(state.get('lang') ?? (navigator.language.startsWith('nl') ? 'nl' : 'en'));
+let state = null; // of the address
 const $ = (id) => document.getElementById(id);
 
 const DEFAULTS = { opacity: 1, mode: 'run', on: true };
@@ -32,7 +31,7 @@ let step = 0;
 let steps = 0;
 let view = 'first'; // or 'second', 'difference'
 let playing = null;
-let speed = SPEEDS.includes(Number(state.get('speed'))) ? Number(state.get('speed')) : 8;
+let speed = 8; // steps a second
 let relief = 1;
 let charted = null; // { layer, index } of the time series
 let updatePanel = () => {};
@@ -609,7 +608,7 @@ function wire() {
     stage.resize();
     if (runs.length) showDays();
   });
-  addEventListener('hashchange', () => location.reload());
+  addEventListener('hashchange', () => safely(start(sources)));
   addEventListener('keydown', (e) => {
     if (!runs.length || e.ctrlKey || e.metaKey || e.altKey || $('keys').open) return;
     if (/^(INPUT|SELECT|BUTTON)$/.test(e.target.tagName) && e.key !== 'Escape') return;
@@ -664,20 +663,29 @@ function peak() {
   return around.find((s) => moment(runs[0].when(s), { hour: '2-digit', hourCycle: 'h23' }).startsWith('08')) ?? middle;
 }
 
-async function start(sources) {
+let sources = []; // of the runs: addresses or dropped files
+let starting = 0;
+async function start(given) {
+  const mine = ++starting;
+  sources = given;
+  state = new URLSearchParams(location.hash.slice(1));
+  speak(state.get('lang') ?? (navigator.language.startsWith('nl') ? 'nl' : 'en'));
+  speed = SPEEDS.find((n) => n === Number(state.get('speed'))) ?? 8;
   play(false);
   clearTimeout(following);
   closeChart();
   twin.ready = stats.settled = false;
   twin.error = '';
+  twin.series = null;
   say(word('loading'));
   const found = [];
-  for (const [k, source] of sources.entries()) found.push(await new Run(['first', 'second'][k], source).open());
+  for (const [k, source] of given.entries()) found.push(await new Run(['first', 'second'][k], source).open());
+  if (mine !== starting) return; // another was asked for meanwhile
   stats.opened = performance.now();
   if (found.length > 1 && found[0].attrs.coordinates_hash !== found[1].attrs.coordinates_hash) throw new Error('province:');
   if (found.some((run) => !run.attrs.steps_written)) {
     say(word('errorEmpty'));
-    following = setTimeout(() => safely(start(sources)), FOLLOW);
+    following = setTimeout(() => safely(start(given)), FOLLOW);
     return;
   }
   runs = found;
@@ -719,6 +727,7 @@ async function start(sources) {
   const [layer, index] = (state.get('chart') ?? '').split(':');
   await lockScales();
   if (layers[layer]?.item && Number(index) >= 0) await showChart({ layer, index: Number(index) });
+  if (mine !== starting) return;
   stats.settled = true;
   followLater();
 }
@@ -726,10 +735,10 @@ async function start(sources) {
 Object.assign(twin, { setStep, under, showChart, play, picture, scales: SCALES });
 Object.defineProperties(twin, { runs: { get: () => runs }, charted: { get: () => charted } });
 wire();
-if (window.__RUN_BASE64) {
-  const bytes = Uint8Array.from(atob(window.__RUN_BASE64), (c) => c.charCodeAt(0));
-  safely(start([{ blob: new Blob([bytes]) }]));
+if (window.__RUNS_BASE64) {
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  safely(start(window.__RUNS_BASE64.map((text) => ({ blob: new Blob([bytes(text)]) }))));
 } else {
-  const sources = [query.get('file') || 'run/0', query.get('compare')].filter(Boolean);
-  safely(start(sources.map((path) => ({ url: new URL(path, location.href).href }))));
+  const paths = [query.get('file') || 'run/0', query.get('compare')].filter(Boolean);
+  safely(start(paths.map((path) => ({ url: new URL(path, location.href).href }))));
 }
