@@ -201,7 +201,7 @@ def test_reference_and_paths_agree(case):
     fast, slow = (assign(net, trips, gap=g, classes=two, reference=r) for g, r in ((1e-9, False), (1e-5, True)))
     assert slow.summary["converged"]
     # convex objective: Z(x) - excess cost <= Z* <= Z(x)
-    excess = slow.summary["relative_gap"] * slow.summary["total_cost"]
+    excess = slow.summary["relative_gap"] * slow.links.attrs["total_cost"]
     assert -1e-6 <= slow.summary["beckmann"] - fast.summary["beckmann"] <= excess
 
 
@@ -230,7 +230,7 @@ def test_skims_are_the_costs_of_used_paths():
     skims = result.skims().isel(vehicle_class=0)
     np.testing.assert_allclose(skims["cost"], skims["time"] + 0.5 * skims["distance"], rtol=1e-12)
     least = skims["cost"].values[trips.origin, trips.destination]
-    assert trips.trips @ least == pytest.approx(result.summary["total_cost"], rel=1e-10)
+    assert trips.trips @ least == pytest.approx(result.links.attrs["total_cost"], rel=1e-10)
 
 
 @pytest.mark.parametrize(("kind", "k", "p"), [(POWER, 0.3, 4.0), (CONICAL, 2.0, 6.0), (AKCELIK, 0.25, 0.4)])

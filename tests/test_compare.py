@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from sample_world import RESULTS, sample_world, step_arrays, times
 
 from twin.analysis import compare, indicators
@@ -57,6 +58,24 @@ def test_totals_are_those_of_a_sum_by_hand(tmp_path):
     assert found["n_deposition: mean at the end"].value == pytest.approx(steps[-1]["n_deposition"].mean(), rel=1e-6)
     above = sum((a["branch_loading"] > 1).sum() for a in steps)
     assert found["branch_loading: asset-hours above rating"].value == above
+
+
+def test_what_does_not_add_up_is_never_summed():
+    # 2 h; the same 3 kW through both branches is no 6 kW, and mol per hectare of two cells is no sum but a mean
+    hours = np.array(["2023-01-01T00", "2023-01-01T01"], dtype="datetime64[ns]")
+    through = xr.Variable(("time", "branch"), [[3.0, 3.0], [3.0, 3.0]], {"units": "kW", "additive": 0})
+    losses = xr.Variable(("time", "branch"), [[0.1, 0.2], [0.1, 0.2]], {"units": "kW"})
+    deposited = xr.Variable(("time", "y", "x"), [[[1.0, 3.0]], [[1.0, 3.0]]], {"units": "mol ha-1"}, None)
+    deposited.attrs["cell_methods"] = "time: sum"
+    data = xr.Dataset({"through": through, "losses": losses, "deposited": deposited}, coords={"time": hours})
+    found = {i.name: i for i in indicators(xr.DataTree(data))}
+    assert {n for n in found if n.startswith("through")} == {f"through: {s}" for s in ("mean", "lowest", "highest")}
+    assert found["losses: total"].value == pytest.approx(0.6e-3)
+    assert found["losses: total"].kind == "additive"
+    assert found["deposited: mean total"].value == pytest.approx(4.0)
+    assert found["deposited: mean total"].kind == "ratio"
+    assert "deposited: total" not in found
+    assert {i.kind for i in found.values() if "highest" in i.name} == {"peak"}
 
 
 def test_other_province_and_other_period_are_refused(tmp_path):

@@ -5,8 +5,11 @@ import struct
 
 import numpy as np
 import pytest
+import rasterio
 import trimesh
+from rasterio.transform import from_origin
 from sample_world import RESULTS, X0, Y0, sample_world, step_arrays, times
+from whole_world import ROOFS, WHOLE_RESULTS, outlines, whole_arrays, whole_world
 
 from twin.commands.export import export_run
 from twin.errors import RecordError
@@ -77,3 +80,74 @@ def test_unknown_field_and_step_are_refused_by_name(run, tmp_path):
         export_run(run)
     assert not list(tmp_path.iterdir())
     assert "run.glb" in export_run(run, glb=True, out=tmp_path / "run.glb")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    world = whole_world()
+    with RunWriter.create(tmp_path_factory.mktemp("w") / "run.h5", world, WHOLE_RESULTS, times(STEPS)) as writer:
+        for k in range(STEPS):
+            writer.write(k, whole_arrays(world, k))
+        return writer.finish()
+
+
+def test_every_layer_stands_in_place_with_values_and_ids(whole, tmp_path):
+    scene = trimesh.load(export_glb(whole, tmp_path / "a.glb", 1), process=False)
+    assert set(scene.geometry) == {"terrain", "roads", "power", "buildings", "hexagons"}
+    given = whole_arrays(whole_world(), 1)
+    for layer, attribute, name in (
+        ("power", "_BRANCH", "branch_loading"),
+        ("buildings", "_BUILDING", "building_load"),
+        ("hexagons", "_HEXAGON", "hexagon_excess"),
+    ):
+        mesh = scene.geometry[layer]
+        ids = np.asarray(mesh.vertex_attributes["_FEATURE_ID_0"]).ravel().astype(int)
+        assert set(ids) == set(range(len(given[name])))
+        values = np.asarray(mesh.vertex_attributes[attribute]).ravel()
+        np.testing.assert_allclose(values, given[name][ids], rtol=2.0**-12)
+    mesh = scene.geometry["buildings"]
+    ids = np.asarray(mesh.vertex_attributes["_FEATURE_ID_0"]).ravel().astype(int)
+    corner = outlines()[0].bounds
+    np.testing.assert_allclose(mesh.vertices[ids == 0, 0].min() + X0, corner[0], atol=0.01)
+    np.testing.assert_allclose(Y0 - mesh.vertices[ids == 0, 2].max(), corner[1], atol=0.01)
+    np.testing.assert_allclose(mesh.vertices[ids == 0, 1].max(), ROOFS[0], atol=0.01)
+
+
+def test_layers_are_chosen_and_each_step_has_a_file(whole, tmp_path):
+    scene = trimesh.load(export_glb(whole, tmp_path / "b.glb", layers=["buildings"]), process=False)
+    assert set(scene.geometry) == {"buildings"}
+    with pytest.raises(RecordError, match="no layer 'rivers'"):
+        export_glb(whole, tmp_path / "c.glb", layers=["rivers"])
+    export_run(whole, glb=True, every_step=True, layer=["roads"], out=tmp_path / "steps")
+    assert len(list((tmp_path / "steps").glob("*.glb"))) == STEPS
+
+
+def test_missing_values_are_grey_and_not_nan(tmp_path):
+    world = whole_world()
+    with RunWriter.create(tmp_path / "run.h5", world, WHOLE_RESULTS, times(STEPS)) as writer:
+        arrays = whole_arrays(world, 0)
+        arrays["building_load"][1] = np.nan
+        writer.write(0, arrays)
+        path = export_glb(writer.live, tmp_path / "a.glb", layers=["buildings"])
+    mesh = trimesh.load(path, process=False).geometry["buildings"]
+    ids = np.asarray(mesh.vertex_attributes["_FEATURE_ID_0"]).ravel().astype(int)
+    values = np.asarray(mesh.vertex_attributes["_BUILDING"]).ravel()
+    assert (values[ids == 1] == -1).all()
+    assert np.isfinite(values).all()
+    assert (mesh.visual.vertex_colors[ids == 1, :3] == 150).all()
+
+
+def test_terrain_is_a_decimated_surface_with_its_error(whole, tmp_path):
+    path = export_glb(whole, tmp_path / "a.glb", layers=["terrain"], height_error=1.0)
+    fine = trimesh.load(export_glb(whole, tmp_path / "b.glb", layers=["terrain"]), process=False).geometry["terrain"]
+    mesh = trimesh.load(path, process=False).geometry["terrain"]
+    assert len(mesh.faces) < len(fine.faces)
+    assert 0 < mesh.metadata["height_error_m"] <= 1.0
+    heights = np.full((5, 7), 2.5, "f4")
+    tif = tmp_path / "dtm.tif"
+    options = {"driver": "GTiff", "count": 1, "dtype": "float32", "crs": "EPSG:28992", "height": 5, "width": 7}
+    with rasterio.open(tif, "w", transform=from_origin(X0 + 500, Y0 + 1500, 100, 100), **options) as raster:
+        raster.write(heights, 1)
+    real = trimesh.load(export_glb(whole, tmp_path / "c.glb", layers=["terrain"], terrain=tif, height_error=0.1))
+    box = real.geometry["terrain"].bounds
+    np.testing.assert_allclose(box, [[550, 2.5, -1450], [1150, 2.5, -1050]], atol=0.01)

@@ -119,3 +119,23 @@ def test_a_bridge_costs_the_area_between_arrivals_and_departures():
     delay = nd.bridge_delay(300 / 3600, 0.5, 390.0, 3600.0)
     assert delay * 300 / 60 == pytest.approx(126.75)
     assert nd.bridge_delay(0.48, 0.5, 390.0, 3600.0) == np.inf
+
+
+@pytest.mark.parametrize(("one", "other"), [(0.1, 0.1), (0.25, 0.15), (0.4, 0.1), (0.3, 0.3), (0.45, 0.3)])
+def test_actuated_delay_obeys_the_pseudo_conservation_law_of_polling(one, other):
+    # A signal that serves each of two queues until it is empty, switching takes r = 8 s in all, Poisson arrivals,
+    # service b = 1 / s: sum rho_i W_i = rho lambda b^2 / (2 (1 - rho)) + rho r / 2
+    #                                    + r (rho^2 - sum rho_i^2) / (2 (1 - rho))   (Watson 1984)
+    s, b, lost, rho = 0.5, 2.0, 8.0, one + other
+    law = rho * rho * s * b * b / (2 * (1 - rho)) + rho * lost / 2
+    law += lost * (rho**2 - one**2 - other**2) / (2 * (1 - rho))
+    green = np.zeros(2)
+    cycle = nd.actuated_timing(np.array([one, other]), lost, 0.01, 60.0, 0.95, green)
+    waits = [nd.actuated_delay(y * s, s, g, cycle, 60.0, 3600.0) for y, g in zip((one, other), green)]
+    assert one * waits[0] + other * waits[1] == pytest.approx(law, rel=0.1)
+
+
+def test_actuated_delay_is_finite_and_rises_with_flow():
+    d = [nd.actuated_delay(q / 3600, 0.5, 20.0, 60.0, 40.0, 3600.0) for q in np.linspace(0, 3000, 200)]
+    assert np.isfinite(d).all()
+    assert (np.diff(d) > 0).all()

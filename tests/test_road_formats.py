@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from twin.errors import DataError
+from twin.exports.omx import write_omx
 from twin.readers.gmns import read_gmns, write_gmns
 from twin.readers.nwb_roads import read_nwb
-from twin.readers.omx import read_omx, write_omx
+from twin.readers.omx import read_omx
 
 NODES = "node_id,x_coord,y_coord,zone_id\n1,0,0,1\n2,1000,0,\n3,1000,500,2\n"
 LINKS = (

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 from sample_world import RESULTS, sample_world, step_arrays, times
+from whole_world import WHOLE_RESULTS, whole_arrays, whole_world
 
 from twin.errors import RecordError
 from twin.records import RunWriter, open_run, repair, validate
@@ -15,11 +16,11 @@ STEPS = 3
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
     """Bytes of a sound, finished run."""
-    world = sample_world()
-    with RunWriter.create(tmp_path_factory.mktemp("v") / "run.h5", world, RESULTS, times(STEPS)) as writer:
+    world = whole_world()
+    with RunWriter.create(tmp_path_factory.mktemp("v") / "run.h5", world, WHOLE_RESULTS, times(STEPS)) as writer:
         for k in range(STEPS):
-            writer.write(k, step_arrays(world, k))
-        return writer.finish().read_bytes()
+            writer.write(k, whole_arrays(world, k))
+        return writer.finish(indicators=[("a", "kg", 1.0), ("b", "km", 2.0)]).read_bytes()
 
 
 @pytest.fixture
@@ -104,6 +105,15 @@ def mesh_in_group(f):
         d.attrs[k] = v
 
 
+def text_on_a_mesh(f):
+    f["remark"] = np.full(6, b"x")
+    f["remark"].dims[0].attach_scale(f["road_link"])
+
+
+def slow_time_shifted(f):
+    f["time_3"][...] += 60.0
+
+
 BREAKS = [
     (1, grouped_scale),
     (5, lambda f: f["VTKHDF/Steps/Values"].resize((STEPS + 1,))),
@@ -131,6 +141,16 @@ BREAKS = [
     (23, lambda f: f["bus_load"].attrs.pop("units")),
     (24, lambda f: f["bus_x"].write_direct(f["bus_x"][...] + 1)),
     (25, copied),
+    (26, text_on_a_mesh),
+    (26, lambda f: replaced(f, "road_class", data=f["road_class"][...].astype("i1"), chunks=None)),
+    (26, lambda f: replaced(f, "power_status", data=f["power_status"][...].astype("i4"), chunks=None)),
+    (26, lambda f: f["road_nox"].attrs.__setitem__("long_name", np.bytes_("flow by direction"))),
+    (27, lambda f: f["triangle_vertices"].write_direct(f["triangle_vertices"][...] + 10_000)),
+    (27, lambda f: f["triangle_kind"].write_direct(f["triangle_kind"][...] + 3)),
+    (28, slow_time_shifted),
+    (28, lambda f: f["road_distance"].attrs.modify("output_steps", np.int32(1))),
+    (29, lambda f: f.pop("indicator_units")),
+    (13, lambda f: f.move("VTKHDF/field/Steps/PointDataOffsets", "gone")),
 ]
 
 

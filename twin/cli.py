@@ -46,6 +46,9 @@ def main(arguments: list[str] | None = None) -> None:
     except TwinError as error:
         errors.print(f"twin: {error}", markup=False)
         sys.exit(2)
+    except OSError as error:  # a folder that cannot be made, a disk that is full
+        errors.print(f"twin: {error.filename or 'file'}: {error.strerror or error}", markup=False)
+        sys.exit(2)
     except KeyboardInterrupt:
         errors.print("twin: interrupted")
         sys.exit(130)

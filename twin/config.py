@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -34,10 +34,19 @@ _CHECKOUT = Path(__file__).parent.parent / "configs"
 BUILT_IN = _CHECKOUT if _CHECKOUT.is_dir() else Path(sys.prefix) / "share" / "province-twin" / "configs"
 
 
+Bits = Annotated[int, Field(ge=1, le=23)] | Literal["lossless"] | None
+
+
 class Section(BaseModel):
     """Base of all sections: unknown keys are errors, values do not change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("needs a time zone: write 2023-01-16T00:00:00Z for UTC")
+    return value.astimezone(UTC)
 
 
 class ProvinceSection(Section):
@@ -60,9 +69,7 @@ class RunSection(Section):
     @field_validator("start", "stop")
     @classmethod
     def _aware(cls, value: datetime) -> datetime:
-        if value.tzinfo is None:
-            raise ValueError("needs a time zone: write 2023-01-16T00:00:00Z for UTC")
-        return value.astimezone(UTC)
+        return _utc(value)
 
     @model_validator(mode="after")
     def _order(self) -> "RunSection":
@@ -72,11 +79,45 @@ class RunSection(Section):
 
 
 class OutputSection(Section):
-    """What the run file holds: all recorded variables unless a list is given."""
+    """What the run file holds: all recorded variables, everywhere and always, unless chosen here.
+
+    ``significant_bits`` is a number of mantissa bits, ``"lossless"`` (single precision as it is), or a table of either
+    by variable with ``"*"`` for all others. ``slow_hours`` gives variables one value per so many hours. ``region`` is
+    west, south, east, north [m RD New]; ``start`` and ``stop`` limit the output steps.
+    """
 
     variables: tuple[str, ...] | None = None
     every_hours: int = Field(default=1, gt=0)
-    significant_bits: int | None = Field(default=12, ge=6, le=23)
+    slow_hours: dict[str, int] = {}
+    significant_bits: Bits | dict[str, Bits] = 12
+    region: tuple[float, float, float, float] | None = None
+    start: datetime | None = None
+    stop: datetime | None = None
+
+    @property
+    def bits(self) -> dict[str, int | None]:
+        """Mantissa bits per variable and for all others (``"*"``); None where nothing is rounded."""
+        given = self.significant_bits if isinstance(self.significant_bits, dict) else {"*": self.significant_bits}
+        return {"*": 12} | {name: None if bits in ("lossless", None) else int(bits) for name, bits in given.items()}
+
+    @field_validator("start", "stop")
+    @classmethod
+    def _aware(cls, value: datetime | None) -> datetime | None:
+        return None if value is None else _utc(value)
+
+    @field_validator("region")
+    @classmethod
+    def _box(cls, value: tuple[float, float, float, float] | None) -> tuple[float, float, float, float] | None:
+        if value is not None and not (value[0] < value[2] and value[1] < value[3]):
+            raise ValueError("write west, south, east, north in m RD New")
+        return value
+
+    @model_validator(mode="after")
+    def _rates(self) -> "OutputSection":
+        for name, hours in self.slow_hours.items():
+            if hours <= self.every_hours or hours % self.every_hours:
+                raise ValueError(f"slow_hours of {name!r}: {hours} is no multiple of every_hours = {self.every_hours}")
+        return self
 
 
 class Configuration(Section):
@@ -180,4 +221,6 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
         return f"{where}: unknown key {key!r}{_nearest(place[-1], model.model_fields)}"
     if problem["type"] == "missing":
         return f"{where}: key {key!r} is missing; add it"
-    return f"{where}: {key or 'value'}: {problem['msg']}, got {problem.get('input')!r}"
+    said = problem["msg"].removeprefix("Value error, ")
+    got = problem.get("input")
+    return f"{where}: {key or 'value'}: {said}" + ("" if isinstance(got, dict) else f", got {got!r}")

@@ -14,12 +14,12 @@ import xarray as xr
 
 from kernels.jit import compiled_marker
 from twin import checkpoint
-from twin.analysis import open_run
+from twin.analysis import indicators, open_run
 from twin.config import BUILT_IN, Configuration, load
 from twin.errors import ConfigError, ResumeError
 from twin.progress import RunProgress, stage
 from twin.provenance import code_hash, git_commit, versions
-from twin.records import RunWriter
+from twin.records import Region, ResultVariable, RunWriter
 from twin.scenario import Scenario, load_scenario
 from twin.simulation import Simulation
 from twin.world import build_world
@@ -29,7 +29,7 @@ __all__ = ["Plan", "RunResult", "build", "plan", "run", "warm_up"]
 
 @dataclass
 class RunResult:
-    """Where the run file is, and where the time went."""
+    """Where the run file is, where the time went, and the peak of memory (0 where the system does not tell)."""
 
     path: Path
     steps: int
@@ -38,6 +38,7 @@ class RunResult:
     record_seconds: float
     components: dict[str, dict[str, float]]
     ledger: list[tuple[str, str, float, float, float]]
+    peak_bytes: int = 0
     cached: bool = False
 
 
@@ -119,18 +120,27 @@ def run(
     target, saved = folder / f"{name}.h5", folder / f"{name}.checkpoint"
     if reuse and _finished(target, simulation):
         return RunResult(target, len(simulation.output_times), built, built, 0.0, {}, [], cached=True)
-    writer = _writer(simulation, target, saved, resume, _provenance(simulation, chosen))
+    bounds = checked.output.region
+    region = Region(simulation.world, bounds) if bounds is not None else None
+    writer = _writer(simulation, region, target, saved, resume, _provenance(simulation, chosen))
+    dims = {v.name: v.dims for v in simulation.recorded}
     record = 0.0
     hours = checked.run.checkpoint_hours
     with RunProgress(simulation.clock.ticks, simulation.tick, quiet) as progress:
-        for index, values in simulation.steps(lambda tick: progress.at(tick, simulation.clock.time(tick))):
+        for row, values in simulation.steps(lambda tick: progress.at(tick, simulation.clock.time(tick))):
             mark = time.perf_counter()
-            writer.write(index, values)
-            if (index + 1) * checked.output.every_hours % hours == 0:
+            if row is not None:
+                if region is not None:
+                    values = {name: region.cut(array, dims[name]) for name, array in values.items()}
+                writer.write(row, values)
+            if simulation.tick // simulation.output_ticks * checked.output.every_hours % hours == 0:
                 checkpoint.save(simulation, saved)
             record += time.perf_counter() - mark
     mark = time.perf_counter()
-    writer.finish(ledger=[list(row) for row in simulation.ledger.summary()])
+    writer.finish(
+        indicators=[(i.name, i.units, i.value) for i in indicators(open_run(writer.live))],
+        ledger=[list(row) for row in simulation.ledger.summary()],
+    )
     saved.unlink(missing_ok=True)
     record += time.perf_counter() - mark
     return RunResult(
@@ -141,6 +151,7 @@ def run(
         record,
         {k: {"wall": t.wall + t.first, "cpu": t.cpu, "first": t.first} for k, t in simulation.timings.items()},
         simulation.ledger.summary(),
+        _peak_bytes(),
     )
 
 
@@ -186,6 +197,16 @@ def warm_up() -> None:
     marker.touch()
 
 
+def _peak_bytes() -> int:
+    """Most memory that this process has held, from Linux's VmHWM; 0 elsewhere.
+
+    ``getrusage`` will not do: its peak starts at that of the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
+
+
 def _data_root(data: Path | str | None) -> Path | None:
     named = data if data is not None else os.environ.get("TWIN_DATA")
     if not named:
@@ -202,22 +223,24 @@ def _scenario(scenario: Path | str | Scenario | None) -> Scenario | None:
     return load_scenario(Path(scenario))
 
 
-def _writer(simulation: Simulation, target: Path, saved: Path, resume: bool, provenance: dict[str, Any]) -> RunWriter:
+def _writer(
+    simulation: Simulation, region: Region | None, target: Path, saved: Path, resume: bool, provenance: dict[str, Any]
+) -> RunWriter:
     if resume:
         if not saved.exists():
             raise ResumeError(f"{saved}: there is no checkpoint to resume from; run without --resume")
         checkpoint.restore(simulation, saved)
-        return RunWriter.append(target, simulation.tick // simulation.output_ticks)
+        return RunWriter.append(target, simulation.steps_recorded)
     saved.unlink(missing_ok=True)
     times = np.array([t.replace(tzinfo=None) for t in simulation.output_times], dtype="datetime64[s]")
     length = np.timedelta64(simulation.output_ticks * simulation.clock.base, "s")
     return RunWriter.create(
         target,
-        simulation.world,
-        simulation.recorded,
+        simulation.world if region is None else region.world,
+        [ResultVariable.from_declaration(v, every=simulation.output_rates[v.name]) for v in simulation.recorded],
         times,
         provenance,
-        significant_bits=simulation.config.output.significant_bits,
+        significant_bits=simulation.config.output.bits,
         bounds=np.column_stack([times, times + length]),
     )
 

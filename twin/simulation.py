@@ -42,21 +42,22 @@ class Timing:
 
 @dataclass
 class OutputBuffer:
-    """A recorded variable over the output interval, by its cell method."""
+    """A recorded variable over its interval of ``every`` output steps, by its cell method."""
 
     variable: Variable
     source: np.ndarray
+    every: int = 1
     buffer: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         self.buffer = np.zeros_like(self.source)
 
     def collect(self, ticks: int) -> None:
-        """Add one tick to the interval of ``ticks`` ticks; codes keep their last value."""
+        """Add one tick, of ``ticks`` to an output step; codes keep their last value."""
         if self.source.dtype.kind != "f":
             self.buffer[...] = self.source
         elif self.variable.cell_methods == "time: mean":
-            self.buffer += self.source / ticks
+            self.buffer += self.source / (ticks * self.every)
         elif self.variable.cell_methods == "time: sum":
             self.buffer += self.source
         else:
@@ -104,13 +105,24 @@ class Simulation:
 
     @property
     def output_times(self) -> list[datetime]:
-        """Start (UTC) of every output interval."""
-        return [self.clock.time(k) for k in range(0, self.clock.ticks, self.output_ticks)]
+        """Start (UTC) of every recorded output interval."""
+        return [self.clock.time(k * self.output_ticks) for k in self.output_steps]
 
     @property
     def recorded(self) -> list[Variable]:
         """Declarations of the variables that the run file holds."""
         return [o.variable for o in self._output]
+
+    @property
+    def output_rates(self) -> dict[str, int]:
+        """Output steps per value of each recorded variable."""
+        return {o.variable.name: o.every for o in self._output}
+
+    @property
+    def steps_recorded(self) -> int:
+        """Output steps that lie behind the present tick."""
+        behind = self.tick // self.output_ticks - self.output_steps.start
+        return min(max(behind, 0), len(self.output_steps))
 
     def output_state(self) -> dict[str, np.ndarray]:
         """Buffers of a begun output interval, for a checkpoint."""
@@ -138,18 +150,20 @@ class Simulation:
         self.tick += 1
         if self.clock.settles(self.tick - 1):
             self.ledger.settle(f"{self.clock.time(self.tick):%Y-%m-%d %H:%M} UTC")
-        for o in self._output:
-            o.collect(self.output_ticks)
+        if (self.tick - 1) // self.output_ticks in self.output_steps:
+            for o in self._output:
+                o.collect(self.output_ticks)
 
-    def outputs(self) -> dict[str, np.ndarray]:
-        """Values of the output interval that has just ended; the buffers start again."""
-        values = {o.variable.name: o.buffer.copy() for o in self._output}
-        for o in self._output:
+    def outputs(self, row: int) -> dict[str, np.ndarray]:
+        """Values of the variables whose interval ends with recorded output step ``row``; their buffers start again."""
+        due = [o for o in self._output if (row + 1) % o.every == 0]
+        values = {o.variable.name: o.buffer.copy() for o in due}
+        for o in due:
             o.buffer[...] = 0
         return values
 
-    def steps(self, every: Callable[[int], None] | None = None) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-        """Step to the end; yield (output index, values) after each output interval.
+    def steps(self, every: Callable[[int], None] | None = None) -> Iterator[tuple[int | None, dict[str, np.ndarray]]]:
+        """Step to the end; yield (row in the run file, values) after each output interval, row None if not recorded.
 
         ``every`` is called with the tick after each tick, for progress.
         """
@@ -158,7 +172,27 @@ class Simulation:
             if every is not None:
                 every(self.tick)
             if self.tick % self.output_ticks == 0:
-                yield self.tick // self.output_ticks - 1, self.outputs()
+                step = self.tick // self.output_ticks - 1
+                row = step - self.output_steps.start if step in self.output_steps else None
+                yield row, {} if row is None else self.outputs(row)
+
+    def _output_steps(self) -> range:
+        """Output steps of the run that are recorded."""
+        output, seconds = self.config.output, self.config.output.every_hours * 3600
+        count = self.clock.ticks // self.output_ticks
+        ends = []
+        for key, when, default in (("start", output.start, 0), ("stop", output.stop, count)):
+            step, rest = divmod((when - self.clock.start).total_seconds(), seconds) if when else (default, 0)
+            if rest or not 0 <= step <= count:
+                raise ConfigError(
+                    f"{self.config.path}: [output] {key} = {when}: give the start of an output step of the run, "
+                    f"{self.clock.start:%Y-%m-%d %H:%M} to {self.clock.stop:%Y-%m-%d %H:%M} UTC by "
+                    f"{output.every_hours} h"
+                )
+            ends.append(int(step))
+        if ends[0] >= ends[1]:
+            raise ConfigError(f"{self.config.path}: [output] holds no step; start must come before stop")
+        return range(*ends)
 
     def _output_buffers(self) -> list[OutputBuffer]:
         declared = {n: v for n, v in sorted(self.wiring.declared.items()) if v.record}
@@ -174,8 +208,24 @@ class Simulation:
                 f"{self.config.path}: [output] every_hours = {self.config.output.every_hours} must hold every "
                 f"component's step and divide the run"
             )
+        self.output_steps = self._output_steps()
         names = declared if wanted is None else wanted
-        return [OutputBuffer(declared[n], self.wiring.arrays[n]) for n in names]
+        slow = self.config.output.slow_hours
+        chosen = {"slow_hours": set(slow), "significant_bits": set(self.config.output.bits) - {"*"}}
+        for key, asked in chosen.items():
+            if asked - set(names):
+                name = min(asked - set(names))
+                raise ConfigError(
+                    f"{self.config.path}: [output] {key}: {name!r} is not in the run file; it holds {', '.join(names)}"
+                )
+        rates = {n: slow.get(n, self.config.output.every_hours) // self.config.output.every_hours for n in names}
+        for name, every in rates.items():
+            if len(self.output_steps) % every:
+                raise ConfigError(
+                    f"{self.config.path}: [output] slow_hours: {slow[name]} h of {name!r} do not divide the "
+                    f"{len(self.output_steps)} output steps"
+                )
+        return [OutputBuffer(declared[n], self.wiring.arrays[n], rates[n]) for n in names]
 
     def _check_weather(self) -> datetime:
         """Start of the weather rows; they must cover the run without a gap."""

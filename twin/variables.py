@@ -47,6 +47,7 @@ class Variable:
 
     ``over`` says how a faster producer is seen over the reader's own interval: its ``last`` value, its ``mean``,
     or its ``sum``. ``lag`` reads the value of the tick before: the one explicit way to break a cycle.
+    ``additive`` is false where one amount passes several places, so that their sum means nothing.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Variable:
     dtype: str = "f8"
     record: bool = True
     cell_methods: str = ""
+    additive: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,11 @@ def Out(
     dtype: str = "f8",
     record: bool | None = None,
     cell_methods: str = "time: mean",
+    additive: bool = True,
 ) -> Variable:
     """Declare an output. It is recorded unless it is a matrix over ``destination`` or ``record`` says otherwise."""
     keep = "destination" not in dims if record is None else record
-    return Variable(name, dims, units, doc, "out", "last", False, initial, dtype, keep, cell_methods)
+    return Variable(name, dims, units, doc, "out", "last", False, initial, dtype, keep, cell_methods, additive)
 
 
 def InOut(

@@ -8,6 +8,7 @@ An arc's travel time is a constant plus terms ``kind, k, p, scale`` of its flow 
                    ``k = t0``, ``scale = 1 / C``; Spiess 1990, Transp. Sci. 24(2)
 2   Akcelik        ``k (z - 1 + sqrt((z - 1)^2 + p z))``, ``k = T / 4`` (T the flow period in the unit of time),
                    ``p = 8 J / (C T)``, ``scale = 1 / C``; Akcelik 1991, Austr. Road Res. 21(3)
+3   preloaded      ``k (x + scale)^p``: power with ``scale`` [flow] vehicles on fixed routes that are always there
 ==  =============  ====================================================================================================
 
 Another monotone function is one more branch in :func:`term` and its integral in :func:`term_integral`.
@@ -17,9 +18,9 @@ import numpy as np
 
 from kernels.jit import njit
 
-__all__ = ["AKCELIK", "CONICAL", "POWER", "bpr", "link_costs", "power", "term", "term_integral"]
+__all__ = ["AKCELIK", "CONICAL", "POWER", "PRELOADED", "bpr", "link_costs", "power", "term", "term_integral"]
 
-POWER, CONICAL, AKCELIK = 0, 1, 2
+POWER, CONICAL, AKCELIK, PRELOADED = 0, 1, 2, 3
 
 
 def bpr(
@@ -62,6 +63,9 @@ def term(kind, k, p, scale, x):
         if p == 1.0:
             return 0.0, k
         return 0.0, k * p * 1e-9 ** (p - 1.0)
+    if kind == PRELOADED:
+        y = k * power(x + scale, p)
+        return y, p * y / (x + scale)
     z = x * scale
     if kind == CONICAL:
         b = (2.0 * p - 1.0) / (2.0 * p - 2.0)
@@ -91,6 +95,8 @@ def term_integral(kind, k, p, scale, x):
         return 0.0
     if kind == POWER:
         return k * power(x, p) * x / (p + 1.0)
+    if kind == PRELOADED:
+        return k / (p + 1.0) * (power(x + scale, p) * (x + scale) - power(scale, p) * scale)
     z = x * scale
     if kind == CONICAL:
         b = (2.0 * p - 1.0) / (2.0 * p - 2.0)

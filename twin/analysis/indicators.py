@@ -6,6 +6,7 @@ output times). Sums run in double precision over at most one step of one variabl
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -19,26 +20,31 @@ RATES = {
     "kvar": ("Mvarh", 1 / 3.6e6),
     "W": ("kWh", 1 / 3.6e6),
 }
+PER_AREA = ("m-2", "m-3", "ha-1", "ha-1 yr-1")  # densities: their sum over places means nothing
 FULL = 1.0  # loading at the rating
 
 
 @dataclass(frozen=True)
 class Indicator:
-    """One number of a run: which result and statistic, in which unit."""
+    """One number of a run: which result and statistic, in which unit, and how regions combine.
+
+    ``additive`` values of regions add up to that of the whole; a ``ratio`` or a ``peak`` does not.
+    """
 
     name: str
     units: str
     value: float
+    kind: Literal["additive", "ratio", "peak"]
 
 
-def step_seconds(run: xr.Dataset) -> np.ndarray:
-    """Length of each output step [s]; a single step without bounds counts as one hour."""
-    if "time_bounds" in run.variables:
-        ends = run["time_bounds"].values
+def step_seconds(run: xr.Dataset, axis: str = "time") -> np.ndarray:
+    """Length of each step of a time axis [s]; a single step without bounds counts as one hour."""
+    if f"{axis}_bounds" in run.variables:
+        ends = run[f"{axis}_bounds"].values
         if np.issubdtype(ends.dtype, np.datetime64):
             return np.diff(ends, axis=1)[:, 0] / np.timedelta64(1, "s")
         return np.diff(ends, axis=1)[:, 0].astype("f8")
-    time = run["time"].values
+    time = run[axis].values
     if len(time) < 2:
         return np.full(len(time), 3600.0)
     steps = np.diff(time) / np.timedelta64(1, "s")
@@ -50,7 +56,7 @@ def indicators(run: xr.DataTree) -> list[Indicator]:
     found: list[Indicator] = []
     data = run.to_dataset()
     for name, array in data.data_vars.items():
-        if "time" in array.dims:
+        if array.dims and str(array.dims[0]).split("_")[0] == "time":
             found += _of(data, str(name))
     return found
 
@@ -58,16 +64,18 @@ def indicators(run: xr.DataTree) -> list[Indicator]:
 def _of(run: xr.Dataset, name: str) -> Iterator[Indicator]:
     array = run[name]
     units, dims = str(array.attrs.get("units", "1")), array.dims[1:]
-    if not array.sizes["time"] or (array.size and array.dtype.kind not in "fiu"):
+    axis = str(array.dims[0])
+    if not array.sizes[axis] or (array.size and array.dtype.kind not in "fiu"):
         return
-    seconds = step_seconds(run)
-    if array.attrs.get("cell_methods") == "time: point" and dims:
+    seconds = step_seconds(run, axis)
+    methods = str(array.attrs.get("cell_methods", ""))
+    if methods == "time: point" and dims:
         last = _inside(run, array[-1].values.astype("f8"), dims)
-        yield Indicator(f"{name}: mean at the end", units, _mean(last))
-        yield Indicator(f"{name}: highest at the end", units, _extreme(last, np.nanmax))
+        yield Indicator(f"{name}: mean at the end", units, _mean(last), "ratio")
+        yield Indicator(f"{name}: highest at the end", units, _extreme(last, np.nanmax), "peak")
         return
     weights = _weights(run, name, dims)
-    total = peak = 0.0
+    over_time = peak = amount = 0.0
     mean: list[float] = []
     low, high, over = np.inf, -np.inf, 0.0
     for k, length in enumerate(seconds):
@@ -75,29 +83,33 @@ def _of(run: xr.Dataset, name: str) -> Iterator[Indicator]:
         if not np.isfinite(values).any():
             continue
         now = float(np.nansum(values * weights))
-        total += now * length
+        amount += now
+        over_time += now * length
         peak = max(peak, abs(now))
         mean.append(_mean(values))
         low, high = min(low, float(np.nanmin(values))), max(high, float(np.nanmax(values)))
         over += float(np.count_nonzero(values > FULL)) * length / 3600
     if not mean:
         return
-    if units in RATES and dims:
+    additive = bool(dims) and bool(array.attrs.get("additive", 1)) and not units.endswith(PER_AREA)
+    if units in RATES and additive:
         unit, factor = RATES[units]
-        yield Indicator(f"{name}: total", unit, total * factor)
-        yield Indicator(f"{name}: highest total", units, peak)
+        yield Indicator(f"{name}: total", unit, over_time * factor, "additive")
+        yield Indicator(f"{name}: highest total", units, peak, "peak")
     elif units == "h-1" and dims == ("road_link",):
-        yield Indicator(f"{name}: vehicle-kilometres", "km", total / 3600 / 1000)
-        yield Indicator(f"{name}: highest", units, high)
-    elif "sum" in str(array.attrs.get("cell_methods", "")) and dims:
-        steps = sum(float(np.nansum(_inside(run, array[k].values.astype("f8"), dims))) for k in range(len(seconds)))
-        yield Indicator(f"{name}: total", units, steps)
+        yield Indicator(f"{name}: vehicle-kilometres", "km", over_time / 3600 / 1000, "additive")
+        yield Indicator(f"{name}: highest", units, high, "peak")
+    elif "sum" in methods and additive:
+        yield Indicator(f"{name}: total", units, amount, "additive")
+    elif "sum" in methods and dims:
+        yield Indicator(f"{name}: mean total", units, float(np.sum(mean)), "ratio")
+        yield Indicator(f"{name}: highest of a step", units, high, "peak")
     else:
-        yield Indicator(f"{name}: mean", units, float(np.mean(mean)))
-        yield Indicator(f"{name}: lowest", units, low)
-        yield Indicator(f"{name}: highest", units, high)
+        yield Indicator(f"{name}: mean", units, float(np.mean(mean)), "ratio")
+        yield Indicator(f"{name}: lowest", units, low, "peak")
+        yield Indicator(f"{name}: highest", units, high, "peak")
         if dims == ("branch",) and units == "1":
-            yield Indicator(f"{name}: asset-hours above rating", "h", over)
+            yield Indicator(f"{name}: asset-hours above rating", "h", over, "additive")
 
 
 def _weights(run: xr.Dataset, name: str, dims: tuple) -> np.ndarray | float:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twin import session
+from twin.threads import use_threads
 
 __all__ = ["run"]
 
@@ -53,21 +54,15 @@ def run(
     for key, value in (("start", start), ("stop", stop)):
         if value is not None:
             sections.setdefault("run", {})[key] = value
-    _set_threads(threads)
     if dry_run:
         _print_plan(session.plan(config, data=data, out=out, scenario=scenario, overrides=set_, sections=sections))
         return 0
-    _print_result(
-        session.run(config, data=data, out=out, scenario=scenario, resume=resume, overrides=set_, sections=sections)
-    )
+    with use_threads(threads):
+        result = session.run(
+            config, data=data, out=out, scenario=scenario, resume=resume, overrides=set_, sections=sections
+        )
+    _print_result(result)
     return 0
-
-
-def _set_threads(threads: int | None) -> None:
-    if threads is not None:
-        from kernels.jit import set_threads
-
-        set_threads(threads)
 
 
 def _print_plan(plan: session.Plan) -> None:
@@ -99,4 +94,5 @@ def _print_result(result: session.RunResult) -> None:
     for name, units, inflow, outflow, difference in result.ledger:
         books.add_row(name, units, f"{inflow:.6g}", f"{outflow:.6g}", f"{difference:.1e}")
     console.print(books)
-    console.print(f"{result.steps} steps in {result.wall_seconds:.1f} s: {result.path}")
+    memory = f", at most {result.peak_bytes / 1e9:.2f} GB of memory" if result.peak_bytes else ""
+    console.print(f"{result.steps} steps in {result.wall_seconds:.1f} s{memory}: {result.path}")

@@ -1,6 +1,7 @@
 """Components: one process each, declared variables and a call into kernels. Importing this registers them."""
 
 from twin.components.assignment import Assignment
+from twin.components.building_load import BuildingLoad
 from twin.components.charging import Charging
 from twin.components.demand import Demand
 from twin.components.deposition import Deposition
@@ -11,6 +12,7 @@ from twin.components.trips import Trips
 
 __all__ = [
     "Assignment",
+    "BuildingLoad",
     "Charging",
     "Demand",
     "Deposition",

@@ -60,7 +60,7 @@ class PowerFlow(Component):
     loading = Out(
         "branch_loading", ("branch",), "1", "current over rated current, the larger of both ends", initial=np.nan
     )
-    power = Out("branch_power", ("branch",), "kW", "active power into the from end")
+    power = Out("branch_power", ("branch",), "kW", "active power into the from end", additive=False)
     losses = Out("branch_losses", ("branch",), "kW", "active losses")
     status = Out(
         "power_status",

@@ -12,7 +12,7 @@ from rasterio.transform import from_origin
 
 from twin.errors import RecordError
 from twin.records import open_run
-from twin.records.vtk_view import road_lines
+from twin.records.vtk_view import ROOF, hexagon_corners, road_lines
 
 __all__ = ["export_cog", "export_gpkg"]
 
@@ -21,6 +21,8 @@ COG = {"driver": "COG", "compress": "DEFLATE", "predictor": 3, "blocksize": 256,
 STILL = {
     "road_link": ("road_id", "road_class", "road_lanes", "road_capacity", "road_speed_limit", "road_length"),
     "branch": ("branch_id", "branch_kind", "branch_s_rated"),
+    "building": ("building_id", "building_bag_id", "building_ground", "building_height", "building_footprint"),
+    "hexagon": ("hexagon_number", "hexagon_area", "hexagon_critical_load"),
     "bus": ("bus_id", "bus_kind", "bus_voltage_rated"),
 }
 
@@ -60,8 +62,8 @@ def export_cog(run: str | Path | xr.DataTree, out: str | Path, field: str, step:
 
 
 def export_gpkg(run: str | Path | xr.DataTree, out: str | Path, step: int = -1) -> Path:
-    """Write a GeoPackage with layers ``roads``, ``power_lines`` and ``power_nodes``: ids, properties and the results
-    of one output step, units in a layer ``about``.
+    """Write a GeoPackage with layers ``roads``, ``power_lines``, ``power_nodes``, ``buildings`` (outlines of roofs) and
+    ``hexagons``: ids, properties and the results of one output step, units in a layer ``about``.
     """
     tree = run if isinstance(run, xr.DataTree) else open_run(run)
     out, data = Path(out), tree.to_dataset()
@@ -78,6 +80,10 @@ def export_gpkg(run: str | Path | xr.DataTree, out: str | Path, step: int = -1) 
             ends = data["power_edge_nodes"].values
             lines = shapely.linestrings(np.stack([x[ends], y[ends]], axis=-1))
             layers["power_lines"] = _frame(data, "branch", lines, step)
+    if "triangle_vertices" in data:
+        layers["buildings"] = _frame(data, "building", _outlines(data), step)
+    if "hexagon_x" in data:
+        layers["hexagons"] = _frame(data, "hexagon", shapely.polygons(hexagon_corners(data)[..., :2]), step)
     if not layers:
         raise RecordError(f"{out}: the run holds neither roads nor a power network; export a field with --cog")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +105,22 @@ def export_gpkg(run: str | Path | xr.DataTree, out: str | Path, step: int = -1) 
     )
     about.to_file(part, layer="about", driver="GPKG", engine="pyogrio")
     return part.replace(out)
+
+
+def _outlines(data: xr.Dataset) -> np.ndarray:
+    """Roof of each building seen from above; its middle where it has no roof."""
+    roof = np.flatnonzero(data["triangle_kind"].values == ROOF)
+    corner = data["triangle_vertices"].values[roof]
+    xy = np.stack([data[f"building_vertex_{axis}"].values[corner] for axis in "xy"], axis=-1)
+    area = np.abs(np.cross(xy[:, 1] - xy[:, 0], xy[:, 2] - xy[:, 0])) if len(xy) else np.zeros(0)
+    parts = shapely.polygons(xy[area > 0])
+    owner = data["triangle_building"].values[roof][area > 0]
+    order = np.argsort(owner, kind="stable")
+    outlines = shapely.points(data["building_x"].values, data["building_y"].values).astype(object)
+    starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
+    for number, group in zip(owner[order][starts], np.split(parts[order], starts[1:])):
+        outlines[number] = shapely.union_all(group)
+    return outlines
 
 
 def _frame(data: xr.Dataset, dim: str, shapes: np.ndarray, step: int) -> gpd.GeoDataFrame:

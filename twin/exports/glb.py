@@ -1,10 +1,13 @@
-"""Binary glTF of one step: terrain coloured by a field, roads as ribbons coloured by a result.
+"""Binary glTF of one step: terrain, roads, power network, buildings and hexagons, each coloured by a result.
 
 glTF is Y-up with single-precision positions: RD New (x east, y north, z NAP) becomes local metres from the origin
 in ``extras``: X = x - x0, Y = z, Z = -(y - y0).
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -12,10 +15,12 @@ import xarray as xr
 from trimesh.visual import ColorVisuals
 
 from twin.errors import RecordError
+from twin.exports.terrain import Surface, decimate
+from twin.readers.terrain import read_terrain
 from twin.records import open_run
-from twin.records.vtk_view import road_lines
+from twin.records.vtk_view import ground_height, hexagon_corners, road_lines
 
-__all__ = ["export_glb"]
+__all__ = ["building_points", "building_triangles", "colours", "export_glb", "glb_bytes"]
 
 # Viridis at nine points (matplotlib, CC0): even in lightness and readable with colour blindness
 VIRIDIS = np.array(
@@ -35,7 +40,17 @@ VIRIDIS = np.array(
 GREY = np.array((150, 150, 150), "f8")
 ROAD_WIDTH = (6.0, 40.0)  # m, at the lowest and highest value
 ROAD_LIFT = 2.0  # m above the ground, so that ribbons do not sink into the terrain
-PLACED = {("y", "x"): "terrain", ("road_link",): "roads"}
+MISSING = -1.0
+POWER_WIDTH, POWER_LIFT = (4.0, 16.0), 6.0  # m
+# layer -> (dimensions of the results that colour it, name of their vertex attribute)
+LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
+    "terrain": (("y", "x"), "_FIELD"),
+    "roads": (("road_link",), "_ROAD"),
+    "power": (("branch",), "_BRANCH"),
+    "buildings": (("building",), "_BUILDING"),
+    "hexagons": (("hexagon",), "_HEXAGON"),
+}
+HEXAGON_LIFT = 1.0  # m
 
 
 def export_glb(
@@ -44,22 +59,60 @@ def export_glb(
     step: int = -1,
     field: str | None = None,
     road_field: str | None = None,
+    *,
+    building_field: str | None = None,
+    layers: Sequence[str] | None = None,
+    height_error: float | None = None,
+    terrain: Path | None = None,
 ) -> Path:
-    """Write terrain and roads of output ``step`` to ``out`` (.glb) and return its path.
+    """Write the layers of output ``step`` to ``out`` (.glb) and return its path.
 
-    ``field`` is a lattice result (default: the first of the run), ``road_field`` a result per road link. Values go
-    along as vertex attributes ``_FIELD`` and ``_ROAD`` and link numbers as ``_FEATURE_ID_0``.
+    ``field`` is a lattice result (default: the first of the run), ``road_field`` and ``building_field`` results per
+    road link and building; power lines and hexagons show the first of theirs. Values go along as vertex attributes
+    (``_FIELD``, ``_ROAD``, ``_BRANCH``, ``_BUILDING``, ``_HEXAGON``; -1 with a grey colour where missing) and the
+    numbers of cells, links, branches, buildings and hexagons as ``_FEATURE_ID_0``. ``layers`` chooses among terrain,
+    roads, power, buildings and hexagons (default: all that the run holds). ``height_error`` [m] gives the terrain as a
+    decimated surface within that error; ``terrain`` takes its heights from a raster in RD New instead of the lattice.
     """
     tree = run if isinstance(run, xr.DataTree) else open_run(run)
     out = Path(out)
     steps = tree.sizes["time"]
     if not -steps <= step < steps:
         raise RecordError(f"{out}: step {step} asked, the run holds {steps}; choose 0..{steps - 1}, or -1 for the last")
-    field = _chosen(tree, field, ("y", "x"))
-    road_field = _chosen(tree, road_field, ("road_link",))
+    step %= steps
     data = tree.to_dataset()
+    held = [name for name, variable in HOLDERS.items() if variable in data]
+    wanted = held if layers is None else list(layers)
+    for name in wanted:
+        if name not in held:
+            raise RecordError(f"{out}: the run holds no layer {name!r}; choose of {', '.join(held)}")
+    if not wanted:
+        raise RecordError(f"{out}: the run holds nothing to draw")
+    named = {"terrain": field, "roads": road_field, "buildings": building_field}
+    fields = {name: _chosen(tree, named.get(name), LAYERS[name][0]) for name in wanted}
     origin = _origin(data)
-    about = {
+    scene = trimesh.Scene(metadata=_about(tree, data, step, origin))
+    for name in wanted:
+        shown = _values(data, fields[name], step)
+        if name == "terrain":
+            mesh = _terrain(data, shown, origin, height_error, terrain)
+        else:
+            mesh = _SHAPES[name](data, shown, origin)
+        if len(mesh.faces):
+            scene.add_geometry(mesh, node_name=name, geom_name=name)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(out.name + ".part")
+    part.write_bytes(glb_bytes(scene))
+    return part.replace(out)
+
+
+def glb_bytes(scene: trimesh.Scene) -> bytes:
+    """Binary glTF of a scene; normals are left to the viewer (flat shading), so no face needs vertices of its own."""
+    return scene.export(file_type="glb", include_normals=False)
+
+
+def _about(tree: xr.DataTree, data: xr.Dataset, step: int, origin: tuple[float, float]) -> dict[str, Any]:
+    return {
         "origin_rd": [origin[0], origin[1], 0.0],
         "crs": "EPSG:7415",
         "axes": "X = RD x - x0, Y = NAP height, Z = y0 - RD y (metres)",
@@ -68,21 +121,32 @@ def export_glb(
         "run_id": str(tree.attrs.get("run_id", "")),
         "synthetic": int(tree.attrs.get("synthetic_province", 0)),
     }
-    scene = trimesh.Scene(metadata=about)
-    if "elevation" in data:
-        scene.add_geometry(_terrain(data, step, field, origin), node_name="terrain", geom_name="terrain")
-    if "network_edge_nodes" in data:
-        scene.add_geometry(_roads(data, step, road_field, origin), node_name="roads", geom_name="roads")
-    if not scene.geometry:
-        raise RecordError(f"{out}: the run holds neither a lattice nor roads to draw")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(out.name + ".part")
-    part.write_bytes(scene.export(file_type="glb"))
-    return part.replace(out)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Values of one result at one step, and what it is; none where a layer has no result."""
+
+    name: str = ""
+    values: np.ndarray | None = None
+    units: str = "1"
+    long_name: str = ""
+
+
+def _values(data: xr.Dataset, name: str | None, step: int) -> _Shown:
+    """A slower result shows the value of the interval that holds the step, missing where it is not yet over."""
+    if name is None:
+        return _Shown()
+    array = data[name]
+    every = int(array.attrs.get("output_steps", 1))
+    row = step // every
+    shape = array.shape[1:]
+    values = array[row].values if row < array.shape[0] else np.full(shape, np.nan)
+    return _Shown(name, values, str(array.attrs.get("units", "1")), str(array.attrs.get("long_name", name)))
 
 
 def _chosen(tree: xr.DataTree, name: str | None, dims: tuple[str, ...]) -> str | None:
-    fitting = [str(n) for n, v in tree.data_vars.items() if v.dims == ("time", *dims)]
+    fitting = [str(n) for n, v in tree.data_vars.items() if v.dims[1:] == dims and str(v.dims[0]).startswith("time")]
     if name is None:
         return fitting[0] if fitting else None
     if name not in fitting:
@@ -100,7 +164,7 @@ def _local(points: np.ndarray, origin: tuple[float, float]) -> np.ndarray:
     return np.column_stack([points[:, 0] - origin[0], points[:, 2], origin[1] - points[:, 1]])
 
 
-def _colours(values: np.ndarray) -> tuple[np.ndarray, list[float]]:
+def colours(values: np.ndarray) -> tuple[np.ndarray, list[float]]:
     """RGBA bytes and the range shown; missing values grey."""
     known = np.isfinite(values)
     low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 1.0)
@@ -111,39 +175,61 @@ def _colours(values: np.ndarray) -> tuple[np.ndarray, list[float]]:
     return np.column_stack([rgb, np.full(len(rgb), 255.0)]).round().astype("u1"), [low, high]
 
 
-def _mesh(vertices, faces, values, attribute, name, data, ids=None) -> trimesh.Trimesh:
+def _mesh(vertices: np.ndarray, faces: np.ndarray, layer: str, shown: _Shown, ids: np.ndarray) -> trimesh.Trimesh:
+    """A mesh whose vertices carry the number of their place, and its value and colour where a result is shown."""
     mesh = trimesh.Trimesh(vertices, faces, process=False)
-    if values is not None:
-        colours, shown = _colours(values)
-        mesh.visual = ColorVisuals(mesh, vertex_colors=colours)
-        mesh.vertex_attributes[attribute] = values.astype("f4")
-        about = data[name].attrs
-        mesh.metadata |= {"field": name, "units": about.get("units", "1"), "long_name": about.get("long_name", name)}
-        mesh.metadata["range"] = shown
-    if ids is not None:
-        mesh.vertex_attributes["_FEATURE_ID_0"] = ids.astype("f4")
+    if shown.values is not None:
+        values = shown.values.ravel()[ids]
+        rgba, limits = colours(values)
+        mesh.visual = ColorVisuals(mesh, vertex_colors=rgba)
+        # glTF knows no NaN
+        mesh.vertex_attributes[LAYERS[layer][1]] = np.where(np.isfinite(values), values, MISSING).astype("f4")
+        mesh.metadata |= {"field": shown.name, "units": shown.units, "long_name": shown.long_name, "range": limits}
+        mesh.metadata["missing"] = MISSING
+    mesh.vertex_attributes["_FEATURE_ID_0"] = ids.astype("f4")
     return mesh
 
 
-def _terrain(data: xr.Dataset, step: int, field: str | None, origin: tuple[float, float]) -> trimesh.Trimesh:
-    z = data["elevation"].values.astype("f8")
+def _terrain(
+    data: xr.Dataset, shown: _Shown, origin: tuple[float, float], height_error: float | None, raster: Path | None
+) -> trimesh.Trimesh:
+    """Ground at the cell centres of the lattice, or of a raster; ids are lattice cells."""
+    xs, ys = data["x"].values, data["y"].values
+    if raster is not None:
+        x, y, z = read_terrain(raster)
+    else:
+        x, y, z = xs, ys, data["elevation"].values.astype("f8")
+    surface = _all(z) if height_error is None else decimate(z, height_error)
+    if not len(surface.triangles):
+        raise RecordError("the terrain has no known height anywhere")
+    px, py, pz = x[surface.column], y[surface.row], z[surface.row, surface.column]
+    column = np.rint((px - xs[0]) / (xs[1] - xs[0])).astype("i8")
+    row = np.rint((py - ys[0]) / (ys[1] - ys[0])).astype("i8")
+    inside = (column >= 0) & (column < len(xs)) & (row >= 0) & (row < len(ys))
+    if not inside.all():
+        raise RecordError(f"{raster}: reaches beyond the lattice of the run; cut it to the province")
+    mesh = _mesh(
+        _local(np.column_stack([px, py, pz]), origin), surface.triangles, "terrain", shown, row * len(xs) + column
+    )
+    mesh.metadata["height_error_m"] = surface.error
+    return mesh
+
+
+def _all(z: np.ndarray) -> Surface:
+    """Every sample with a height, in two triangles per square of four."""
     ny, nx = z.shape
-    x, y = np.meshgrid(data["x"].values, data["y"].values)
     index = np.arange(nx * ny).reshape(ny, nx)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
     faces = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], 2).reshape(-1, 3)
-    known = np.isfinite(z).ravel()
-    faces = faces[known[faces].all(axis=1)]
-    used = np.unique(faces)
-    renumber = np.zeros(nx * ny, "i8")
-    renumber[used] = np.arange(len(used))
-    points = np.column_stack([x.ravel(), y.ravel(), z.ravel()])[used]
-    values = data[field][step].values.ravel()[used] if field else None
-    return _mesh(_local(points, origin), renumber[faces], values, "_FIELD", field, data, used)
+    faces = faces[np.isfinite(z).ravel()[faces].all(axis=1)]
+    used, triangles = np.unique(faces, return_inverse=True)
+    return Surface(used // nx, used % nx, triangles.reshape(-1, 3), 0.0)
 
 
-def _roads(data: xr.Dataset, step: int, field: str | None, origin: tuple[float, float]) -> trimesh.Trimesh:
-    points, offsets = road_lines(data)
+def _ribbons(
+    points: np.ndarray, offsets: np.ndarray, shown: _Shown, width: tuple[float, float], lift: float, layer: str, origin
+) -> trimesh.Trimesh:
+    """Polylines as flat ribbons whose width follows the value."""
     count = np.diff(offsets)
     link = np.repeat(np.arange(len(count)), count)
     first = np.flatnonzero(link[:-1] == link[1:])  # one ribbon per piece between two vertices of a link
@@ -152,17 +238,78 @@ def _roads(data: xr.Dataset, step: int, field: str | None, origin: tuple[float, 
     length = np.hypot(along[:, 0], along[:, 1])
     keep = length > 0
     a, b, along, length, link = a[keep], b[keep], along[keep], length[keep], link[first][keep]
-    values = data[field][step].values if field else None
     share = np.zeros(len(count))
+    values = shown.values
     if values is not None and np.isfinite(values).any() and np.nanmax(np.abs(values)) > 0:
         share = np.nan_to_num(np.abs(values) / np.nanmax(np.abs(values)))
-    half = (ROAD_WIDTH[0] + (ROAD_WIDTH[1] - ROAD_WIDTH[0]) * share[link]) / 2
+    half = (width[0] + (width[1] - width[0]) * share[link]) / 2
     side = np.zeros_like(a)
     side[:, 0], side[:, 1] = -along[:, 1] / length * half, along[:, 0] / length * half
     corners = np.stack([a - side, a + side, b + side, b - side], axis=1)
-    corners[..., 2] += ROAD_LIFT
+    corners[..., 2] += lift
     start = 4 * np.arange(len(a))[:, None]
     faces = np.concatenate([start + np.array([0, 2, 1]), start + np.array([0, 3, 2])])
-    at = np.repeat(link, 4)
-    shown = values[at] if values is not None else None
-    return _mesh(_local(corners.reshape(-1, 3), origin), faces, shown, "_ROAD", field, data, at)
+    return _mesh(_local(corners.reshape(-1, 3), origin), faces, layer, shown, np.repeat(link, 4))
+
+
+def _roads(data: xr.Dataset, shown: _Shown, origin: tuple[float, float]) -> trimesh.Trimesh:
+    return _ribbons(*road_lines(data), shown, ROAD_WIDTH, ROAD_LIFT, "roads", origin)
+
+
+def _power(data: xr.Dataset, shown: _Shown, origin: tuple[float, float]) -> trimesh.Trimesh:
+    x, y = data["bus_x"].values, data["bus_y"].values
+    bus = np.column_stack([x, y, ground_height(data, x, y)])
+    ends = data["power_edge_nodes"].values
+    return _ribbons(bus[ends.ravel()], np.arange(len(ends) + 1) * 2, shown, POWER_WIDTH, POWER_LIFT, "power", origin)
+
+
+def _buildings(data: xr.Dataset, shown: _Shown, origin: tuple[float, float]) -> trimesh.Trimesh:
+    points, triangles, owner = building_triangles(data, building_points(data))
+    return _mesh(_local(points, origin), triangles, "buildings", shown, owner)
+
+
+def building_points(data: xr.Dataset) -> np.ndarray:
+    """Vertices (n, 3) of all buildings [m RD, m RD, m NAP]."""
+    return np.column_stack([data[f"building_vertex_{axis}"].values.astype("f8") for axis in "xyz"])
+
+
+def building_triangles(
+    data: xr.Dataset, points: np.ndarray, chosen: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Those of ``points``, triangles and the building of each point; no vertex belongs to two buildings.
+
+    ``points`` (n, 3) are positions of all vertices; ``chosen`` are numbers of buildings (default: all).
+    """
+    triangles, owner = data["triangle_vertices"].values.astype("i8"), data["triangle_building"].values.astype("i8")
+    if chosen is not None:
+        kept = np.isin(owner, chosen)
+        triangles, owner = triangles[kept], owner[kept]
+    key = owner[:, None] * len(points) + triangles
+    used, renumbered = np.unique(key, return_inverse=True)
+    return points[used % len(points)], renumbered.reshape(-1, 3), used // len(points)
+
+
+def _hexagons(data: xr.Dataset, shown: _Shown, origin: tuple[float, float]) -> trimesh.Trimesh:
+    corners = hexagon_corners(data)
+    corners[..., 2] += HEXAGON_LIFT
+    start = 6 * np.arange(len(corners))[:, None]
+    faces = np.concatenate([start + np.array([0, k, k + 1]) for k in range(1, 5)])
+    return _mesh(
+        _local(corners.reshape(-1, 3), origin), faces, "hexagons", shown, np.repeat(np.arange(len(corners)), 6)
+    )
+
+
+# layer -> root variable without which the run does not hold it
+HOLDERS = {
+    "terrain": "elevation",
+    "roads": "network_edge_nodes",
+    "power": "power_edge_nodes",
+    "buildings": "triangle_vertices",
+    "hexagons": "hexagon_x",
+}
+_SHAPES: dict[str, Callable[[xr.Dataset, _Shown, tuple[float, float]], trimesh.Trimesh]] = {
+    "roads": _roads,
+    "power": _power,
+    "buildings": _buildings,
+    "hexagons": _hexagons,
+}

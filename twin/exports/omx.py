@@ -11,7 +11,7 @@ __all__ = ["write_omx"]
 
 
 def write_omx(path: str | Path, matrices: dict[str, np.ndarray], zones: np.ndarray, lookup: str = "zone") -> Path:
-    """Write square ``matrices`` with the zone numbers ``zones``; the file appears only when it is complete."""
+    """Write square ``matrices`` with the zone ids ``zones`` (numbers or text); it appears only when complete."""
     path = Path(path)
     part = path.with_name(path.name + ".part")
     shape = (len(zones), len(zones))
@@ -26,7 +26,11 @@ def write_omx(path: str | Path, matrices: dict[str, np.ndarray], zones: np.ndarr
             for name, values in matrices.items():
                 data.create_dataset(name, data=np.asarray(values, np.float64), compression="gzip", shuffle=True)
                 data[name].attrs["NA"] = np.nan
-            file.create_group("lookup").create_dataset(lookup, data=np.asarray(zones, np.int32))
+            ids = np.asarray(zones)
+            text = ids.dtype.kind not in "iu"
+            file.create_group("lookup").create_dataset(
+                lookup, data=[str(z) for z in ids] if text else ids, dtype=h5py.string_dtype() if text else None
+            )
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)

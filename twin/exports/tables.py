@@ -13,11 +13,20 @@ from twin.records import open_run
 __all__ = ["export_table"]
 
 # places whose results go in one table: dimension -> root variable with the identity of each place
-IDS = {"road_link": "road_id", "bus": "bus_id", "branch": "branch_id", "origin": "origin_zone", "area": "area_name"}
+IDS = {
+    "road_link": "road_id",
+    "bus": "bus_id",
+    "branch": "branch_id",
+    "building": "building_id",
+    "hexagon": "hexagon_number",
+    "origin": "origin_zone",
+    "area": "area_name",
+}
 
 
 def export_table(run: str | Path | xr.DataTree, out: str | Path, over: str = "indicators") -> Path:
-    """Write results ``over`` a place (``road_link``, ``bus``, ``branch``, ``origin``), ``time`` or ``indicators``.
+    """Write results ``over`` a place (``road_link``, ``bus``, ``branch``, ``building``, ``hexagon``, ``origin``),
+    ``time`` or ``indicators``.
 
     The ending of ``out`` chooses the format: .parquet or .csv. Column names carry units: ``bus_load [kW]``.
     """
@@ -41,7 +50,8 @@ def export_table(run: str | Path | xr.DataTree, out: str | Path, over: str = "in
 def _table(tree: xr.DataTree, over: str) -> pd.DataFrame:
     if over == "indicators":
         return pd.DataFrame(
-            [(i.name, i.units, i.value) for i in indicators(tree)], columns=["indicator", "unit", "value"]
+            [(i.name, i.units, i.value, i.kind) for i in indicators(tree)],
+            columns=["indicator", "unit", "value", "kind"],
         )
     data = tree.to_dataset()
     dims = ("time",) if over == "time" else ("time", over)
@@ -57,6 +67,8 @@ def _table(tree: xr.DataTree, over: str) -> pd.DataFrame:
         count = data.sizes[over]
         ids = data[IDS[over]].values if IDS.get(over) in data else range(count)
         columns = {"time": times.repeat(count), over: list(range(count)) * len(times), "id": list(ids) * len(times)}
+        if over == "building":
+            columns["bag_id"] = list(data["building_bag_id"].values) * len(times)
     for name in chosen:
         columns[f"{name} [{data[name].attrs.get('units', '1')}]"] = data[name].values.ravel()
     return pd.DataFrame(columns)

@@ -37,11 +37,17 @@ class GmnsNetwork:
     bpr_power: np.ndarray
     toll: np.ndarray
     geometry: list[str]  # WKT, empty where not given
+    node_type: list[str]  # per node, empty where not given; paths do not pass a "centroid"
+    vdf_fftt: np.ndarray  # (link,) [min] free-flow time where the file gives one, else NaN
+    allowed_uses: list[str]  # per link, comma separated, empty where all may use it
+    link_type: list[str]  # per link, empty where not given
 
     @property
     def free_flow_time(self) -> np.ndarray:
-        """Travel time on the empty link [s]."""
-        return self.length / self.free_speed * 3.6
+        """Travel time on the empty link [s]: ``vdf_fftt`` where given, else length over free speed."""
+        given = np.isfinite(self.vdf_fftt)
+        speed = np.where(given, 1.0, self.free_speed)
+        return np.where(given, 60.0 * self.vdf_fftt, self.length / speed * 3.6)
 
 
 def read_gmns(folder: Path, *, length_unit: str | None = None, speed_unit: str | None = None) -> GmnsNetwork:
@@ -49,8 +55,10 @@ def read_gmns(folder: Path, *, length_unit: str | None = None, speed_unit: str |
 
     ``capacity`` in GMNS is per lane and hour. ``vdf_alpha`` and ``vdf_beta`` default to 0.15 and 4 (Bureau of Public
     Roads, 1964). A link with ``directed`` false or ``dir_flag`` 0 becomes two, the second named ``<id>_r``; with
-    ``dir_flag`` -1 it runs backwards. Raises :class:`DataError` naming file, line and field for missing columns,
-    unknown nodes, numbers that are none, and lengths, capacities or speeds that are not above zero.
+    ``dir_flag`` -1 it runs backwards. A link with ``vdf_fftt`` (free-flow time in minutes, as in the GMNS Plus data
+    sets) needs no speed and may be of no length, as connectors of zones are. Raises :class:`DataError` naming file,
+    line and field for missing columns, unknown nodes, numbers that are none, and lengths, capacities or speeds that
+    are not above zero.
     """
     units = _units(folder, length_unit, speed_unit)
     nodes = list(_rows(folder / "node.csv", ["node_id"]))
@@ -71,15 +79,20 @@ def read_gmns(folder: Path, *, length_unit: str | None = None, speed_unit: str |
                 raise DataError(f"{where}: {name} {row[name]!r} is not in node.csv; add the node")
         a, b = index[row["from_node_id"]], index[row["to_node_id"]]
         lanes = _number(row, "lanes", where, 1.0, above=True)
+        time = _number(row, "vdf_fftt", where, np.nan)
+        timed = bool(np.isfinite(time))
         values = (
-            _number(row, "length", where, None, above=True) * units[0],
+            _number(row, "length", where, None, above=not timed) * units[0],
             lanes,
             _number(row, "capacity", where, None, above=True) * lanes,
-            _number(row, "free_speed", where, None, above=True) * units[1],
+            _number(row, "free_speed", where, np.nan if timed else None, above=not timed) * units[1],
             _number(row, "vdf_alpha", where, 0.15),
             _number(row, "vdf_beta", where, 4.0),
             _number(row, "vdf_toll" if row.get("vdf_toll") else "toll", where, 0.0),
             row.get("geometry", ""),
+            time,
+            row.get("allowed_uses", ""),
+            row.get("link_type", ""),
         )
         way = _direction(row, where)
         if way >= 0:
@@ -105,6 +118,10 @@ def read_gmns(folder: Path, *, length_unit: str | None = None, speed_unit: str |
         bpr_power=np.array(columns[8]),
         toll=np.array(columns[9]),
         geometry=list(columns[10]),
+        node_type=[row.get("node_type", "") for _, row in nodes],
+        vdf_fftt=np.array(columns[11]),
+        allowed_uses=list(columns[12]),
+        link_type=list(columns[13]),
     )
 
 
@@ -112,15 +129,15 @@ def write_gmns(folder: Path, network: GmnsNetwork) -> None:
     """Write ``node.csv``, ``link.csv`` and ``config.csv`` (metres, km/h); each appears only when complete."""
     folder.mkdir(parents=True, exist_ok=True)
     n = network
-    nodes = zip(n.node_id, map(_text, n.node_x), map(_text, n.node_y), n.zone_id)
-    _write(folder / "node.csv", ["node_id", "x_coord", "y_coord", "zone_id"], nodes)
+    nodes = zip(n.node_id, map(_text, n.node_x), map(_text, n.node_y), n.zone_id, n.node_type)
+    _write(folder / "node.csv", ["node_id", "x_coord", "y_coord", "zone_id", "node_type"], nodes)
     fields = ["link_id", "from_node_id", "to_node_id", "directed", "length", "lanes", "capacity", "free_speed"]
-    fields += ["vdf_alpha", "vdf_beta", "toll", "geometry"]
+    fields += ["vdf_alpha", "vdf_beta", "toll", "vdf_fftt", "allowed_uses", "link_type", "geometry"]
     per_lane = n.capacity / n.lanes
     links = (
         [n.link_id[i], n.node_id[n.from_node[i]], n.node_id[n.to_node[i]], "1"]
-        + [_text(a[i]) for a in (n.length, n.lanes, per_lane, n.free_speed, n.bpr_b, n.bpr_power, n.toll)]
-        + [n.geometry[i]]
+        + [_text(a[i]) for a in (n.length, n.lanes, per_lane, n.free_speed, n.bpr_b, n.bpr_power, n.toll, n.vdf_fftt)]
+        + [n.allowed_uses[i], n.link_type[i], n.geometry[i]]
         for i in range(len(n.link_id))
     )
     _write(folder / "link.csv", fields, links)
@@ -162,7 +179,8 @@ def _number(row: dict[str, str], name: str, where: str, default: float | None, *
         value = float(text)
     except ValueError as error:
         raise DataError(f"{where}: {name} = {text!r} is no number; correct the file") from error
-    if not np.isfinite(value) or (above and value <= 0) or (not above and name.startswith("vdf_") and value < 0):
+    signed = name in ("toll", "x_coord", "y_coord", "vdf_toll")
+    if not np.isfinite(value) or (above and value <= 0) or (not above and not signed and value < 0):
         raise DataError(f"{where}: {name} = {text}; it must be finite and {'above' if above else 'not below'} zero")
     return value
 

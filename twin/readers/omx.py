@@ -1,6 +1,5 @@
 """OMX matrices: HDF5 files with ``/data/<name>`` and ``/lookup/<name>`` (openmatrix, version 0.2)."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -8,9 +7,7 @@ import numpy as np
 
 from twin.errors import DataError
 
-__all__ = ["read_omx", "write_omx"]
-
-_VERSION = b"0.2"
+__all__ = ["read_omx"]
 
 
 def read_omx(path: Path, name: str | None = None, lookup: str | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -37,6 +34,8 @@ def read_omx(path: Path, name: str | None = None, lookup: str | None = None) -> 
         raise DataError(f"{path}: matrix of shape {matrix.shape}; zones by zones is wanted")
     if zones is None:
         zones = np.arange(1, len(matrix) + 1)
+    if zones.dtype.kind in "SO":
+        zones = np.array([z.decode() if isinstance(z, bytes) else str(z) for z in zones])
     if len(zones) != len(matrix):
         raise DataError(
             f"{path}: {len(zones)} zones in the lookup for a matrix of {len(matrix)}; choose another lookup"
@@ -59,24 +58,3 @@ def _pick(path: Path, group: h5py.Group, name: str | None, what: str) -> h5py.Da
     if name not in group:
         raise DataError(f"{path}: no {what} {name!r}; it has {', '.join(names) or 'none'}")
     return group[name][()]
-
-
-def write_omx(path: Path, matrices: Mapping[str, np.ndarray], zones: np.ndarray) -> None:
-    """Write square matrices with the lookup ``zone``; the file appears under its name only when complete."""
-    size = len(zones)
-    for name, matrix in matrices.items():
-        if matrix.shape != (size, size):
-            raise DataError(f"matrix {name} is {matrix.shape}, but there are {size} zones")
-    part = path.with_name(path.name + ".part")
-    try:
-        with h5py.File(part, "w") as file:
-            file.attrs["OMX_VERSION"] = np.bytes_(_VERSION)
-            file.attrs["SHAPE"] = np.array([size, size], dtype=np.int32)
-            for name, matrix in matrices.items():
-                file.create_dataset(f"data/{name}", data=matrix, chunks=True, compression="gzip", compression_opts=1)
-            file.create_dataset("lookup/zone", data=np.asarray(zones))
-        part.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error}); check the folder and the free space") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from twin.errors import DataError
+from twin.readers.trip_table import TripTable
 
 __all__ = ["TntpNetwork", "TntpTrips", "read_flows", "read_network", "read_nodes", "read_trips"]
 
@@ -54,20 +55,8 @@ class TntpNetwork:
         return self.node_id >= self.first_thru
 
 
-@dataclass(frozen=True)
-class TntpTrips:
-    """Trips between zones counted from 0, in the order of the file; repeated pairs are added by the reader.
-
-    ``intrazonal`` trips are left out of ``origin``, ``destination``, ``trips`` and reported here.
-    """
-
-    path: Path
-    zones: int
-    origin: np.ndarray
-    destination: np.ndarray
-    trips: np.ndarray
-    intrazonal: float
-    stated_total: float | None
+class TntpTrips(TripTable):
+    """Trips of a TNTP file; its zones are numbered 1..zones and counted from 0 here."""
 
 
 def _text(path: Path) -> list[str]:

@@ -31,6 +31,8 @@ __all__ = [
     "open_shared",
     "result_variables",
     "set_attributes",
+    "steps_per_value",
+    "time_axis",
 ]
 
 LAYOUT_VERSION = 1
@@ -74,6 +76,27 @@ STATICS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("receptors", "critical_load", "area_critical_load", ("area",)),
     ("receptors", "area_index", "area_index", ("area_cell",)),
     ("receptors", "area_share", "area_share", ("area_cell",)),
+    ("receptors", "hexagon_number", "hexagon_number", ("hexagon",)),
+    ("receptors", "hexagon_x", "hexagon_x", ("hexagon",)),
+    ("receptors", "hexagon_y", "hexagon_y", ("hexagon",)),
+    ("receptors", "hexagon_cell", "hexagon_cell", ("hexagon",)),
+    ("receptors", "hexagon_area", "hexagon_area", ("hexagon",)),
+    ("receptors", "hexagon_critical_load", "hexagon_critical_load", ("hexagon",)),
+    ("buildings", "building_id", "building_id", ("building",)),
+    ("buildings", "bag_id", "building_bag_id", ("building",)),
+    ("buildings", "x", "building_x", ("building",)),
+    ("buildings", "y", "building_y", ("building",)),
+    ("buildings", "ground", "building_ground", ("building",)),
+    ("buildings", "height", "building_height", ("building",)),
+    ("buildings", "footprint", "building_footprint", ("building",)),
+    ("buildings", "bus", "building_bus", ("building",)),
+    ("buildings", "load_share", "building_load_share", ("building",)),
+    ("buildings", "vertex_x", "building_vertex_x", ("building_vertex",)),
+    ("buildings", "vertex_y", "building_vertex_y", ("building_vertex",)),
+    ("buildings", "vertex_z", "building_vertex_z", ("building_vertex",)),
+    ("buildings", "triangle", "triangle_vertices", ("building_triangle", "corner")),
+    ("buildings", "triangle_building", "triangle_building", ("building_triangle",)),
+    ("buildings", "triangle_kind", "triangle_kind", ("building_triangle",)),
     ("power", "bus_x", "bus_x", ("bus",)),
     ("power", "bus_y", "bus_y", ("bus",)),
     ("power", "bus_id", "bus_id", ("bus",)),
@@ -84,8 +107,20 @@ STATICS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("power", "branch_id", "branch_id", ("branch",)),
     ("power", "s_rated", "branch_s_rated", ("branch",)),
 )
+# Dimensions of each group of the world that have a scale at the root, besides y and x
+AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("roads", ("road_node", "road_link", "road_vertex")),
+    ("zones", ("origin",)),
+    ("receptors", ("area", "area_cell", "hexagon")),
+    ("power", ("bus", "branch")),
+    ("buildings", ("building", "building_vertex", "building_triangle", "corner")),
+)
 # Positions stay double: single precision is 0.03 m coarse at RD y = 480000.
-DOUBLE = frozenset({"network_node_x", "network_node_y", "road_vertex_x", "road_vertex_y", "bus_x", "bus_y"})
+DOUBLE = frozenset(
+    f"{place}_{axis}"
+    for place in ("network_node", "road_vertex", "bus", "building", "building_vertex", "hexagon")
+    for axis in "xy"
+)
 # UGRID place of each dimension: (mesh, location)
 MESHES = {
     "road_link": ("network", "edge"),
@@ -93,6 +128,11 @@ MESHES = {
     "branch": ("power_network", "edge"),
     "bus": ("power_network", "node"),
 }
+# Texts over the places of a mesh lie on a dimension of their own: QGIS reads every array of a mesh's dimensions as
+# numbers, and opens no mesh that has others.
+LABELS = {dim: f"{dim}_label" for dim in ("road_link", "bus", "branch")}
+# Words in a long_name by which QGIS takes an array for a part of a vector, and looks for the other part
+VECTOR_WORDS = ("direction", "magnitude")
 # Root datasets whose bytes make two runs comparable, in this order.
 GEOMETRY = (
     "y",
@@ -104,12 +144,21 @@ GEOMETRY = (
     "bus_x",
     "bus_y",
     "power_edge_nodes",
+    "hexagon_number",
+    "building_vertex_x",
+    "building_vertex_y",
+    "building_vertex_z",
+    "triangle_vertices",
+    "triangle_building",
 )
 
 
 @dataclass(frozen=True)
 class ResultVariable:
-    """One result as a component declares it; dims without time."""
+    """One result as a component declares it; dims without time.
+
+    ``every`` is its rate: one value per so many output steps, on a time axis of its own (``time_24``).
+    """
 
     name: str
     dims: tuple[str, ...]
@@ -121,10 +170,17 @@ class ResultVariable:
     synthetic: bool = False
     rule: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    every: int = 1
+
+    @property
+    def time(self) -> str:
+        """Name of its time axis."""
+        return time_axis(self.every)
 
     @classmethod
     def from_declaration(cls, variable: Variable, component: str = "", **more: Any) -> "ResultVariable":
         """From a component's ``Out`` or ``InOut`` declaration."""
+        attributes = {**more.pop("attributes", {}), **({} if variable.additive else {"additive": 0})}
         return cls(
             variable.name,
             variable.dims,
@@ -133,6 +189,7 @@ class ResultVariable:
             variable.cell_methods or "time: mean",
             variable.dtype,
             component,
+            attributes=attributes,
             **more,
         )
 
@@ -140,11 +197,23 @@ class ResultVariable:
     def stored_dtype(self) -> str:
         """Single precision for arrays, double for scalars; integers as declared."""
         kind = np.dtype(self.dtype)
+        if kind.kind in "biu" and self.dims[-1:] and self.dims[-1] in MESHES:
+            return "f4"  # QGIS reads no integers that change in time; codes are exact in single precision
         if kind.kind == "f":
             return "f4" if self.dims else "f8"
         if kind.kind == "b":
             return "i1"
         return kind.str.lstrip("<>|=") if kind.itemsize <= 4 else "i4"
+
+
+def time_axis(every: int) -> str:
+    """Name of the time axis of results with one value per ``every`` output steps."""
+    return "time" if every == 1 else f"time_{every}"
+
+
+def steps_per_value(d: h5py.Dataset) -> int:
+    """Output steps per value of a result or time axis."""
+    return int(d.attrs.get("output_steps", 1))
 
 
 def class_labels(world: xr.DataTree | None) -> tuple[str, ...]:

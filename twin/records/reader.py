@@ -76,17 +76,25 @@ def open_run(path: str | Path) -> xr.DataTree:
         check_layout(f, path)
         attributes = read_attributes(f)
         written = int(f.attrs["steps_written"])
+        seen = {name: written // layout.steps_per_value(d) for name, d in f.items() if _is_time(name, d)}
         variables: dict[str, xr.Variable] = {}
         for name, d in f.items():
-            if isinstance(d, h5py.Dataset) and not name.startswith(layout.LONG_TEXT):
+            if isinstance(d, h5py.Dataset) and not name.startswith(layout.LONG_TEXT) and "labels_of" not in d.attrs:
                 variables[name] = _variable(path, name, d)
     coordinates = [n for n, v in variables.items() if v.dims == (n,)]
-    coordinates += [n for n in ("time_bounds", "crs") if n in variables]
+    coordinates += [n for n in (*(f"{t}_bounds" for t in seen), "crs") if n in variables]
     tree = xr.Dataset(variables, attrs=attributes).set_coords(coordinates)
     tree = xr.decode_cf(tree, mask_and_scale=False, decode_coords=False)
-    run = xr.DataTree(tree.isel(time=slice(0, written)), name=str(attributes.get("title", path.stem)).replace("/", " "))
+    run = xr.DataTree(
+        tree.isel({t: slice(0, n) for t, n in seen.items()}),
+        name=str(attributes.get("title", path.stem)).replace("/", " "),
+    )
     run.encoding["source"] = str(path)
     return run
+
+
+def _is_time(name: str, d: h5py.HLObject) -> bool:
+    return isinstance(d, h5py.Dataset) and d.is_scale and (name == "time" or "output_steps" in d.attrs)
 
 
 def check_same_coordinates(a: xr.DataTree, b: xr.DataTree) -> None:
@@ -103,7 +111,7 @@ def _variable(path: Path, name: str, d: h5py.Dataset) -> xr.Variable:
     dims = (
         (name,)
         if d.is_scale
-        else tuple(axis[0].name.lstrip("/") if len(axis) else f"{name}_{i}" for i, axis in enumerate(d.dims))
+        else tuple(_place(axis[0]) if len(axis) else f"{name}_{i}" for i, axis in enumerate(d.dims))
     )
     attributes = _attributes(d)
     attributes.pop("_FillValue", None)  # unwritten steps are out of sight, and NaN needs no mask
@@ -114,6 +122,12 @@ def _variable(path: Path, name: str, d: h5py.Dataset) -> xr.Variable:
     else:
         values = indexing.LazilyIndexedArray(_StoredArray(path, name, d.shape, d.dtype))
     return xr.Variable(dims[: d.ndim], values, attributes)
+
+
+def _place(scale: h5py.Dataset) -> str:
+    """The dimension of a scale; that of the places themselves where it counts their texts."""
+    named = scale.attrs.get("labels_of", scale.name)
+    return (named.decode() if isinstance(named, bytes) else named).lstrip("/")
 
 
 def _attributes(obj: h5py.HLObject) -> dict[str, Any]:

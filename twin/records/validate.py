@@ -68,13 +68,16 @@ def validate(path: str | Path) -> list[Violation]:
         for number in sorted(RULES):
             try:
                 found += RULES[number][1](f)
-            except (KeyError, AttributeError, ValueError, IndexError, TypeError, OSError) as error:
+            except (KeyError, AttributeError, ValueError, IndexError, TypeError, OSError, RuntimeError) as error:
                 found.append(Violation(number, str(path), f"cannot be checked ({type(error).__name__}: {error})"))
     return sorted(found, key=lambda v: v.rule)
 
 
 def complete_steps(f: h5py.File) -> int:
-    """Number of leading steps that every result really holds."""
+    """Number of leading output steps whose results are really there.
+
+    A result with one value per n steps is written at the last of each n, so a missing value counts from there.
+    """
     steps = int(f["time"].shape[0])
     for d in _results(f).values():
         if d.chunks is None:
@@ -88,7 +91,9 @@ def complete_steps(f: h5py.File) -> int:
             d.id.chunk_iter(count)
         wanted = int(np.prod([-(-n // c) for n, c in zip(d.shape[1:], d.chunks[1:])]))
         missing = np.flatnonzero(stored < wanted)
-        steps = min(steps, int(missing[0]) if len(missing) else d.shape[0])
+        if len(missing):
+            every = layout.steps_per_value(d)
+            steps = min(steps, (int(missing[0]) + 1) * every - 1)
     return steps
 
 
@@ -283,18 +288,20 @@ def _offsets(f: h5py.File) -> Iterator[Violation]:
         if own is None:
             continue
         if _kind(group) == "ImageData":
-            if own == shared or CELL_KINDS & {k.removesuffix("Offsets") for k in own}:
-                yield Violation(
-                    13, f"/{ROOT}/{name}/Steps", "an image needs Steps of its own without offsets; VTK fails"
-                )
+            if own == shared or "CellDataOffsets" in own:
+                yield Violation(13, f"/{ROOT}/{name}/Steps", "an image needs Steps of its own; VTK fails")
+            yield from _image_offsets(f, name, own)
             continue
         for kind in CELL_KINDS & set(group):
             for array, d in group[kind].items():
                 offsets = own[f"{kind}Offsets"][array][...]
                 cells = group["NumberOfPoints"][0] if kind == "PointData" else _cell_count(group)
-                changing = d.size == steps * cells and (steps > 1 or offsets.any())
-                expected = np.arange(len(offsets)) * (cells if changing else 0)
-                if d.size not in (cells, steps * cells):
+                source = f.get(array)
+                changing = array in _results(f)
+                every = layout.steps_per_value(source) if changing else 1
+                size = steps // every * cells if changing else cells
+                expected = np.arange(len(offsets)) // every * (cells if changing else 0)
+                if d.size != size:
                     yield Violation(
                         13, f"/{ROOT}/{name}/{kind}/{array}", f"{d.size} values for {cells} in {steps} steps"
                     )
@@ -302,6 +309,18 @@ def _offsets(f: h5py.File) -> Iterator[Violation]:
                     yield Violation(
                         13, f"/{ROOT}/Steps/{kind}Offsets/{array}", "offsets are not step * values per step"
                     )
+
+
+def _image_offsets(f: h5py.File, name: str, own: h5py.Group) -> Iterator[Violation]:
+    """Without offsets an image shows step k of every array; with them they are row numbers of each."""
+    for array in f[f"{ROOT}/{name}/PointData"]:
+        every = layout.steps_per_value(f[array]) if array in f else 1
+        where = f"/{ROOT}/{name}/Steps/PointDataOffsets/{array}"
+        offsets = own.get(f"PointDataOffsets/{array}")
+        if offsets is None and (every > 1 or "PointDataOffsets" in own):
+            yield Violation(13, where, "missing beside arrays of another rate; VTK shows wrong steps")
+        elif offsets is not None and not np.array_equal(offsets[...], np.arange(len(offsets)) // every):
+            yield Violation(13, where, "offsets of an image are not row numbers; VTK shows wrong steps")
 
 
 def _cell_count(group: h5py.Group) -> int:
@@ -356,8 +375,9 @@ def _preallocated(f: h5py.File) -> Iterator[Violation]:
     for name, d in {"time": f["time"], **_results(f)}.items():
         if d.maxshape != d.shape:
             yield Violation(18, f"/{name}", "has an unlimited axis; its flat view for VTK is impossible")
-        if d.shape[0] != steps:
-            yield Violation(18, f"/{name}", f"{d.shape[0]} steps, the time axis has {steps}")
+        every = layout.steps_per_value(d) if name != "time" else 1
+        if d.shape[0] * every != steps:
+            yield Violation(18, f"/{name}", f"{d.shape[0]} values of {every} steps, the time axis has {steps}")
 
 
 @_rule(19, "blocks are PolyData or ImageData")
@@ -426,3 +446,53 @@ def _no_copies(f: h5py.File) -> Iterator[Violation]:
                     yield Violation(
                         25, f"/{ROOT}/{name}/{kind}/{array}", "its source is not a root variable of this file"
                     )
+
+
+@_rule(26, "arrays of a mesh are numbers that QGIS reads")
+def _mesh_arrays(f: h5py.File) -> Iterator[Violation]:
+    for name, d in f.items():
+        if not isinstance(d, h5py.Dataset) or d.is_scale or not d.ndim or not len(d.dims[d.ndim - 1]):
+            continue
+        if d.dims[d.ndim - 1][0].name.lstrip("/") not in layout.MESHES:
+            continue
+        if d.dtype.kind == "S":
+            yield Violation(26, f"/{name}", "text on a dimension of a mesh; QGIS opens no mesh of the file")
+        elif d.dtype.kind != "f" and (d.dtype != np.int32 or "result" in d.attrs):
+            yield Violation(26, f"/{name}", f"type {d.dtype} on a dimension of a mesh; QGIS opens no mesh of the file")
+        long_name = d.attrs.get("long_name", b"").decode().lower()
+        for word in layout.VECTOR_WORDS:
+            if word in long_name:
+                what = f"long_name with {word!r}: QGIS takes it for a part of a vector and opens no mesh"
+                yield Violation(26, f"/{name}", what, "word the long_name otherwise and write the file again")
+
+
+@_rule(27, "buildings are whole")
+def _solids(f: h5py.File) -> Iterator[Violation]:
+    if "triangle_vertices" not in f:
+        return
+    for name, of in (("triangle_vertices", "building_vertex"), ("triangle_building", "building")):
+        values, size = f[name][...], f[of].shape[0]
+        if values.size and (values.min() < 0 or values.max() >= size):
+            yield Violation(27, f"/{name}", f"points beyond the {size} places of {of}; readers draw nothing or fail")
+    kinds = f["triangle_kind"][...]
+    if kinds.size and not np.isin(kinds, (0, 1, 2)).all():
+        yield Violation(27, "/triangle_kind", "other than 0 ground, 1 wall, 2 roof")
+
+
+@_rule(28, "slower results have a time axis that divides the common one")
+def _rates(f: h5py.File) -> Iterator[Violation]:
+    for name, d in _results(f).items():
+        every = layout.steps_per_value(d)
+        axis = layout.time_axis(every)
+        if axis not in f or d.dims[0][0].name.lstrip("/") != axis:
+            yield Violation(28, f"/{name}", f"one value per {every} output steps, but not on the axis {axis!r}")
+        elif not np.array_equal(f[axis][...], f["time"][::every]):
+            yield Violation(28, f"/{axis}", f"is not every {every}. output time; readers show wrong times")
+
+
+@_rule(29, "the table of totals is whole")
+def _totals(f: h5py.File) -> Iterator[Violation]:
+    columns = [f"indicator_{column}" for column in ("name", "units", "value")]
+    present = [c for c in columns if c in f]
+    if present and (len(present) < len(columns) or len({f[c].shape for c in present}) > 1):
+        yield Violation(29, "/indicator", f"holds {', '.join(present)} of unequal lengths or not all of the columns")

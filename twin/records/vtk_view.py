@@ -6,6 +6,7 @@ and not value numbers. The specification is VTK's ``vtkhdf_file_format``; the ru
 :mod:`twin.records.validate`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import h5py
@@ -13,10 +14,12 @@ import numpy as np
 
 from twin.records.layout import GZIP, ResultVariable, set_attributes
 
-__all__ = ["advance", "build_view", "ground_height", "road_lines"]
+__all__ = ["advance", "build_view", "ground_height", "hexagon_corners", "road_lines"]
 
 ROOT = "VTKHDF"
 STEPS = f"/{ROOT}/Steps"
+WALL, ROOF = 1, 2  # triangle_kind
+HEXAGON_SIDE = float(np.sqrt(2e4 / (3 * np.sqrt(3))))  # m, of 1 ha
 CELL_KINDS = ("Vertices", "Lines", "Polygons", "Strips")
 # Where a block shows results: dimensions of the variable -> (block, kind of data)
 PLACES = {
@@ -24,6 +27,8 @@ PLACES = {
     ("road_link",): ("roads", "CellData"),
     ("branch",): ("power_branches", "CellData"),
     ("bus",): ("power_buses", "PointData"),
+    ("building",): ("building_roofs", "CellData"),
+    ("hexagon",): ("hexagons", "CellData"),
 }
 # Static arrays shown beside the results: block -> root variables
 SHOWN = {
@@ -31,6 +36,9 @@ SHOWN = {
     "roads": ("road_class", "road_lanes"),
     "power_branches": ("branch_kind", "branch_s_rated"),
     "power_buses": ("bus_kind",),
+    "building_roofs": ("building_height", "building_bus"),
+    "building_walls": ("building",),
+    "hexagons": ("hexagon_critical_load", "hexagon_area"),
 }
 
 
@@ -52,14 +60,14 @@ def build_view(f: h5py.File, results: list[ResultVariable]) -> None:
     for variable in results:
         block, kind = PLACES.get(variable.dims, ("", ""))
         if block in blocks:
-            _virtual(f, root, block, kind, variable.name, steps)
+            _virtual(f, root, block, kind, variable.name, variable.every)
     for block in blocks:
         for name in SHOWN[block]:
             if name in f and f[name].dtype.kind in "fiu":
                 _virtual(f, root, block, "PointData" if block in ("terrain", "power_buses") else "CellData", name, 0)
     # A single step counts as "not temporal" for an image and would come up empty: the image is left out.
     if "y" in f and steps > 1:
-        fields = [v.name for v in results if v.dims == ("y", "x")]
+        fields = [v for v in results if v.dims == ("y", "x")]
         if fields:
             _image(f, root, fields)
             blocks.append("field")
@@ -91,14 +99,17 @@ def _steps_group(root: h5py.Group, steps: int) -> None:
     group.create_group("CellDataOffsets")
 
 
-def _virtual(f: h5py.File, root: h5py.Group, block: str, kind: str, name: str, steps: int) -> None:
-    """Show root variable ``name`` as a flat array; ``steps`` = 0 for one that does not change."""
+def _virtual(f: h5py.File, root: h5py.Group, block: str, kind: str, name: str, every: int) -> None:
+    """Show root variable ``name`` as a flat array; ``every`` = 0 for one that does not change.
+
+    A result with one value per n output steps repeats its offset n times: no value is stored twice.
+    """
     source = f[name]
     layout = h5py.VirtualLayout((source.size,), source.dtype)
     layout[:] = h5py.VirtualSource(".", name, shape=source.shape, dtype=source.dtype)
     root[block].require_group(kind).create_virtual_dataset(name, layout, fillvalue=source.fillvalue)
-    per_step = source.size // steps if steps else 0
-    root[f"Steps/{kind}Offsets"][name] = np.arange(f["time"].shape[0], dtype="i8") * per_step
+    per_value = source.size // source.shape[0] if every else 0
+    root[f"Steps/{kind}Offsets"][name] = np.arange(f["time"].shape[0], dtype="i8") // max(every, 1) * per_value
 
 
 def _poly(root: h5py.Group, name: str, points: np.ndarray, cells: _Cells) -> None:
@@ -163,10 +174,10 @@ def ground_height(f: h5py.File, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Elevation of the nearest lattice cell with a known height in its row and column; 0 m without a lattice."""
     if "elevation" not in f:
         return np.zeros(len(x))
-    xs, ys = f["x"][...], f["y"][...]
+    xs, ys = np.asarray(f["x"][...]), np.asarray(f["y"][...])
     column = np.clip(np.rint((x - xs[0]) / (xs[1] - xs[0])), 0, len(xs) - 1).astype("i8")
     row = np.clip(np.rint((y - ys[0]) / (ys[1] - ys[0])), 0, len(ys) - 1).astype("i8")
-    return np.nan_to_num(f["elevation"][...][row, column].astype("f8"))
+    return np.nan_to_num(np.asarray(f["elevation"][...])[row, column].astype("f8"))
 
 
 def _node_heights(f: h5py.File) -> np.ndarray:
@@ -208,7 +219,71 @@ def _buses(f: h5py.File, root: h5py.Group) -> bool:
     return True
 
 
-def _image(f: h5py.File, root: h5py.Group, fields: list[str]) -> None:
+def _strips(f: h5py.File, kind: int) -> _Cells:
+    """Triangles of one kind as one strip per building, so that one value per building colours all of them.
+
+    Two vertices between triangles make the strip jump: the triangles they form have no area. Every second triangle of
+    a strip is seen from the other side, so those starting at an odd place change their first two vertices.
+    """
+    chosen = np.flatnonzero(f["triangle_kind"][...] == kind)
+    owner = f["triangle_building"][...][chosen]
+    order = np.argsort(owner, kind="stable")
+    corners, owner = f["triangle_vertices"][...][chosen[order]].astype("i8"), owner[order]
+    count = np.bincount(owner, minlength=f["building"].shape[0])
+    first = np.cumsum(count) - count
+    place = np.arange(len(owner)) - first[owner]  # of the triangle in its strip
+    odd = place % 2 == 1
+    corners[odd, :2] = corners[odd, 1::-1]
+    ids = np.column_stack([np.roll(corners[:, 2], 1), corners[:, 0], corners])
+    keep = np.ones(ids.shape, bool)
+    keep[place == 0, :2] = False
+    lone = np.flatnonzero(count == 0)  # nothing of this kind: a strip without area keeps the numbering
+    size = np.where(count > 0, 5 * count - 2, 3)
+    offsets = np.append(0, np.cumsum(size))
+    flat = np.zeros(offsets[-1], "i8")
+    own = np.repeat(count > 0, size)
+    flat[own] = ids[keep]
+    if len(lone):
+        vertex = np.zeros(len(count), "i8")
+        vertex[f["triangle_building"][...][::-1]] = f["triangle_vertices"][:, 0][::-1]
+        flat[~own] = np.repeat(vertex[lone], 3)
+    return _Cells("Strips", flat, offsets)
+
+
+def _building_part(name: str, kind: int) -> Callable[[h5py.File, h5py.Group], bool]:
+    def build(f: h5py.File, root: h5py.Group) -> bool:
+        if "triangle_vertices" not in f:
+            return False
+        points = np.column_stack([f[f"building_vertex_{axis}"][...] for axis in "xyz"])
+        cells = _strips(f, kind)
+        used, renumbered = np.unique(cells.connectivity, return_inverse=True)
+        _poly(root, name, points[used], _Cells("Strips", renumbered, cells.offsets))
+        return True
+
+    return build
+
+
+def hexagon_corners(f: h5py.File) -> np.ndarray:
+    """Corners (n, 6, 3) of the hexagons, flat side up, on the ground."""
+    x, y = np.asarray(f["hexagon_x"][...]), np.asarray(f["hexagon_y"][...])
+    angle = np.arange(6) * np.pi / 3
+    corners = np.empty((len(x), 6, 3))
+    corners[..., 0] = x[:, None] + HEXAGON_SIDE * np.cos(angle)
+    corners[..., 1] = y[:, None] + HEXAGON_SIDE * np.sin(angle)
+    corners[..., 2] = ground_height(f, x, y)[:, None]
+    return corners
+
+
+def _hexagons(f: h5py.File, root: h5py.Group) -> bool:
+    if "hexagon_x" not in f:
+        return False
+    corners = hexagon_corners(f).reshape(-1, 3)
+    cells = _Cells("Polygons", np.arange(len(corners)), np.arange(len(corners) // 6 + 1) * 6)
+    _poly(root, "hexagons", corners, cells)
+    return True
+
+
+def _image(f: h5py.File, root: h5py.Group, fields: list[ResultVariable]) -> None:
     """The lattice as a 2-D image: its (t, y, x) arrays ARE the root variables, by hard link."""
     x, y = f["x"][...], f["y"][...]
     group = root.create_group("field", track_order=True)
@@ -219,11 +294,24 @@ def _image(f: h5py.File, root: h5py.Group, fields: list[str]) -> None:
     group.attrs["Spacing"] = np.array([x[1] - x[0], y[1] - y[0], 1.0])
     group.attrs["Direction"] = np.eye(3).ravel()
     data = group.create_group("PointData")
-    for name in fields:
-        data[name] = f[name]
+    for field in fields:
+        data[field.name] = f[field.name]
     steps = group.create_group("Steps")
     steps.attrs["NSteps"] = np.int64(0)
     steps["Values"] = h5py.SoftLink(f"{STEPS}/Values")
+    slow = {v.name: v.every for v in fields if v.every > 1}
+    if slow:  # offsets of an image count steps
+        offsets = steps.create_group("PointDataOffsets")
+        for v in fields:
+            offsets[v.name] = np.arange(f["time"].shape[0], dtype="i8") // v.every
 
 
-_BLOCKS = {"terrain": _terrain, "roads": _roads, "power_branches": _branches, "power_buses": _buses}
+_BLOCKS: dict[str, Callable[[h5py.File, h5py.Group], bool]] = {
+    "terrain": _terrain,
+    "roads": _roads,
+    "power_branches": _branches,
+    "power_buses": _buses,
+    "building_roofs": _building_part("building_roofs", ROOF),
+    "building_walls": _building_part("building_walls", WALL),
+    "hexagons": _hexagons,
+}

@@ -58,6 +58,7 @@ class _Part:
     bits: int
     tile: tuple[int, ...]
     fill: Any
+    every: int  # output steps per value
 
     def of(self, declared: str, values: np.ndarray) -> np.ndarray:
         """This variable's share of the declared result, in its stored type and precision."""
@@ -111,6 +112,12 @@ class RunWriter:
         if stamps.ndim != 1 or not len(stamps) or (np.diff(stamps) <= np.timedelta64(0)).any():
             raise RecordError(f"{path}: output times must be a rising list of at least one; {len(stamps)} given")
         table = layout.result_variables(list(variables), layout.class_labels(world_tree))
+        for part in (part for parts in table.values() for part, _ in parts):
+            if part.every < 1 or len(stamps) % part.every:
+                raise RecordError(
+                    f"result {part.name!r}: one value per {part.every} output steps does not divide the run's "
+                    f"{len(stamps)}; choose another rate"
+                )
         writer = cls(path)
         writer.path.parent.mkdir(parents=True, exist_ok=True)
         writer._hold()
@@ -118,9 +125,9 @@ class RunWriter:
             writer.live.unlink(missing_ok=True)
             with h5py.File(writer.live, "w", libver=LIBVER, track_order=True) as f:
                 _root_attributes(f, world_tree, provenance or {}, table)
-                _times(f, stamps, bounds)
-                _statics(f, world_tree)
                 results = [part for parts in table.values() for part, _ in parts]
+                _times(f, stamps, bounds, sorted({part.every for part in results}))
+                _statics(f, world_tree)
                 for part in results:
                     _result(f, part, _bits_for(part, significant_bits))
                 set_attributes(f, coordinates_hash=layout.coordinates_hash(f))
@@ -158,41 +165,50 @@ class RunWriter:
         return writer
 
     def write(self, step: int, arrays: Mapping[str, np.ndarray | float]) -> None:
-        """Write output ``step`` (counted from 0, in order): every declared result, under its declared name."""
+        """Write output ``step`` (counted from 0, in order): every result due, under its declared name.
+
+        A result with one value per n steps is due at the last step of each n.
+        """
         if step != self.steps_written:
             raise RecordError(f"{self.live}: step {step} given, step {self.steps_written} is next; write in order")
         if step >= self.steps_planned:
             raise RecordError(f"{self.live}: {self.steps_planned} steps were planned, all are written")
-        wrong = set(arrays) ^ set(self._parts)
+        due = {name: parts for name, parts in self._parts.items() if (step + 1) % parts[0].every == 0}
+        wrong = set(arrays) ^ set(due)
         if wrong:
             raise RecordError(
-                f"{self.live}: step {step}: results {sorted(wrong)} are given or declared, but not both; "
-                f"give each declared result each step"
+                f"{self.live}: step {step}: results {sorted(wrong)} are given or due, but not both; "
+                f"give each result at the steps where it is due"
             )
         # everything slow happens before the file is opened, so that readers wait for no compression
         packed = [
             (part, values, _packed(part, values) if part.shape and _deflate else None)
-            for declared, parts in self._parts.items()
+            for declared, parts in due.items()
             for part, values in ((p, p.of(declared, np.asarray(arrays[declared]))) for p in parts)
         ]
         with self._open() as f:
             for part, values, chunks in packed:
+                row = step // part.every
                 if chunks is None:
-                    f[part.name][step] = values
+                    f[part.name][row] = values
                     continue
                 stored = h5py.h5d.open(f.id, part.name.encode())
                 for corner, raw in chunks:
-                    stored.write_direct_chunk((step, *corner), raw)
+                    stored.write_direct_chunk((row, *corner), raw)
             self._mark(f, step + 1)
 
-    def finish(self, **attributes: Any) -> Path:
-        """Mark the run complete, add closing ``attributes`` and give it its final name."""
+    def finish(self, indicators: Sequence[tuple[str, str, float]] = (), **attributes: Any) -> Path:
+        """Mark the run complete, add closing ``attributes`` and give it its final name.
+
+        ``indicators`` are rows (name, unit, value) of the run's table of totals.
+        """
         if self.steps_written != self.steps_planned:
             raise RecordError(
                 f"{self.live}: {self.steps_written} of {self.steps_planned} steps are written; finish the run, or "
                 f"keep this file as an unfinished one"
             )
         with self._open() as f:
+            _indicators(f, indicators)
             set_attributes(f, output_status="complete", **{k: _text(v) for k, v in attributes.items()})
         with self._disk():
             self.live.replace(self.path)
@@ -245,7 +261,8 @@ class RunWriter:
                     row = len(parts) if "declared_as" in d.attrs else None
                     bits = int(d.attrs.get("significant_bits", 0))
                     tile = d.chunks[1:] if d.chunks else ()
-                    parts.append(_Part(name, row, d.shape[1:], d.dtype, bits, tile, d.fillvalue))
+                    every = layout.steps_per_value(d)
+                    parts.append(_Part(name, row, d.shape[1:], d.dtype, bits, tile, d.fillvalue, every))
 
     def _mark(self, f: h5py.File, steps: int) -> None:
         advance(f, steps)
@@ -316,7 +333,7 @@ def _bits_for(part: ResultVariable, significant_bits: int | Mapping[str, int | N
         chosen = significant_bits.get(declared, significant_bits.get("*", SIGNIFICANT_BITS))
     else:
         chosen = significant_bits
-    if part.stored_dtype != "f4" or chosen is None:
+    if np.dtype(part.dtype).kind != "f" or part.stored_dtype != "f4" or chosen is None:
         return 0
     bit_round(np.zeros(1, "f4"), chosen)  # refuses a number out of range
     return chosen
@@ -361,6 +378,25 @@ def _root_attributes(
     set_attributes(f, output_status="running", steps_written=0)
 
 
+def _indicators(f: h5py.File, rows: Sequence[tuple[str, str, float]]) -> None:
+    """The table of totals: name, unit and value over the dimension ``indicator``."""
+    for name in ("indicator_name", "indicator_units", "indicator_value", "indicator"):
+        if name in f:  # of a finish that was cut off
+            del f[name]
+    if not rows:
+        return
+    _scale(f, "indicator", np.arange(len(rows), dtype="i4"), long_name="index of the indicator")
+    columns = {
+        "indicator_name": (np.array([r[0].encode() for r in rows]), "result and statistic"),
+        "indicator_units": (np.array([r[1].encode() or b"1" for r in rows]), "unit of the value"),
+        "indicator_value": (np.array([float(r[2]) for r in rows]), "value in the unit of its row"),
+    }
+    for name, (values, long_name) in columns.items():
+        d = f.create_dataset(name, data=values)
+        d.dims[0].attach_scale(f["indicator"])
+        set_attributes(d, long_name=long_name)
+
+
 def _scale(f: h5py.File, name: str, values: np.ndarray, **attributes: Any) -> None:
     """A dimension: its scale must be a root dataset, and an index must be int32."""
     d = f.create_dataset(name, data=values)
@@ -368,32 +404,42 @@ def _scale(f: h5py.File, name: str, values: np.ndarray, **attributes: Any) -> No
     set_attributes(d, **attributes)
 
 
-def _times(f: h5py.File, stamps: np.ndarray, bounds: np.ndarray | None) -> None:
+def _times(f: h5py.File, stamps: np.ndarray, bounds: np.ndarray | None, rates: Sequence[int]) -> None:
+    """The common output times, and a time axis for each slower rate whose values span several of them."""
     origin = stamps[0].astype("datetime64[s]")
 
     def seconds(values: np.ndarray) -> np.ndarray:
         return (values - origin) / np.timedelta64(1, "s")
 
-    units = f"seconds since {str(origin).replace('T', ' ')}"
-    _scale(
-        f,
-        "time",
-        seconds(stamps),
-        units=units,
-        calendar="proleptic_gregorian",
-        standard_name="time",
-        long_name="time (UTC)",
-        axis="T",
-    )
+    about = {
+        "units": f"seconds since {str(origin).replace('T', ' ')}",
+        "calendar": "proleptic_gregorian",
+        "standard_name": "time",
+        "axis": "T",
+    }
+    _scale(f, "time", seconds(stamps), **about, long_name="time (UTC)")
     _scale(f, "two", np.arange(2, dtype="i4"), long_name="pair")
+    ends = None
     if bounds is not None:
         ends = np.asarray(bounds, dtype="datetime64[ns]")
         if ends.shape != (len(stamps), 2):
             raise RecordError(f"time bounds of shape {ends.shape}; {(len(stamps), 2)} wanted")
-        d = f.create_dataset("time_bounds", data=seconds(ends))
-        d.dims[0].attach_scale(f["time"])
-        d.dims[1].attach_scale(f["two"])
-        set_attributes(f["time"], bounds="time_bounds")
+        _bounds(f, "time", seconds(ends))
+    for every in rates:
+        if every == 1:
+            continue
+        name = layout.time_axis(every)
+        long_name = f"time (UTC) of results with one value per {every} output steps"
+        _scale(f, name, seconds(stamps[::every]), **about, long_name=long_name, output_steps=every)
+        if ends is not None:
+            _bounds(f, name, seconds(np.column_stack([ends[::every, 0], ends[every - 1 :: every, 1]])))
+
+
+def _bounds(f: h5py.File, axis: str, ends: np.ndarray) -> None:
+    d = f.create_dataset(f"{axis}_bounds", data=ends)
+    d.dims[0].attach_scale(f[axis])
+    d.dims[1].attach_scale(f["two"])
+    set_attributes(f[axis], bounds=f"{axis}_bounds")
 
 
 def _statics(f: h5py.File, world: xr.DataTree) -> None:
@@ -418,13 +464,7 @@ def _statics(f: h5py.File, world: xr.DataTree) -> None:
                 long_name=f"RD New {name} of the cell centre",
                 axis=name.upper(),
             )
-    axes: tuple[tuple[str, tuple[str, ...]], ...] = (
-        ("roads", ("road_node", "road_link", "road_vertex")),
-        ("zones", ("origin",)),
-        ("receptors", ("area", "area_cell")),
-        ("power", ("bus", "branch")),
-    )
-    for group, named in axes:
+    for group, named in layout.AXES:
         for dim in named:
             if group in groups and dim in groups[group].sizes:
                 size = groups[group].sizes[dim]
@@ -432,6 +472,9 @@ def _statics(f: h5py.File, world: xr.DataTree) -> None:
                 values = groups[group][dim].values.astype("i4") if has else np.arange(size, dtype="i4")
                 about = "flat lattice cell (row * nx + column)" if has else f"index of the {dim.replace('_', ' ')}"
                 _scale(f, dim, values, long_name=about)
+                if dim in layout.LABELS:
+                    label = layout.LABELS[dim]
+                    _scale(f, label, np.arange(size, dtype="i4"), long_name=f"{about} (for texts)", labels_of=dim)
     for group, variable, name, dims in layout.STATICS:
         if group in groups and variable in groups[group]:
             _static(f, groups[group][variable], name, dims)
@@ -453,6 +496,10 @@ def _static(f: h5py.File, source: xr.DataArray, name: str, dims: tuple[str, ...]
         values = values.astype("i4")
     elif values.dtype.kind == "b":
         values = values.astype("i1")
+    if values.dtype.kind in "iu" and dims[-1] in layout.MESHES:
+        values = values.astype("i4")  # QGIS reads no shorter integers on a mesh
+    if values.dtype.kind == "S":
+        dims = tuple(layout.LABELS.get(dim, dim) for dim in dims)
     fill = {"fillvalue": np.nan} if values.dtype.kind == "f" else {}
     d = f.create_dataset(name, data=values, **fill, **(GZIP if values.size else {}))
     if fill:
@@ -515,9 +562,9 @@ def _result(f: h5py.File, part: ResultVariable, bits: int) -> None:
         if dim not in f:
             raise RecordError(
                 f"result {part.name!r}: dimension {dim!r} is not in the run file; known: y, x, road_link, bus, "
-                f"branch, origin, area, and vehicle_class before one of them"
+                f"branch, building, hexagon, origin, area, and vehicle_class before one of them"
             )
-    shape = (f["time"].shape[0], *(f[dim].shape[0] for dim in part.dims))
+    shape = (f[part.time].shape[0], *(f[dim].shape[0] for dim in part.dims))
     kind = part.stored_dtype
     fill = np.nan if kind.startswith("f") else MISSING_INTEGER[kind]
     if part.name in f:
@@ -527,7 +574,7 @@ def _result(f: h5py.File, part: ResultVariable, bits: int) -> None:
         d = f.create_dataset(part.name, shape=shape, dtype=kind, chunks=chunks, fillvalue=fill, **GZIP)
     else:
         d = f.create_dataset(part.name, shape=shape, dtype=kind, fillvalue=fill)
-    for i, dim in enumerate(("time", *part.dims)):
+    for i, dim in enumerate((part.time, *part.dims)):
         d.dims[i].attach_scale(f[dim])
     d.attrs["_FillValue"] = np.array([fill], dtype=kind)
     set_attributes(
@@ -537,6 +584,7 @@ def _result(f: h5py.File, part: ResultVariable, bits: int) -> None:
         long_name=part.long_name,
         cell_methods=part.cell_methods or None,
         component=part.component or None,
+        output_steps=part.every if part.every > 1 else None,
         significant_bits=bits or None,
         synthetic=1 if part.synthetic else None,
         rule=part.rule or None,

@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict
 
 from twin.catalog import Catalog
 from twin.errors import DataError
+from twin.readers.cityjson import read_cityjson
 from twin.readers.emission_factors import read_factors
 from twin.readers.etm import read_shares
+from twin.readers.footprints import read_footprints
 from twin.readers.greenhouses import read_greenhouses
 from twin.readers.od_matrix import read_xlsx_matrices
 from twin.readers.osm_power import read_osm_power
@@ -22,6 +24,7 @@ from twin.readers.pc4 import read_homes
 from twin.readers.rasters import read_raster
 from twin.readers.vectors import read_polygons
 from twin.readers.zone_polygons import read_municipalities, read_zones
+from twin.world.buildings import build_buildings
 from twin.world.demand import VEHICLE_CLASSES, build_zones
 from twin.world.electricity import ElectricityRules, build_places, place_of
 from twin.world.lattice_layers import LandUseRules, LatticeSpec, build_lattice, cells_of
@@ -74,6 +77,18 @@ class PowerFiles(_Section):
     profiles: dict[str, str]
 
 
+class BuildingFiles(_Section):
+    """Buildings: CityJSON files, and footprints with the fields of their heights; each building by one file."""
+
+    cityjson: list[str] = []
+    footprints: list[str] = []
+    roof_field: str = "b3_h_dak_70p"
+    ground_field: str = "b3_h_maaiveld"
+    id_field: str = "identificatie"
+    lod: str | None = None
+    epsg: int | None = None  # of CityJSON that names none
+
+
 class RuleFiles(_Section):
     """Tables of rules, relative to the configuration."""
 
@@ -96,6 +111,7 @@ class FilesWorld(_Section):
     power: PowerFiles
     rules: RuleFiles
     weather: str
+    buildings: BuildingFiles = BuildingFiles()
 
 
 class Province:
@@ -213,6 +229,14 @@ class Province:
             rules=rules.network,
         )  # fmt: skip
 
+    def buildings(self, power: xr.Dataset) -> xr.Dataset | None:
+        """Group ``buildings``, or none where the configuration names no file."""
+        o, c = self.options.buildings, self.catalog
+        parts = [read_cityjson(c.path(name), lod=o.lod, epsg=o.epsg) for name in o.cityjson]
+        fields = {"roof": o.roof_field, "ground": o.ground_field, "identity": o.id_field}
+        parts += [read_footprints(c.path(name), **fields) for name in o.footprints]
+        return build_buildings(parts, power) if parts else None
+
     def weather(self, start: datetime, stop: datetime) -> xr.Dataset:
         """Group ``weather``: the calendar years of the run, so that yearly shapes can be formed."""
         first = pd.Timestamp(datetime(start.year, 1, 1, tzinfo=UTC))
@@ -230,13 +254,16 @@ def build(
     province = Province(options, folder, root)
     lattice = province.lattice()
     roads, zones = province.roads_and_zones(lattice)
+    power = province.power(roads, zones)
+    buildings = province.buildings(power)
     groups = {
         "lattice": lattice,
         "roads": roads,
         "zones": zones,
         "sources": province.sources(lattice),
         "receptors": province.receptors(lattice),
-        "power": province.power(roads, zones),
+        "power": power,
+        **({"buildings": buildings} if buildings is not None else {}),
         "factors": province.factors(),
         "weather": province.weather(start, stop),
     }

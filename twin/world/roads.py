@@ -16,7 +16,15 @@ from twin.errors import ConfigError, DataError
 from twin.readers.osm_roads import RoadTable
 from twin.world.road_rules import ROAD_CLASSES, HighwayRule, LinkKind, RoadRules, SkeletonRules
 
-__all__ = ["UNBOUNDED_CAPACITY", "RoadNodes", "build_roads", "clip_links", "roads_group", "sample_raster"]
+__all__ = [
+    "UNBOUNDED_CAPACITY",
+    "RoadNodes",
+    "build_roads",
+    "clip_links",
+    "link_parameters",
+    "roads_group",
+    "sample_raster",
+]
 
 UNBOUNDED_CAPACITY = 1e6  # pcu/h: "does not congest"; its bpr_b is 0, so that the value never enters a cost
 
@@ -67,7 +75,7 @@ class _Graph:
             line = np.column_stack((table.vertex_x[a:b], table.vertex_y[a:b]))
             ends = {"from": int(table.from_node[i]), "to": int(table.to_node[i])}
             link = {"id": edge, **ends, "length": float(table.length[i]), "line": line, "reported": 1}
-            self.links.append(link | _parameters(table, i, rules))
+            self.links.append(link | link_parameters(table, i, rules))
 
     def node(self, name: str, where: str) -> int:
         """Index of a node of the source."""
@@ -162,7 +170,7 @@ _LINK_VALUES = (
 )
 
 
-def _parameters(table: RoadTable, i: int, rules: RoadRules) -> dict[str, Any]:
+def link_parameters(table: RoadTable, i: int, rules: RoadRules) -> dict[str, Any]:
     """Class, lanes, capacity, speed and cost of edge ``i`` by the rule of its highest tag."""
     where = f"{table.source}, edge {table.edge_id[i]}"
     rule = next((rule for rule in rules.highway if rule.tag in table.highway[i]), None)
@@ -331,7 +339,7 @@ def roads_group(
             "capacity": f8("road_link", capacity, "h-1", "passenger-car units per hour, all lanes"),
             "bpr_b": f8("road_link", bpr_b, "1", "factor B of t = t0 (1 + B (v/c)^p)"),
             "bpr_power": f8("road_link", bpr_power, "1", "power p of t = t0 (1 + B (v/c)^p)"),
-            "lanes": f8("road_link", lanes, "1", "lanes of the direction"),
+            "lanes": f8("road_link", lanes, "1", "lanes one way"),
             "road_class": i4("road_link", road_class, "class of the road", np.int8),
             "speed_limit": f8("road_link", speed_limit, "km h-1", "legal speed limit"),
             "reported": i4("road_link", reported, "0 for skeleton and gates: no statistics, no emission", np.int8),

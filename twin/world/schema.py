@@ -122,6 +122,12 @@ SCHEMA: dict[str, dict[str, Field]] = {
         area_cell=_index("area_cell", "cell"),
         area_index=_index("area_cell", "area"),
         area_share=("1", 0.0, 1.0 + AREA_TOLERANCE),
+        hexagon_number=Field(("hexagon",), "1", "i4", optional=True),
+        hexagon_x=Field(("hexagon",), "m", optional=True),
+        hexagon_y=Field(("hexagon",), "m", optional=True),
+        hexagon_cell=Field(("hexagon",), "1", "i4", index_of="cell", optional=True),
+        hexagon_area=Field(("hexagon",), "1", "i4", index_of="area", optional=True),
+        hexagon_critical_load=Field(("hexagon",), "mol ha-1 yr-1", above=0.0, optional=True),
     ),
     "power": _fields(
         "bus",
@@ -156,6 +162,24 @@ SCHEMA: dict[str, dict[str, Field]] = {
         profile_industry=Field(("profile_hour",), least=0.0),
         profile_heat=Field(("profile_hour",), least=0.0),
     ),
+    "buildings": _fields(
+        "building",
+        building_id=_text("building"),
+        bag_id=_text("building"),
+        x=("m",),
+        y=("m",),
+        ground=("m", -50.0, 400.0),
+        height=("m", 0.0, 1000.0),
+        footprint=("m2", 0.0),
+        bus=_index("building", "bus", none=True),
+        load_share=("1", 0.0, 1.0 + SUM_TOLERANCE),
+        vertex_x=Field(("building_vertex",), "m"),
+        vertex_y=Field(("building_vertex",), "m"),
+        vertex_z=Field(("building_vertex",), "m"),
+        triangle=_index("building_triangle corner", "building_vertex"),
+        triangle_building=_index("building_triangle", "building"),
+        triangle_kind=_code("building_triangle", 0, 2),
+    ),
     "weather": _fields(
         "weather_time",
         wind_speed=("m s-1", 0.0, 100.0),
@@ -175,6 +199,8 @@ SCHEMA: dict[str, dict[str, Field]] = {
     },
 }
 
+OPTIONAL_GROUPS = frozenset({"buildings"})
+
 
 def check(tree: xr.DataTree) -> None:
     """Check a world against the schema and against itself.
@@ -186,6 +212,8 @@ def check(tree: xr.DataTree) -> None:
     """
     sizes = _sizes(tree)
     for group, fields in SCHEMA.items():
+        if group not in tree.children and group in OPTIONAL_GROUPS:
+            continue
         if group not in tree.children:
             raise DataError(f"world: no group {group!r}; build it as docs/world.md says")
         dataset = tree[group].dataset

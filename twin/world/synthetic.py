@@ -9,10 +9,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import shapely
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
+from twin.world.buildings import synthetic_buildings
 from twin.world.power import Places, synthesise
+from twin.world.receptors import hexagons
 from twin.world.road_factors import build_factors
 from twin.world.roads import roads_group
 
@@ -59,6 +62,7 @@ def build(options: SyntheticWorld) -> dict[str, xr.Dataset]:
     roads = _roads(options, towns, lattice, rng)
     zones = _zones(options, lattice, roads)
     weather = _weather(options)
+    power = _power(options, lattice, roads, zones, weather)
     return {
         "lattice": lattice,
         "roads": roads,
@@ -66,7 +70,8 @@ def build(options: SyntheticWorld) -> dict[str, xr.Dataset]:
         "sources": _sources(options, lattice, rng),
         "receptors": _receptors(options, lattice),
         "weather": weather,
-        "power": _power(options, lattice, roads, zones, weather),
+        "power": power,
+        "buildings": synthetic_buildings(lattice, power),
         "factors": build_factors(options.factor_year, bev_share_reference=options.bev_share),
     }
 
@@ -418,15 +423,25 @@ def _receptors(o: SyntheticWorld, lattice: xr.Dataset) -> xr.Dataset:
         areas.append(np.full(len(found), area))
     rule = "all cells of one land use"
     size = sum(map(len, cells))
+    critical = np.array([1071.0, 1429.0])
+    (x, y), half = np.meshgrid(lattice["x"].values, lattice["y"].values), o.cell_size / 2
+    shapes = np.array(
+        [
+            shapely.union_all(
+                shapely.box(*(g.ravel()[c] + d for d in (-half, half) for g in (x, y)))  # west, south, east, north
+            )
+            for c in cells
+        ]
+    )
+    made = {"synthetic": np.int32(1), "rule": rule}
     return xr.Dataset(
         {
             "name": _variable("area", np.array(["Demo heath", "Demo forest"], dtype="S32"), "1", "nature area", rule),
-            "critical_load": _variable(
-                "area", np.array([1071.0, 1429.0]), "mol ha-1 yr-1", "critical load (KDW)", rule
-            ),
+            "critical_load": _variable("area", critical, "mol ha-1 yr-1", "critical load (KDW)", rule),
             "area_cell": _variable("area_cell", np.concatenate(cells).astype(np.int32), "1", "flat cell", rule),
             "area_index": _variable("area_cell", np.concatenate(areas).astype(np.int32), "1", "area of the cell", rule),
             "area_share": _variable("area_cell", np.ones(size), "1", "share of the cell in the area", rule),
+            **hexagons(lattice, shapes, critical, **made),
         }
     )
 
