@@ -38,7 +38,7 @@ export const SCALES = Object.fromEntries(
   }),
 );
 
-// One colour per kind (a whole number with a meaning): texture over the range of the numbers.
+// One colour per kind (a code with a meaning): texture over the range of the numbers.
 export function kindScale(kinds) {
   const numbers = [...kinds.keys()].sort((a, b) => a - b);
   const [low, high] = [numbers[0], numbers.at(-1)];

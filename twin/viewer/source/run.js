@@ -39,9 +39,10 @@ export const unit = (text) =>
     .replace(/\bug\b/g, 'µg')
     .replace(/ ([A-Za-z]+)-(\d)/g, (_, name, power) => `/${name}${{ 1: '', 2: '²', 3: '³' }[power] ?? power}`);
 
-// Meanings of a whole number: CF flags, or a long name that lists them ("0 line, 1 transformer").
-function kindsOf({ whole, attrs }) {
-  if (!whole) return null;
+// Meanings of a code: CF flags, or a long name that lists them ("0 line, 1 transformer"). Codes in time are stored as
+// single precision.
+function kindsOf({ attrs }) {
+  if (attrs.units !== '1') return null;
   if (attrs.flag_meanings && attrs.flag_values) {
     const meanings = String(attrs.flag_meanings).trim().split(/\s+/);
     const values = [attrs.flag_values].flat();

@@ -430,6 +430,13 @@ export class Stage {
     this.drawn?.();
   }
 
+  // Draws, and waits until the picture is there.
+  finish() {
+    this.drawNow();
+    const gl = this.renderer.getContext();
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+  }
+
   // What lies under a pixel: [{ layer, index }], nearest to it first; drawn once more with numbers for colours.
   meetFeatures(px, py) {
     const { clientWidth: width, clientHeight: height } = this.renderer.domElement;

@@ -107,7 +107,7 @@ async function setStep(at) {
     if (stage.layers[name]) stage.setVisible(name, layer.on && Boolean(layer.item || !layer.items));
   }
   showTime();
-  stage.drawNow();
+  stage.draw(); // with the next frame: a slow graphics card skips steps instead of queueing their pictures
   stats.steps.push(performance.now() - from);
   updatePanel();
   if (charted) markChart();
@@ -721,6 +721,7 @@ async function start(given) {
   stage.setRelief(relief);
   await setStep(step);
   say('');
+  stage.finish();
   stats.first = performance.now();
   twin.ready = true;
   names = await namesOf(runs[0], stage);

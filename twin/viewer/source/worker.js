@@ -69,8 +69,7 @@ function open(id, source) {
     if (!object?.shape) continue;
     const unknown = (object.filters || []).filter((f) => !PORTABLE.has(f.id)).map((f) => f.name || f.id);
     if (unknown.length) throw new Error(`filter:${name} (${unknown.join(', ')})`);
-    const { type } = object.metadata; // HDF5 class: 0 integer, 3 text
-    variables[name] = { name, shape: object.shape, text: type === 3, whole: type === 0, attrs: attributes(object) };
+    variables[name] = { shape: object.shape, text: object.metadata.type === 3, attrs: attributes(object) };
   }
   return { attrs: about, variables };
 }
