@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from kernels.power.congestion import accumulate_loading
-from kernels.power.demand import HOURS, charge_in_valleys, diversity, heat_pump_power, home_distance
+from kernels.power.demand import HOURS, diversity, home_distance
+from kernels.power.heat import heat_pump_power
+from kernels.power.sessions import charge_to_level
 
 BUSES, ORIGINS = 100_000, 1300
 PROFILE = np.full(HOURS, 1 / HOURS)
@@ -33,22 +35,24 @@ def test_kilometres_of_residents(benchmark, rng):
     assert out.sum() == pytest.approx((trips * distance).sum(), rel=1e-12)
 
 
-def test_charging_in_valleys(benchmark, rng):
-    groups, rows = 5000, 4
-    start = np.arange(0, groups * rows + 1, rows)
-    forecast, driven = rng.uniform(20, 200, (groups, HOURS)), rng.uniform(0, 3, groups * rows)
-    owed, charged, level = np.zeros(groups * rows), np.zeros(groups * rows), np.zeros(HOURS)
+def test_charging_to_a_level(benchmark, rng):
+    groups, cars = 5000, 20
+    start = np.arange(0, groups * cars + 1, cars)
+    forecast, owed = rng.uniform(20, 200, (groups, HOURS)), np.zeros(groups * cars)
+    power, weight, since = np.full(owed.size, 11.0), np.ones(owed.size), np.zeros(owed.size)
+    until, charged, scratch = rng.uniform(0, 16, owed.size), np.empty(owed.size), np.empty(HOURS)
+    due = rng.uniform(0, 30, owed.size)
 
     def hour():
-        owed[:] = 0
-        charge_in_valleys(owed, driven, start, forecast, 0.3, 1.0, level, charged)
+        owed[:] = due
+        charge_to_level(start, forecast, 1.0, power, weight, since, until, owed, scratch, charged)
 
     benchmark(hour)
-    np.testing.assert_allclose(owed + charged, driven, rtol=1e-12)
+    np.testing.assert_allclose(owed + charged, due, rtol=1e-12)
 
 
 def test_congestion_of_a_week(benchmark, rng):
-    loading, rated, hours = rng.uniform(0, 1.5, (168, 10_000)), np.full(10_000, 0.4), np.ones(168)
+    loading, rated, hours = rng.uniform(0, 1.5, (10_000, 168)), np.full(10_000, 0.4), np.ones(168)
 
     def week():
         records = [np.zeros(10_000) for _ in range(7)]
@@ -56,4 +60,4 @@ def test_congestion_of_a_week(benchmark, rng):
         return records
 
     full = benchmark(week)[0]
-    np.testing.assert_array_equal(full, (loading > 1).sum(axis=0))
+    np.testing.assert_array_equal(full, (loading > 1).sum(axis=1))

@@ -71,7 +71,7 @@ def test_more_load_never_relieves_an_asset(seed, more):
 def test_a_transformer_ages_as_fast_as_time_at_its_rating_in_20_degrees():
     # Hot spot at rating: 20 + 55 + 23 = 98 degC, the reference; 6 K warmer ages twice as fast.
     aged = np.zeros(1)
-    age(np.ones((3, 1)), np.full(3, 20.0), np.full(3, 0.5), aged)
+    age(np.ones((1, 3)), np.full(3, 20.0), np.full(3, 0.5), aged)
     assert aged[0] == pytest.approx(1.5, rel=1e-12)
     age(np.ones((1, 1)), np.array([26.0]), np.ones(1), aged)
     assert aged[0] == pytest.approx(3.5, rel=1e-12)

@@ -9,7 +9,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.power.demand import diversity, heat_pump_power
+from kernels.power.demand import diversity
+from kernels.power.heat import heat_pump_power
 from twin.clock import Moment
 from twin.component import Component, Out
 from twin.components.demand import Demand, hour_of_year
@@ -38,6 +39,9 @@ def world(homes, *, heat=None, pv=None, work=None, temperature=None, radiation=N
         "pv_capacity": (zero if pv is None else np.array(pv, float), "kW"),
         "service_energy": (zero if work is None else np.array(work, float), "kWh yr-1"),
         "industry_energy": (zero.copy(), "kWh yr-1"),
+        "heat_pumps": (np.array(homes, float), "1"),
+        "bus_x": (np.full(n, 130_000.0), "m"),
+        "bus_y": (np.full(n, 450_000.0), "m"),
     }
     data = {k: ("bus", v, {"units": u}) for k, (v, u) in power.items()}
     data |= {
@@ -178,8 +182,10 @@ def test_temperature_and_sun_of_the_hour_reach_the_load():
     np.testing.assert_allclose(cold / mild, (2.6 + 0.09 * 15) / (2.6 - 0.09 * 5), rtol=1e-12)
     sun = np.zeros(8760)
     sun[12] = 800.0
-    net = loads(world([0.0], pv=[100.0], radiation=sun), range(24), performance_ratio=0.75)[:, 0]
-    assert net[12] == pytest.approx(-100 * 0.8 * 0.75)
+    # flat roof at 10 degC: 800 W/m2, cell 10 + 0.03 x 800 = 34 degC, 0.4 % per K above 25
+    flat = {"roofs": ((180.0, 0.0, 1.0),), "system": 0.75}
+    net = loads(world([0.0], pv=[100.0], radiation=sun), range(24), **flat)[:, 0]
+    assert net[12] == pytest.approx(-100 * 0.8 * 0.75 * (1 - 0.004 * 9))
     assert not np.delete(net, 12).any()
 
 

@@ -79,6 +79,17 @@ def test_every_total_is_kept_and_every_bus_hangs_on_one_substation(seed, detaile
     assert all(k < 0 or to[k] == bus for bus, k in reached.items())  # branches point away from the source
 
 
+@pytest.mark.parametrize(("template", "nodes"), [("rural", 127), ("semiurban", 109), ("urban", 57)])
+def test_low_voltage_follows_its_template(template, nodes):
+    p = places()
+    g = build(p, detailed=(0,), rules=NetworkRules(lv_template=template))
+    stations = np.ceil(p.dwellings[0] / 180)
+    lines = (g["branch_kind"].values == 0) & (g["bus_kind"].values[g["branch_to"].values] == 2)
+    assert lines.sum() == stations * nodes  # one node a line: as many as the template's grid has lines
+    assert len(tree(g)) == g.sizes["bus"]
+    assert g["dwellings"].values.sum() == pytest.approx(p.dwellings.sum(), rel=1e-12)
+
+
 def test_one_input_gives_one_network():
     a, b = build(places()), build(places())
     assert a.identical(b)

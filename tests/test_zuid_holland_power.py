@@ -16,12 +16,14 @@ from twin.clock import Moment
 from twin.component import Component, Out
 from twin.components.demand import Demand
 from twin.ledger import Ledger
+from twin.powerflow import powerflow
 from twin.readers.etm import read_curve, read_data_sets, read_shares
 from twin.readers.osm_power import read_osm_power
 from twin.readers.pc4 import read_cars, read_homes
 from twin.wiring import Wiring
 from twin.world.electricity import place_of
 from twin.world.files import FilesWorld, Province
+from twin.world.high_voltage import high_voltage_network
 from twin.world.weather import build_weather
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -147,6 +149,33 @@ def test_high_voltage_network_of_the_province(data, boundary):
     assert (here["voltages"] == (150_000,)).sum() == 24 and (here["voltages"] == (380_000,)).sum() == 4
 
 
+def test_high_voltage_network_of_the_province_can_be_solved(data, boundary):
+    # 2.3 GW, the order of the province's evening peak with work, by inhabitants of its municipalities.
+    grid = read_osm_power(
+        data / "electricity/nl_grid_heuristic_vertices.csv", data / "electricity/nl_grid_heuristic_links.csv"
+    )
+    towns = gpd.read_file(data / "boundaries/gemeenten_2022_kerncijfers.geojson").to_crs(28992)
+    point = towns.geometry.representative_point()
+    here = point.within(boundary)
+    people = towns["aantalInwoners"][here].to_numpy(float)
+    inside = shapely.contains_xy(boundary, grid.vertices["x"], grid.vertices["y"])
+    net = high_voltage_network(
+        grid, inside, point.x[here].to_numpy(), point.y[here].to_numpy(), 2300 * people / people.sum()
+    )
+    assert net.load.p.sum() == pytest.approx(2300, rel=1e-12)
+    solved = powerflow(net, several_sources=True)
+    assert (solved["status"].values == 0).all()  # the two loose parts are joined: nothing stays without supply
+    given = float(solved["p_from"].sum() + solved["p_to"].sum())
+    assert float(solved["losses"][0]) == pytest.approx(given, rel=1e-6)
+    assert 0.003 < float(solved["losses"][0]) / 2300 < 0.03
+    assert float(solved["vm_pu"].min()) > 0.95
+    assert float(solved["vm_pu"].max()) <= 1.03
+    # 150 kV lines that carry much: 0.2 to 0.6 of their rating in the base year, few beyond (ratings are assumed)
+    busy = np.sort(solved["loading"].values[0])[::-1][:20]
+    assert 0.2 < np.median(busy) < 0.7
+    assert sum("assumed" in n or "made up" in n or "left out" in n for n in net.notes) >= 3
+
+
 def test_simbench_reference_feeder(data):
     folder = data / "electricity/simbench_mv2.101"
     lines = pd.read_csv(folder / "Line.csv", sep=";")
@@ -175,7 +204,10 @@ def household_year(data, homes, province_codes, core_codes):
     fields = {
         "dwellings": (dwellings, "1"),
         "household_energy": (energy, "kWh yr-1"),
+        "heat_pumps": (0.06 * dwellings, "1"),
         "heat_demand": (0.06 * 7500 * dwellings, "kWh yr-1"),
+        "bus_x": (np.full(2, 92_000.0), "m"),
+        "bus_y": (np.full(2, 437_000.0), "m"),
         "pv_capacity": (0.35 * 3.8 * (dwellings - multi) + 0.03 * 3 * multi, "kW"),
         "service_energy": (np.zeros(2), "kWh yr-1"),
         "industry_energy": (np.zeros(2), "kWh yr-1"),

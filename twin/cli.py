@@ -32,6 +32,9 @@ for _name, _place in {
     "assign": "twin.commands.assign:assign_network",
     "deposit": "twin.commands.deposit:deposit",
     "powerflow": "twin.commands.powerflow:powerflow",
+    "hosting": "twin.commands.limits:hosting",
+    "outages": "twin.commands.limits:outages",
+    "congestion": "twin.commands.congestion:congestion",
 }.items():
     app.command(_place, name=_name)
 

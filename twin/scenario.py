@@ -52,6 +52,7 @@ class AddHomes(Verb):
     household_kwh: float = Field(default=2500.0, ge=0)  # per home and year
     heat_pump_share: float = Field(default=1.0, ge=0, le=1)
     heat_kwh: float = Field(default=5000.0, ge=0)  # useful heat per heat-pump home and year, new building
+    ev_share: float | None = Field(default=None, ge=0, le=1)  # of their car kilometres; None: as their neighbours
 
     def apply(self, world: xr.DataTree) -> None:
         """Add trips to ``zones`` and demand to ``power``."""
@@ -89,7 +90,14 @@ class AddHomes(Verb):
         total = pattern.sum()
         if total <= 0:
             raise ScenarioError(f"add_homes at ({self.x:.0f}, {self.y:.0f}): no trips near by to take a pattern from")
+        before = _home_ends(light, home)
         light += pattern * (self.homes * self.trips_per_home / total)
+        if self.ev_share is None:
+            return
+        after = _home_ends(light, home)
+        new = np.where(near & (after > 0), (after - before) / np.where(after > 0, after, 1.0), 0.0)
+        electric = zones["bev_share"].values
+        electric += new * (self.ev_share - electric)
 
     def _add_demand(self, world: xr.DataTree) -> None:
         power = world["power"].ds
@@ -101,6 +109,11 @@ class AddHomes(Verb):
         power["household_energy"].values[:] += share * self.household_kwh
         power["heat_pumps"].values[:] += share * self.heat_pump_share
         power["heat_demand"].values[:] += share * self.heat_pump_share * self.heat_kwh
+
+
+def _home_ends(light: np.ndarray, home_share: np.ndarray) -> np.ndarray:
+    """Trips (origin) of the residents of each origin, from ``light`` (period, origin, destination)."""
+    return np.einsum("p,pod->o", home_share, light) + np.einsum("p,pod->d", 1.0 - home_share, light)
 
 
 class SetSpeed(Verb):

@@ -9,7 +9,7 @@ from kernels.power.congestion import accumulate_loading, accumulate_voltage, age
 from twin.analysis.indicators import step_seconds
 from twin.errors import RecordError
 
-__all__ = ["congestion", "congestion_of"]
+__all__ = ["CongestionRecord", "congestion", "congestion_of"]
 
 STEPS = 168  # read at a time, so that a year is never held
 LOW, HIGH = 0.9, 1.1  # pu; supply voltage within 10 % of nominal (order of EN 50160)
@@ -50,40 +50,66 @@ def congestion_of(
 
     ``hours`` (step) over all slabs, ``s_rated`` (branch) [VA], ``transformer`` (branch) bool.
     """
-    assets, begun, buses = len(s_rated), 0, 0
-    full, heavy, running, longest, lost, unknown, aged = (np.zeros(assets) for _ in range(7))
-    peak = np.full(assets, -np.inf)
-    below = above = unseen = lowest = highest = np.zeros(0)
+    record, begun = None, 0
     for loading, voltage in slabs:
-        if begun == 0:
-            buses = voltage.shape[1]
-            below, above, unseen = (np.zeros(buses) for _ in range(3))
-            lowest, highest = np.full(buses, np.inf), np.full(buses, -np.inf)
+        if record is None:
+            record = CongestionRecord(s_rated, transformer, voltage.shape[1])
         here = hours[begun : begun + len(loading)]
-        loading, voltage = loading.astype(np.float64), voltage.astype(np.float64)
-        accumulate_loading(loading, s_rated / 1e6, here, full, heavy, peak, running, longest, lost, unknown)
-        age(loading, np.full(len(here), ambient), here, aged)
-        accumulate_voltage(voltage, here, LOW, HIGH, below, above, lowest, highest, unseen)
-        begun += len(loading)
-    aged[~transformer] = np.nan
+        loading, voltage = (np.ascontiguousarray(x.T, np.float64) for x in (loading, voltage))
+        record.add(loading, voltage, here, np.full(len(here), ambient))
+        begun += len(here)
+    table = (record or CongestionRecord(s_rated, transformer, 0)).table()
+    return table.assign_attrs(hours=float(hours.sum()), ambient=ambient)
 
-    def v(dim: str, values: np.ndarray, units: str, text: str) -> tuple:
-        return dim, np.where(np.isfinite(values), values, np.nan), {"units": units, "long_name": text}
 
-    return xr.Dataset(
-        {
-            "overloaded_hours": v("branch", full, "h", "hours above the rating"),
-            "heavily_overloaded_hours": v("branch", heavy, "h", "hours above 1.2 times the rating"),
-            "highest_loading": v("branch", peak, "1", "highest loading over rating"),
-            "longest_overload": v("branch", longest, "h", "longest run of hours above the rating"),
-            "not_transportable": v("branch", lost, "MVA h", "energy above the rating"),
-            "life_used": v("branch", aged, "h", "hours of normal transformer life used; NaN for cables"),
-            "unknown_hours": v("branch", unknown, "h", "hours that were not solved"),
-            "low_voltage_hours": v("bus", below, "h", "hours below 0.9 per unit"),
-            "high_voltage_hours": v("bus", above, "h", "hours above 1.1 per unit"),
-            "lowest_voltage": v("bus", lowest, "1", "lowest voltage, per unit"),
-            "highest_voltage": v("bus", highest, "1", "highest voltage, per unit"),
-            "unknown_voltage_hours": v("bus", unseen, "h", "hours that were not solved"),
-        },
-        attrs={"hours": float(hours.sum()), "ambient": ambient},
-    )
+class CongestionRecord:
+    """Congestion of assets and buses, added up batch by batch; holds one number of each kind per asset and bus."""
+
+    def __init__(self, s_rated: np.ndarray, transformer: np.ndarray, buses: int) -> None:
+        """``s_rated`` (branch) [VA], ``transformer`` (branch) bool, number of ``buses``."""
+        assets = len(s_rated)
+        self._rated, self._transformer = s_rated / 1e6, np.flatnonzero(transformer)
+        self._full, self._heavy, self._running, self._longest, self._lost, self._unknown = np.zeros((6, assets))
+        self._peak, self._aged = np.full(assets, -np.inf), np.full(assets, np.nan)
+        self._life = np.zeros(len(self._transformer))
+        self._below, self._above, self._unseen = np.zeros((3, buses))
+        self._lowest, self._highest = np.full(buses, np.inf), np.full(buses, -np.inf)
+
+    def add(self, loading: np.ndarray, voltage: np.ndarray, hours: np.ndarray, ambient: np.ndarray) -> None:
+        """Add consecutive steps: ``loading`` (branch, step), ``voltage`` (bus, step) [pu], ``hours``, ``ambient``."""
+        accumulate_loading(
+            loading, self._rated, hours, self._full, self._heavy, self._peak, self._running, self._longest,
+            self._lost, self._unknown,
+        )  # fmt: skip
+        age(loading[self._transformer], ambient, hours, self._life)
+        accumulate_voltage(
+            voltage, hours, LOW, HIGH, self._below, self._above, self._lowest, self._highest, self._unseen
+        )  # fmt: skip
+
+    def table(self, branch: np.ndarray | None = None, branches: int | None = None) -> xr.Dataset:
+        """The record so far; ``branch`` (asset) puts the assets at their places among ``branches``, NaN elsewhere."""
+        self._aged[self._transformer] = self._life
+
+        def v(dim: str, values: np.ndarray, units: str, text: str) -> tuple:
+            if dim == "branch" and branch is not None:
+                spread = np.full(branches or 0, np.nan)
+                spread[branch] = values
+                values = spread
+            return dim, np.where(np.isfinite(values), values, np.nan), {"units": units, "long_name": text}
+
+        return xr.Dataset(
+            {
+                "overloaded_hours": v("branch", self._full, "h", "hours above the rating"),
+                "heavily_overloaded_hours": v("branch", self._heavy, "h", "hours above 1.2 times the rating"),
+                "highest_loading": v("branch", self._peak, "1", "highest loading over rating"),
+                "longest_overload": v("branch", self._longest, "h", "longest run of hours above the rating"),
+                "not_transportable": v("branch", self._lost, "MVA h", "energy above the rating"),
+                "life_used": v("branch", self._aged, "h", "hours of normal transformer life used; NaN for cables"),
+                "unknown_hours": v("branch", self._unknown, "h", "hours that were not solved"),
+                "low_voltage_hours": v("bus", self._below, "h", "hours below 0.9 per unit"),
+                "high_voltage_hours": v("bus", self._above, "h", "hours above 1.1 per unit"),
+                "lowest_voltage": v("bus", self._lowest, "1", "lowest voltage, per unit"),
+                "highest_voltage": v("bus", self._highest, "1", "highest voltage, per unit"),
+                "unknown_voltage_hours": v("bus", self._unseen, "h", "hours that were not solved"),
+            }
+        )

@@ -1,4 +1,4 @@
-"""Charging of electric cars: energy from the kilometres that were really driven on the assigned paths."""
+"""Charging of electric cars: sessions of single cars, with energy from the kilometres driven on assigned paths."""
 
 from datetime import timedelta
 from types import SimpleNamespace
@@ -6,39 +6,44 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import Field
+from pydantic import Field, model_validator
+from scipy.spatial import cKDTree
 
-from kernels.power.demand import HOURS, charge, charge_in_valleys, home_distance
+from kernels.power.counter import uniforms
+from kernels.power.demand import HOURS, home_distance
+from kernels.power.sessions import HOME, KINDS, PUBLIC, WORK, charge_by_signal, charge_to_level, plug_in, stay_hours
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.components.demand import hour_of_year
-from twin.errors import DataError
+from twin.errors import ConfigError, DataError
+from twin.feeders import stations_of
 
-__all__ = ["Charging"]
+__all__ = ["Charging", "Strategy"]
 
-# Share of parked cars with energy owed that are plugged in, by local hour [A]: most at home at night, some at work.
-UNCONTROLLED = (0.9,) * 7 + (0.6,) + (0.4,) * 8 + (0.55, 0.75) + (0.9,) * 6
-# As above, but home chargers wait until 22:00 local time.
-DELAYED = (0.9,) * 7 + (0.4,) + (0.25,) * 8 + (0.1,) * 6 + (0.9,) * 2
-AVAILABILITY = {"uncontrolled": UNCONTROLLED, "delayed": DELAYED, "grid_aware": UNCONTROLLED}
-DEADLINE = 7  # local hour by which grid-aware charging is done [A: departure to work]
+Strategy = Literal["uncontrolled", "delayed", "price_following", "grid_aware"]
+EVENING = range(7, 22)  # local hours in which delayed charging waits [A: the Dutch low tariff begins at 22 or 23]
 SEASONAL_COP = 3.0  # of heat pumps, in the forecast of a station's load only [A]
+PUBLIC_STAY = (1.0, 4.0)  # h at a public charger [A]
+PLACES, KIND, POWER, WORKPLACE = range(4)  # streams of the counter
 
 
 class Charging(Component):
-    """Electric kilometres of each origin's residents become energy owed, and then load on their buses.
+    """Electric kilometres of each origin's residents become energy owed by their cars, and then load on buses.
 
-    Energy per km times assigned km, over the charging efficiency; what is not yet charged stays owed, so that
-    driven = charged + outside + change of owed. Cars whose home lies outside the modelled area charge outside:
-    booked, never dropped.
+    The electric cars of an origin share its kilometres, times energy per km over the charging efficiency. Each car
+    charges at its own place: at home, at a public charger near home, or at work, on a bus near an origin that its
+    origin's trips go to. It comes and goes once a day at hours drawn from the hours of the trips; what it has not
+    charged it owes, so that driven = charged + outside + change of owed. Cars whose home lies outside the modelled
+    area charge outside: booked, never dropped.
 
-    ``grid_aware``: the cars behind one transformer charge in the valleys of that transformer's forecast load (yearly
-    energies times profiles, no weather) up to the morning's deadline, planned anew every hour.
+    Strategies: ``uncontrolled`` at once; ``delayed`` to the night; ``price_following`` in the hours of the stay with
+    the lowest forecast load of the whole province, which stands for a price; ``grid_aware`` in the valleys of the
+    forecast load of the car's own transformer, planned anew every hour. All leave each car what its departure asks.
     """
 
     leaves_out = (
-        "single sessions and their power limits (a mean session length instead); public fast charging on the way; "
-        "batteries that feed back; consumption by temperature and speed"
+        "fast charging on the way; cars from outside that charge at work inside, and the other way round; batteries "
+        "that feed back; consumption by temperature and speed; market prices"
     )
 
     class Options(ComponentOptions):
@@ -46,8 +51,22 @@ class Charging(Component):
 
         kwh_per_km: float = Field(default=0.20, gt=0)  # at the battery; order of Dutch fleet statistics
         efficiency: float = Field(default=0.90, gt=0, le=1)  # battery over plug
-        session_hours: float = Field(default=2.5, gt=0)  # mean time that charging of a day's distance takes
-        strategy: Literal["uncontrolled", "delayed", "grid_aware"] = "uncontrolled"
+        strategy: Strategy = "uncontrolled"
+        trips_per_car: float = Field(default=2.5, gt=0)  # of a car on a working day [A]; turns trips into cars
+        charges_at: tuple[float, float, float] = (0.70, 0.15, 0.15)  # share of cars at home, public, work [A]
+        reach: float = Field(default=20.0, ge=0)  # kWh; a car plugs in from an energy owed, drawn daily up to this [A]
+        powers: tuple[float, ...] = (3.7, 7.4, 11.0)  # kW: one phase of 16 and 32 A, three phases of 16 A
+        home_powers: tuple[float, ...] = (0.25, 0.25, 0.50)  # share of home chargers [A]; elsewhere the strongest
+
+        @model_validator(mode="after")
+        def _shares(self) -> "Charging.Options":
+            for name in ("charges_at", "home_powers"):
+                shares = getattr(self, name)
+                if min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
+                    raise ValueError(f"{name}: shares from 0 that add up to 1 are wanted")
+            if len(self.powers) != len(self.home_powers) or min(self.powers) <= 0:
+                raise ValueError("powers: one above zero for each share of home_powers")
+            return self
 
     trips = In("trips", ("vehicle_class", "origin", "destination"), "h-1")
     distance = In("trip_distance", ("origin", "destination"), "km")
@@ -56,6 +75,11 @@ class Charging(Component):
     home_share = Static("zones/home_share", ("period",), "1")
     bev_share = Static("zones/bev_share", ("origin",), "1")
     inside = Static("zones/inside", ("origin",), "1")
+    origin_node = Static("zones/origin_node", ("origin",), "1")
+    node_x = Static("roads/node_x", ("road_node",), "m")
+    node_y = Static("roads/node_y", ("road_node",), "m")
+    bus_x = Static("power/bus_x", ("bus",), "m")
+    bus_y = Static("power/bus_y", ("bus",), "m")
     charge_origin = Static("power/charge_origin", ("charge",), "1")
     charge_bus = Static("power/charge_bus", ("charge",), "1")
     charge_share = Static("power/charge_share", ("charge",), "1")
@@ -78,7 +102,7 @@ class Charging(Component):
     power = Out("charging_power", ("bus",), "kW", "charging of electric cars")
 
     def setup(self, s: SimpleNamespace, world: xr.DataTree) -> None:
-        """Check that every inside origin's charging lands somewhere, and only once."""
+        """Check that every inside origin's charging lands somewhere, and only once; give each car its place."""
         n = len(s.bev_share)
         landed = np.bincount(s.charge_origin, s.charge_share, minlength=n)
         wrong = (s.inside == 1) & (np.abs(landed - 1) > 1e-9)
@@ -89,38 +113,104 @@ class Charging(Component):
             )
         # trips of each period per day type and hour decide at which end the hour's trips are at home
         self._period_trips = s.all_trips[:, 0].sum(axis=(1, 2))
-        self._driven, self._charged, self._owed = np.zeros(n), np.zeros(n), np.zeros(n)
+        self._driven = np.zeros(n)
         self._light = np.zeros(s.distance.shape)
-        self._group_stations(s)
+        self._place_cars(s)
+        there = s.hourly_share[:, 0] * self._period_trips
+        self._arrive, self._leave = stay_hours(there @ s.home_share, there @ (1.0 - s.home_share))
+        self._stay = np.zeros((len(KINDS), 2))
+        self._stay[PUBLIC] = PUBLIC_STAY
+        self._forecast_loads(s)
 
-    def _group_stations(self, s: SimpleNamespace) -> None:
-        """Rows of charging by the transformer they are behind, and the yearly energies of that transformer."""
-        buses = len(s.household_energy)
-        above, by_line = np.full(buses, -1), np.zeros(buses, bool)
-        above[s.branch_to] = s.branch_from
-        by_line[s.branch_to] = s.branch_kind == 0
-        station = np.arange(buses)
-        while True:  # one branch towards the source per round, until a transformer or a source
-            climbs = by_line[station] & (above[station] >= 0)
-            if not climbs.any():
-                break
-            station = np.where(climbs, above[station], station)
-        found, group = np.unique(station[s.charge_bus], return_inverse=True)
-        self._rows = np.argsort(group, kind="stable")
-        self._group_start = np.searchsorted(group[self._rows], np.arange(len(found) + 1))
+    def _place_cars(self, s: SimpleNamespace) -> None:
+        """Cars of each origin: its home-end trips over trips per car, times its electric share; the last in part.
+
+        What a car is follows from its origin and number alone, so that more cars leave the others as they are.
+        """
+        o = self.options
+        light = s.all_trips[:, 0]
+        home_ends = np.einsum("p,pod->o", s.home_share, light) + np.einsum("p,pod->d", 1.0 - s.home_share, light)
+        self._cars = np.where(s.inside == 1, home_ends / o.trips_per_car * s.bev_share, 0.0)
+        slots = np.ceil(self._cars).astype(np.int64)
+        origin = np.repeat(np.arange(len(slots)), slots)
+        number = np.arange(len(origin)) - np.repeat(np.cumsum(slots) - slots, slots)
+        place, kind_of, power_of = (np.empty(len(origin)) for _ in range(3))
+        for stream, out in ((PLACES, place), (KIND, kind_of), (POWER, power_of)):
+            uniforms(origin, number, stream, out)
+        kind = np.searchsorted(np.cumsum(o.charges_at)[:-1], kind_of, side="right")
+        power = np.array(o.powers)[np.searchsorted(np.cumsum(o.home_powers)[:-1], power_of, side="right")]
+        power[kind != HOME] = max(o.powers)
+        bus = self._by_share(s.charge_origin, s.charge_bus, s.charge_share, origin, place)
+        self._send_to_work(s, light, origin, number, place, kind, bus)
+        weight = np.minimum(self._cars[origin] - number, 1.0)
+        heads, group = stations_of(len(s.household_energy), s.branch_from, s.branch_to, s.branch_kind)
+        order = np.lexsort((number, origin, bus, group[bus]))
+        self._origin, self._bus = origin[order], bus[order]
+        self._kind, self._power, self._weight = kind[order], power[order], weight[order]
+        self._car = self._origin * np.int64(1 << 32) + number[order]
+        self._group = group
+        self._group_start = np.searchsorted(group[self._bus], np.arange(len(heads) + 1))
+        cars = len(self._car)
+        self._owed, self._plugged = np.zeros(cars), np.zeros(cars, np.int8)
+        self._since, self._until, self._charged, self._before = (np.zeros(cars) for _ in range(4))
+
+    @staticmethod
+    def _by_share(
+        row_origin: np.ndarray, row_bus: np.ndarray, row_share: np.ndarray, origin: np.ndarray, u: np.ndarray
+    ) -> np.ndarray:
+        """Bus of each car of ``origin`` (car) at the place ``u`` (car) in the shares of its origin's rows."""
+        order = np.argsort(row_origin, kind="stable")
+        first = np.searchsorted(row_origin[order], np.arange(row_origin.max(initial=-1) + 2))
+        total = np.r_[0.0, np.cumsum(row_share[order])]
+        a, b = first[origin], first[origin + 1]
+        wanted = total[a] + u * (total[b] - total[a])
+        return row_bus[order][np.clip(np.searchsorted(total, wanted, side="right") - 1, a, b - 1)]
+
+    def _send_to_work(
+        self, s: SimpleNamespace, light: np.ndarray, origin: np.ndarray, number: np.ndarray, u: np.ndarray,
+        kind: np.ndarray, bus: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Cars that charge at work: a bus with jobs near a destination of their origin's trips; in place."""
+        energy = s.service_energy + s.industry_energy
+        work = np.flatnonzero(energy > 0)
+        inside = np.flatnonzero(s.inside)
+        if not len(work) or not len(inside):
+            kind[kind == WORK] = PUBLIC
+            return
+        node = s.origin_node[inside]
+        near = cKDTree(np.column_stack((s.node_x[node], s.node_y[node])))
+        nearest = inside[near.query(np.column_stack((s.bus_x[work], s.bus_y[work])))[1]]
+        between = light.sum(axis=0)
+        between = between + between.T
+        employs = np.isin(np.arange(len(s.inside)), nearest)
+        destination = np.empty(len(origin), np.int64)
+        for o in np.unique(origin[kind == WORK]):
+            mine = np.flatnonzero((origin == o) & (kind == WORK))
+            total = np.cumsum(np.where(employs, between[o], 0.0))
+            if total[-1] <= 0:  # no trips to any workplace inside
+                kind[mine] = PUBLIC
+                continue
+            destination[mine] = np.searchsorted(total, u[mine] * total[-1], side="right")
+        mine = np.flatnonzero(kind == WORK)
+        spread = np.empty(len(mine))
+        uniforms(origin[mine], number[mine], WORKPLACE, spread)
+        bus[mine] = self._by_share(nearest, work, energy[work], destination[mine], spread)
+
+    def _forecast_loads(self, s: SimpleNamespace) -> None:
+        """Yearly energies behind each station, and the profiles they follow; no weather is foreseen."""
         energies = (s.household_energy, s.service_energy, s.industry_energy, s.heat_demand / SEASONAL_COP)
-        # (group, kind of use) [kWh/yr]
-        self._energy = np.column_stack([np.bincount(station, e, minlength=buses)[found] for e in energies])
+        groups = len(self._group_start) - 1
+        self._energy = np.column_stack([np.bincount(self._group, e, minlength=groups) for e in energies])
         self._profiles = np.stack((s.profile_household, s.profile_service, s.profile_industry, s.profile_heat))
-        self._forecast = np.zeros((len(found), HOURS))
-        self._level = np.zeros(HOURS)
-        self._row_owed, self._row_driven, self._row_charged = (np.zeros(len(group)) for _ in range(3))
-        self._aside = s.inside == 0
+        self._forecast = np.zeros((groups, HOURS))
+        self._ordered = np.zeros(HOURS)
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
         """Book the hour's electric kilometres and charge what is owed."""
         o = self.options
         local = clock.local
+        if clock.hours > 1:
+            raise ConfigError(f"component charging: every = {clock.seconds} s; sessions need steps of an hour or less")
         day_type = max(local.weekday() - 4, 0)
         weights = s.hourly_share[day_type, 0, local.hour] * self._period_trips
         home = float(weights @ s.home_share / weights.sum()) if weights.sum() > 0 else 0.5
@@ -131,44 +221,52 @@ class Charging(Component):
         s.ev_distance *= s.bev_share
         s.ev_fraction[...] = float(s.ev_distance.sum()) / total if total > 0 else 0.0
         np.multiply(s.ev_distance, o.kwh_per_km / o.efficiency, out=self._driven)
-        before = float(self._owed.sum() + self._row_owed.sum())
-        availability = AVAILABILITY[o.strategy][local.hour]
-        if o.strategy == "grid_aware":
-            self._charge_in_valleys(s, clock, availability)
-        else:
-            charge(self._owed, self._driven, availability, clock.hours, o.session_hours, self._charged)
-            landed = self._charged[s.charge_origin] * s.charge_share
-            s.power[:] = np.bincount(s.charge_bus, landed, minlength=len(s.power))
+        self._before[:] = self._owed
+        per_car = np.divide(self._driven, self._cars, out=np.zeros_like(self._driven), where=self._cars > 0)
+        outside = float(self._driven[self._cars == 0].sum())
+        self._owed += per_car[self._origin]
+        yesterday = max((local.weekday() - 1) % 7 - 4, 0)
+        plug_in(
+            local.toordinal(), local.hour + local.minute / 60, clock.hours, clock.seed,
+            np.array((yesterday, day_type)), self._kind, self._car, self._arrive, self._leave, self._stay, o.reach,
+            self._owed, self._plugged, self._since, self._until,
+        )  # fmt: skip
+        self._charge(clock)
+        s.power[:] = np.bincount(self._bus, self._weight * self._charged, minlength=len(s.power))
         inside = float(s.power.sum())
-        outside = float(self._charged[s.inside == 0].sum())
         s.power /= clock.hours
         clock.ledger.balance(
             "charging_energy",
             inflow=float(s.ev_distance.sum()) * o.kwh_per_km / o.efficiency,
             outflow=inside + outside,
-            change=float(self._owed.sum() + self._row_owed.sum()) - before,
+            change=float((self._owed - self._before) @ self._weight),
             units="kWh",
         )
         clock.ledger.give("charging_energy", inside, "kWh")
 
-    def _charge_in_valleys(self, s: SimpleNamespace, clock: Moment, availability: float) -> None:
-        """Inside origins charge bus by bus in the valleys of their transformer, the others as they come."""
-        o, rows = self.options, self._rows
-        ahead = (DEADLINE - clock.local.hour - 1) % HOURS + 1
-        for k in range(ahead):
-            then = clock.standard + timedelta(hours=k)
-            row = hour_of_year(then.month, then.day, then.hour)
-            self._forecast[:, k] = self._energy @ self._profiles[:, row]
-        np.multiply(self._driven[s.charge_origin[rows]], s.charge_share[rows], out=self._row_driven)
-        share = 1.0 - np.exp(-availability * clock.hours / o.session_hours)
-        charge_in_valleys(
-            self._row_owed, self._row_driven, self._group_start, self._forecast[:, :ahead], share, clock.hours,
-            self._level, self._row_charged,
-        )  # fmt: skip
-        s.power[:] = np.bincount(s.charge_bus[rows], self._row_charged, minlength=len(s.power))
-        self._driven[~self._aside] = 0.0
-        charge(self._owed, self._driven, availability, clock.hours, o.session_hours, self._charged)
+    def _charge(self, clock: Moment) -> None:
+        """Charge the plugged cars by the strategy."""
+        o = self.options
+        ahead = int(HOURS / clock.hours)
+        later = [timedelta(hours=k * clock.hours) for k in range(ahead)]
+        if o.strategy in {"grid_aware", "price_following"}:
+            if self._forecast.shape[1] != ahead:
+                self._forecast, self._ordered = np.zeros((len(self._energy), ahead)), np.zeros(ahead)
+            rows = [hour_of_year(t.month, t.day, t.hour) for t in (clock.standard + dt for dt in later)]
+            np.matmul(self._energy, self._profiles[:, rows], out=self._forecast)
+        if o.strategy == "grid_aware":
+            charge_to_level(
+                self._group_start, self._forecast, clock.hours, self._power, self._weight, self._since, self._until,
+                self._owed, self._ordered, self._charged,
+            )  # fmt: skip
+            return
+        signal = np.zeros(ahead)
+        if o.strategy == "delayed":
+            signal[:] = [float((clock.local + dt).hour in EVENING) for dt in later]
+        elif o.strategy == "price_following":
+            signal = self._forecast.sum(axis=0)
+        charge_by_signal(signal, clock.hours, self._power, self._since, self._until, self._owed, self._charged)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Energy owed, by origin and (grid-aware) by row of charging."""
-        return {"owed": self._owed, "row_owed": self._row_owed}
+        """Energy owed by each car, and whether it is plugged in."""
+        return {"owed": self._owed, "plugged": self._plugged}

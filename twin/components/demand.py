@@ -1,12 +1,18 @@
 """Electricity demand of every bus: homes, heat pumps, charging, work, less what the sun gives."""
 
+from datetime import timedelta
 from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
+import pyproj
 import xarray as xr
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from kernels.power.demand import HOURS, diversity, heat_pump_power
+from kernels.power.battery import keep_below, store_surplus
+from kernels.power.demand import HOURS, diversity
+from kernels.power.heat import COP_CURVES, cop_by_lift, heat_pump_power, per_heat, run_evenly
+from kernels.power.solar import plane_of_array, pv_power, sun
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 
@@ -19,12 +25,14 @@ class Demand(Component):
     """Load of each bus in the hour, from yearly energy and shape, temperature and sun.
 
     Homes: yearly energy times the hour's share, with the diversity of few homes. Heat pumps: heat of the hour over
-    the COP at the outdoor temperature. Photovoltaics: global radiation times capacity times a performance ratio.
+    the COP at the outdoor temperature, evened out as far as the buildings' mass allows where ``heat_inertia`` is
+    given. Photovoltaics: global radiation on the planes of the roofs, panel temperature, inverter and feed-in limit;
+    what the limit holds back is booked as curtailed. Batteries, where ``battery`` is given, stand with the panels.
     """
 
     leaves_out = (
-        "PV panels see the global horizontal radiation (no tilt, no shade) and no inverter limit; the profiles are "
-        "those of their own calendar year whatever the year of the run; no curtailment; no batteries"
+        "shade, snow and soiling that changes; the profiles are those of their own calendar year whatever the year of "
+        "the run; curtailment by voltage (the feed-in limit is fixed); ageing and standby of batteries"
     )
 
     class Options(ComponentOptions):
@@ -33,17 +41,44 @@ class Demand(Component):
         spread: float = Field(
             default=2.1, ge=0
         )  # coefficient of variation of one home's hour; coincidence 2 kW at 10, 1 kW at 180 homes
-        cop_base: float = 2.6  # air-source COP at 0 degC, and its slope per degree: declared, order of field trials
+        cop: Literal["linear", "air", "ground", "water"] = "linear"  # the other three by lift (when2heat)
+        cop_base: float = 2.6  # linear: air-source COP at 0 degC, and its slope per degree: order of field trials
         cop_slope: float = 0.09
         cop_least: float = Field(default=1.6, ge=1)
         cop_most: float = 5.0
+        sink: Literal["radiator", "floor"] = "radiator"  # of the curves by lift: 40 - T or 30 - T / 2 degC
+        ground_temperature: float = 10.0  # degC, soil at the depth of the probes; water sources hold the same
         bivalence: float = -7.0  # degC
-        performance_ratio: float = Field(default=0.80, gt=0, le=1)  # roofs of all orientations over horizontal
+        heat_inertia: float = Field(default=0.0, ge=0)  # kWh of heat that the mass of one home may lend; 0 for none
+        heat_memory: float = Field(default=24.0, gt=0)  # h over which pumps then even out their heat
+        roofs: tuple[tuple[float, float, float], ...] = (  # azimuth and tilt [degree], share of the panels [A]
+            (90.0, 35.0, 0.20),
+            (135.0, 35.0, 0.20),
+            (180.0, 35.0, 0.25),
+            (225.0, 35.0, 0.20),
+            (270.0, 35.0, 0.15),
+        )
+        system: float = Field(default=0.826, gt=0, le=1)  # 14 % wiring, soiling, mismatch, age; inverter 96 % [K]
+        inverter: float = Field(default=0.90, gt=0)  # rating per kW of panels; Dutch practice 0.8 to 1
+        feed_in_limit: float = Field(default=1.0, ge=0)  # per kW of panels
+        battery: float = Field(default=0.0, ge=0)  # kWh per kW of panels
+        battery_rate: float = Field(default=0.5, gt=0)  # kW per kWh
+        battery_efficiency: float = Field(default=0.95, gt=0, le=1)  # each way
+        battery_limit: float | None = Field(default=None, ge=0)  # keep the load below this multiple of the mean load
         power_factor: float = Field(default=0.97, gt=0, le=1)
 
+        @model_validator(mode="after")
+        def _roofs(self) -> "Demand.Options":
+            if not self.roofs or abs(sum(r[2] for r in self.roofs) - 1) > 1e-9 or min(r[2] for r in self.roofs) < 0:
+                raise ValueError("roofs: shares from 0 that add up to 1 are wanted")
+            return self
+
     charging = In("charging_power", ("bus",), "kW")
+    bus_x = Static("power/bus_x", ("bus",), "m")
+    bus_y = Static("power/bus_y", ("bus",), "m")
     dwellings = Static("power/dwellings", ("bus",), "1")
     household_energy = Static("power/household_energy", ("bus",), "kWh yr-1")
+    heat_pumps = Static("power/heat_pumps", ("bus",), "1")
     heat_demand = Static("power/heat_demand", ("bus",), "kWh yr-1")
     pv_capacity = Static("power/pv_capacity", ("bus",), "kW")
     service_energy = Static("power/service_energy", ("bus",), "kWh yr-1")
@@ -55,18 +90,25 @@ class Demand(Component):
     temperature = Static("weather/temperature", ("weather_time",), "degC")
     radiation = Static("weather/global_radiation", ("weather_time",), "W m-2")
 
-    load = Out("bus_load", ("bus",), "kW", "net load: demand less photovoltaics")
+    load = Out("bus_load", ("bus",), "kW", "net load: demand and batteries less photovoltaics")
     reactive = Out("bus_reactive", ("bus",), "kvar", "reactive load")
     household = Out("household_power", ("bus",), "kW", "appliances of homes")
     heat_pump = Out("heat_pump_power", ("bus",), "kW", "heat pumps, with their backup")
     work = Out("work_power", ("bus",), "kW", "services and industry")
-    pv = Out("pv_power", ("bus",), "kW", "photovoltaic generation")
+    pv = Out("pv_power", ("bus",), "kW", "photovoltaic generation fed in")
 
     def setup(self, s: SimpleNamespace, world: xr.DataTree) -> None:
         """Scratch arrays; the diversity of a day is drawn when the day begins."""
-        self._factor = np.ones((HOURS, len(s.dwellings)))
+        o, n = self.options, len(s.dwellings)
+        self._factor = np.ones((HOURS, n))
         self._day = -1
-        self._heat = np.zeros(len(s.dwellings))
+        self._heat, self._even, self._mean = np.zeros(n), np.zeros(n), np.full(n, np.nan)
+        self._lent, self._reserve = np.zeros(n), o.heat_inertia * s.heat_pumps
+        self._stored, self._battery, self._capacity = np.zeros(n), np.zeros(n), o.battery * s.pv_capacity
+        yearly = s.household_energy + s.service_energy + s.industry_energy
+        self._limit = (o.battery_limit or 0.0) * yearly / len(s.profile_household)
+        to_degrees = pyproj.Transformer.from_crs(28992, 4326, always_xy=True)
+        self._longitude, self._latitude = to_degrees.transform(float(s.bus_x.mean()), float(s.bus_y.mean()))
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
         """Add up the hour's demand and book it."""
@@ -81,18 +123,86 @@ class Demand(Component):
             self._day = day
         np.multiply(s.household_energy, s.profile_household[row], out=s.household)
         s.household *= self._factor[standard.hour]
-        np.multiply(s.heat_demand, s.profile_heat[row], out=self._heat)
-        heat_pump_power(
-            self._heat, s.temperature[clock.hour], o.cop_base, o.cop_slope, o.cop_least, o.cop_most, o.bivalence,
-            s.heat_pump,
-        )  # fmt: skip
+        self._pump(s, clock, row)
         s.work[:] = s.service_energy * s.profile_service[row] + s.industry_energy * s.profile_industry[row]
-        np.multiply(s.pv_capacity, s.radiation[clock.hour] / 1000.0 * o.performance_ratio, out=s.pv)
+        fed, held = self._sun(s, clock)
+        np.multiply(s.pv_capacity, fed, out=s.pv)
         s.load[:] = s.household + s.heat_pump + s.work + s.charging - s.pv
+        self._store(s, clock)
         tangent = np.sqrt(1.0 / o.power_factor**2 - 1.0)
         s.reactive[:] = tangent * (s.household + s.heat_pump + s.work)  # chargers and inverters run at unity
         clock.ledger.take("charging_energy", float(s.charging.sum()) * clock.hours, "kWh")
         clock.ledger.give("bus_energy", float(s.load.sum()) * clock.hours, "kWh")
+        if held > 0:
+            clock.ledger.give("pv_curtailed", held * float(s.pv_capacity.sum()) * clock.hours, "kWh")
+
+    def _pump(self, s: SimpleNamespace, clock: Moment, row: int) -> None:
+        """Electricity of the heat pumps for the hour's heat."""
+        o, outdoors = self.options, s.temperature[clock.hour]
+        np.multiply(s.heat_demand, s.profile_heat[row], out=self._heat)
+        heat = self._heat
+        if o.heat_inertia > 0:
+            if np.isnan(self._mean).any():
+                self._mean[:] = self._heat
+            run_evenly(self._heat, clock.hours, o.heat_memory, self._reserve, self._mean, self._lent, self._even)
+            heat = self._even
+        if o.cop == "linear":
+            heat_pump_power(
+                heat, outdoors, o.cop_base, o.cop_slope, o.cop_least, o.cop_most, o.bivalence, s.heat_pump
+            )  # fmt: skip
+        else:
+            np.multiply(heat, per_heat(outdoors, self._cop(outdoors), self._cop(o.bivalence), o.bivalence), s.heat_pump)
+
+    def _cop(self, outdoors: float) -> float:
+        """COP by lift of the chosen source at an outdoor temperature [degC]."""
+        o = self.options
+        source = {"air": outdoors, "ground": o.ground_temperature - 5.0, "water": o.ground_temperature - 5.0}[o.cop]
+        sink = 40.0 - outdoors if o.sink == "radiator" else 30.0 - 0.5 * outdoors
+        return float(cop_by_lift(source, sink, *COP_CURVES[o.cop]))
+
+    def _sun(self, s: SimpleNamespace, clock: Moment) -> tuple[float, float]:
+        """Power fed in and curtailed per kW of panels, over all roofs, with the sun of the middle of the step."""
+        o = self.options
+        middle = clock.start + timedelta(seconds=clock.seconds / 2)
+        zenith, azimuth, extra = sun(
+            middle.timetuple().tm_yday, middle.hour + middle.minute / 60, self._longitude, self._latitude
+        )  # fmt: skip
+        fed = held = 0.0
+        for facing, tilt, share in o.roofs:
+            plane = plane_of_array(
+                s.radiation[clock.hour], zenith, azimuth, extra, np.deg2rad(tilt), np.deg2rad(facing)
+            )  # fmt: skip
+            given, cut = pv_power(plane, s.temperature[clock.hour], o.system, o.inverter, o.feed_in_limit)
+            fed, held = fed + share * given, held + share * cut
+        return fed, held
+
+    def _store(self, s: SimpleNamespace, clock: Moment) -> None:
+        """Let the batteries act on the load, and book what they hold and lose."""
+        o = self.options
+        if o.battery == 0:
+            return
+        before = float(self._stored.sum())
+        strongest = o.battery_rate * self._capacity
+        if o.battery_limit is None:
+            store_surplus(
+                s.load, clock.hours, strongest, self._capacity, o.battery_efficiency, self._stored, self._battery
+            )  # fmt: skip
+        else:
+            keep_below(
+                s.load, self._limit, clock.hours, strongest, self._capacity, o.battery_efficiency, self._stored,
+                self._battery,
+            )  # fmt: skip
+        s.load += self._battery
+        into = float(np.maximum(self._battery, 0.0).sum()) * clock.hours
+        out = float(np.maximum(-self._battery, 0.0).sum()) * clock.hours
+        lost = into * (1.0 - o.battery_efficiency) + out * (1.0 / o.battery_efficiency - 1.0)
+        clock.ledger.balance(
+            "battery_energy", inflow=into, outflow=out + lost, change=float(self._stored.sum()) - before, units="kWh"
+        )
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Content of batteries and of the buildings' mass."""
+        return {"stored": self._stored, "heat_mean": self._mean, "heat_lent": self._lent}
 
 
 def hour_of_year(month: int, day: int, hour: int) -> int:

@@ -7,16 +7,16 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
-from kernels.power.forest import Forest, plant
+from kernels.power.forest import Forest
 from kernels.power.status import ISLANDED, OK, STATUS_NAMES
 from kernels.power.tree import LOOP, RADIAL
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.errors import ConvergenceError, DataError
+from twin.feeders import BASE, feeders_of
 
 __all__ = ["PowerFlow"]
 
-BASE = 1e6  # VA, power base of the per-unit system
 KW_TO_PU = 1e3 / BASE
 PU_TO_KW = BASE / 1e3
 NAMED = 8  # ids printed in a message before "and N more"
@@ -75,25 +75,8 @@ class PowerFlow(Component):
         """Order the network into feeders; refuse loops, joined sources and buses without a source."""
         self._check(s, world)
         held = np.isfinite(s.source_voltage)
-        z_base = s.voltage_rated[s.branch_to] ** 2 / BASE
-        half = 0.5j * s.susceptance * z_base
-        rated = s.s_rated / BASE
-        self._forest = plant(
-            s.voltage_rated.size,
-            s.branch_from,
-            s.branch_to,
-            np.ones(s.branch_from.size, bool),
-            held,
-            (s.resistance + 1j * s.reactance) / z_base,
-            s.ratio.astype(complex),
-            half,
-            half,
-            np.zeros(s.voltage_rated.size, complex),
-            rated,
-            rated,
-        )
+        self._forest, self._source = feeders_of(world["power"].dataset)
         self._refuse(self._forest, world)
-        self._source = np.where(held, s.source_voltage, np.nan).astype(complex)[:, None]
         self._held = held
         self._fed = self._forest.component >= 0
         self._out = self._forest.allocate(1, loading=True, magnitude=True)

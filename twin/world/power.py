@@ -7,7 +7,7 @@ network that is too light for a scenario shows as overload.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -30,6 +30,27 @@ class Cable(BaseModel):
     r: float = Field(gt=0)
     x: float = Field(gt=0)
     c: float = Field(ge=0)
+
+
+class LowVoltage(BaseModel):
+    """Low-voltage feeders of a station: nodes of each, section between nodes [m], cable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    feeders: tuple[int, ...] = Field(min_length=1)
+    section: float = Field(gt=0)
+    cable: Cable
+
+
+# Counts and mean sections of feeders of three SimBench grids (1-LV-rural3, 1-LV-semiurb5, 1-LV-urban6; SimBench, ODbL),
+# each feeder laid without branches; cables by their data there.
+_NAYY_150 = Cable(s_rated=187e3, r=0.2067, x=0.0804, c=0.26)  # 270 A
+_NAYY_240 = Cable(s_rated=247e3, r=0.1267, x=0.0798, c=0.26)  # 357 A
+LOW_VOLTAGE = {
+    "rural": LowVoltage(feeders=(29, 25, 25, 24, 11, 5, 5, 2, 1), section=18.5, cable=_NAYY_150),
+    "semiurban": LowVoltage(feeders=(39, 37, 22, 7, 3, 1), section=16.4, cable=_NAYY_240),
+    "urban": LowVoltage(feeders=(18, 14, 8, 7, 5, 4, 1), section=18.9, cable=_NAYY_240),
+}
 
 
 class NetworkRules(BaseModel):
@@ -59,6 +80,13 @@ class NetworkRules(BaseModel):
     lv_feeders: int = 5
     lv_nodes: int = 8
     lv_section: float = 30.0  # m
+    lv_template: Literal["even", "rural", "semiurban", "urban"] = "even"  # even: lv_feeders of lv_nodes each
+
+    def low_voltage(self) -> LowVoltage:
+        """Feeders of a station that is laid in detail."""
+        if self.lv_template == "even":
+            return LowVoltage(feeders=(self.lv_nodes,) * self.lv_feeders, section=self.lv_section, cable=self.lv_cable)
+        return LOW_VOLTAGE[self.lv_template]
 
 
 @dataclass
@@ -109,6 +137,7 @@ class _Network:
         self.rules = rules
         self.bus: dict[str, list[Any]] = {k: [] for k in ("x", "y", "id", "u", "kind", "source")}
         self.branch: dict[str, list[Any]] = {k: [] for k in ("from", "to", "kind", "id", "r", "x", "b", "s")}
+        self.opening: dict[str, list[Any]] = {k: [] for k in ("from", "to", "r", "x", "b", "s")}  # open in operation
         self.supply: dict[str, list[tuple[int, int, float]]] = {"homes": [], "work": []}  # bus, place, share
 
     def add_bus(self, x: float, y: float, name: str, u: float, kind: int, source: float = np.nan) -> int:
@@ -117,11 +146,14 @@ class _Network:
         return len(self.bus["x"]) - 1
 
     def add_line(self, a: int, b: int, name: str, cable: Cable, metres: float) -> None:
-        km = metres / 1000
-        charging = 2 * np.pi * 50.0 * cable.c * 1e-6 * km
-        values = (a, b, 0, name, cable.r * km, cable.x * km, charging, cable.s_rated)
-        for key, value in zip(self.branch, values):
+        r, x, charging = _of_length(cable, metres)
+        for key, value in zip(self.branch, (a, b, 0, name, r, x, charging, cable.s_rated)):
             self.branch[key].append(value)
+
+    def add_opening(self, a: int, b: int, cable: Cable, metres: float) -> None:
+        r, x, charging = _of_length(cable, metres)
+        for key, value in zip(self.opening, (a, b, r, x, charging, cable.s_rated)):
+            self.opening[key].append(value)
 
     def add_transformer(self, a: int, b: int, name: str, rating: float) -> None:
         base = self.rules.lv_voltage**2 / rating
@@ -129,6 +161,12 @@ class _Network:
         x = np.sqrt(self.rules.short_circuit_voltage**2 - r**2)
         for key, value in zip(self.branch, (a, b, 1, name, r * base, x * base, 0.0, rating)):
             self.branch[key].append(value)
+
+
+def _of_length(cable: Cable, metres: float) -> tuple[float, float, float]:
+    """Resistance, reactance [ohm] and susceptance [S] of a cable."""
+    km = metres / 1000
+    return cable.r * km, cable.x * km, 2 * np.pi * 50.0 * cable.c * 1e-6 * km
 
 
 def coincident_peak(energy: float, homes: float, rules: NetworkRules) -> float:
@@ -232,6 +270,7 @@ def _lay_ring(network: _Network, source: int, members: list[_Station], name: str
     cable = next((c for c in rules.mv_cables if c.s_rated >= peak), rules.mv_cables[-1])
     half = (len(members) + 1) // 2
     number = 0
+    ends = []
     for side in (members[:half], members[half:][::-1]):
         before = source
         for s in side:
@@ -241,6 +280,11 @@ def _lay_ring(network: _Network, source: int, members: list[_Station], name: str
             _lay_station(network, bus, s, f"{name}-{number}", s.place in detailed)
             before = bus
             number += 1
+        ends.append(before)
+    if half < len(members):  # both sides have a station: a cable between them, open in operation
+        a, b = ends
+        x, y = network.bus["x"], network.bus["y"]
+        network.add_opening(a, b, cable, max(rules.detour * np.hypot(x[a] - x[b], y[a] - y[b]), 20.0))
 
 
 def _lay_station(network: _Network, bus: int, s: _Station, name: str, detailed: bool) -> None:
@@ -256,20 +300,16 @@ def _lay_station(network: _Network, bus: int, s: _Station, name: str, detailed: 
     if not (detailed and s.homes):
         network.supply[kind].append((low, s.place, s.share))
         return
-    part = s.share / (rules.lv_feeders * rules.lv_nodes)
-    for feeder in range(rules.lv_feeders):
-        angle = 2 * np.pi * feeder / rules.lv_feeders
+    laid = rules.low_voltage()
+    part = s.share / sum(laid.feeders)
+    for feeder, nodes in enumerate(laid.feeders):
+        angle = 2 * np.pi * feeder / len(laid.feeders)
         before = low
-        for node in range(rules.lv_nodes):
-            metres = rules.lv_section * (node + 1)
-            here = network.add_bus(
-                s.x + metres * np.cos(angle),
-                s.y + metres * np.sin(angle),
-                f"lv-{name}-{feeder}-{node}",
-                rules.lv_voltage,
-                2,
-            )
-            network.add_line(before, here, f"lv-{name}-{feeder}-{node}", rules.lv_cable, rules.lv_section)
+        for node in range(nodes):
+            metres = laid.section * (node + 1)
+            x, y = s.x + metres * np.cos(angle), s.y + metres * np.sin(angle)
+            here = network.add_bus(x, y, f"lv-{name}-{feeder}-{node}", rules.lv_voltage, 2)
+            network.add_line(before, here, f"lv-{name}-{feeder}-{node}", laid.cable, laid.section)
             network.supply[kind].append((here, s.place, part))
             before = here
 
@@ -304,6 +344,15 @@ def _group(
         "susceptance": v("branch", k["b"], "S", "shunt susceptance at the voltage of the to bus"),
         "ratio": v("branch", np.ones(len(k["r"])), "1", "off-nominal turns ratio"),
         "s_rated": v("branch", k["s"], "VA", "rating"),
+    }
+    open_text = "of the cable that is open in operation"
+    data |= {
+        "opening_from": v("opening", network.opening["from"], "1", f"bus {open_text}", np.int32),
+        "opening_to": v("opening", network.opening["to"], "1", f"other bus {open_text}", np.int32),
+        "opening_resistance": v("opening", network.opening["r"], "ohm", f"series resistance {open_text}"),
+        "opening_reactance": v("opening", network.opening["x"], "ohm", f"series reactance {open_text}"),
+        "opening_susceptance": v("opening", network.opening["b"], "S", f"shunt susceptance {open_text}"),
+        "opening_s_rated": v("opening", network.opening["s"], "VA", f"rating {open_text}"),
     }
     supply = {kind: tuple(np.array(c) for c in zip(*rows)) for kind, rows in network.supply.items() if rows}
     for name, (units, long_name) in QUANTITIES.items():

@@ -1,0 +1,154 @@
+"""A year of quarter-hours: energy kept, threads without effect, shifting, monotone overload, the component's load."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from kernels.jit import set_threads, threads
+from kernels.power.load_day import load_day
+from twin.clock import Moment
+from twin.component import Component, Out
+from twin.components.demand import Demand
+from twin.errors import ConfigError
+from twin.feeders import feeders_of
+from twin.ledger import Ledger
+from twin.power_year import FIXED, YearOptions, _Day, power_year
+from twin.wiring import Wiring
+from twin.world.power import NetworkRules, Places, synthesise
+from twin.world.synthetic import SyntheticWorld, _profiles, _weather
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Two places, 540 homes in low-voltage detail; transformers and cables thin, so that cars can overload them."""
+    one = np.ones(2)
+    homes = np.array([360.0, 180.0])
+    places = Places(
+        x=120_000 + np.array([0.0, 2500.0]), y=450_000 * one, radius=400 * one, dwellings=homes,
+        multi_family=0.4 * homes, household_energy=2600.0 * homes, heat_pumps=0.2 * homes, heat_demand=1500.0 * homes,
+        pv_capacity=0.9 * homes, jobs=200.0 * one, service_energy=800_000.0 * one, industry_energy=100_000.0 * one,
+    )  # fmt: skip
+    synthetic = SyntheticWorld()
+    weather = _weather(synthetic)
+    power = synthesise(
+        places, np.array([121_000.0]), np.array([451_000.0]), ["one"], _profiles(synthetic, weather),
+        origin_x=places.x, origin_y=places.y, inside=np.ones(2, bool), detailed=(0, 1),
+        rules=NetworkRules(station_filling=1.0),
+    )  # fmt: skip
+    return power, weather
+
+
+def test_the_load_of_a_day_is_that_of_the_component(world):
+    power, weather = world
+    tree = xr.DataTree.from_dict({"power": power, "weather": weather})
+
+    class GivenCharging(Component):
+        """Stands for the charging component."""
+
+        power = Out("charging_power", ("bus",), "kW", "charging")
+
+    component = Demand()
+    wiring = Wiring([GivenCharging(), component], tree)
+    slot: SimpleNamespace = wiring.slots["demand"]
+    component.setup(slot, tree)
+    wiring.arrays["charging_power"][:] = 0
+    o = YearOptions(steps_per_hour=1, seed=7)
+    buses = power.sizes["bus"]
+    for number in (20, 180):
+        day = datetime(2023, 1, 1) + timedelta(days=number)
+        shapes, _ = _Day(o, power, weather).shapes(day.date())
+        load, reactive, curtailed = np.zeros((buses, 24)), np.zeros((buses, 24)), np.zeros(buses)
+        tangent = np.sqrt(1 / 0.97**2 - 1)
+        load_day(
+            day.toordinal(), 7, 2.1, *(power[k].values for k in FIXED), *shapes, tangent, load, reactive, curtailed,
+        )  # fmt: skip
+        for h in range(24):
+            start = day.replace(tzinfo=UTC) + timedelta(hours=h - 1)
+            component.step(slot, Moment(start, 3600, h, 24 * number + h - 1, 7, "demand", Ledger()))
+            np.testing.assert_allclose(load[:, h], slot.load, rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(reactive[:, h], slot.reactive, rtol=1e-9, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def years(world):
+    """The whole year with few and many cars, and many that shift."""
+    power, weather = world
+    wanted = {"few": (0.2, "uncontrolled"), "many": (0.9, "uncontrolled"), "delayed": (0.9, "delayed"),
+              "price": (0.9, "price_following"), "grid": (0.9, "grid_aware")}  # fmt: skip
+    before = threads()
+    try:
+        set_threads(1)  # so small a grid gains nothing from two
+        return {k: power_year(power, weather, YearOptions(ev_share=e, strategy=s)) for k, (e, s) in wanted.items()}
+    finally:
+        set_threads(before)
+
+
+def test_every_step_is_solved_and_counted(years, world):
+    power, _ = world
+    forest, _ = feeders_of(power)
+    for table in years.values():
+        assert table.attrs["steps"] == 35_040 and table.attrs["hours"] == 8760
+        assert table.attrs["status_counts"].tolist() == [35_040 * forest.root.size, 0, 0, 0, 0, 0, 0]
+        assert not table["unserved"].any() and not table["unknown_hours"].any()
+        assert 0.005 < table.attrs["losses_mwh"] / table.attrs["load_mwh"] < 0.08
+
+
+def test_driven_energy_is_charged(years):
+    for table in years.values():
+        a = table.attrs
+        assert a["charging_mwh"] + a["owed_change_mwh"] == pytest.approx(a["driven_mwh"], rel=1e-9)
+        assert a["charging_mwh"] == pytest.approx(a["driven_mwh"], rel=1e-3)
+
+
+@pytest.mark.parametrize("strategy", ["delayed", "price", "grid"])
+def test_shifting_keeps_the_yearly_energy_to_a_thousandth(years, strategy):
+    assert years[strategy].attrs["charging_mwh"] == pytest.approx(years["many"].attrs["charging_mwh"], rel=1e-3)
+
+
+def test_more_cars_never_lower_the_overload(years):
+    few, many = years["few"], years["many"]
+    assert many.attrs["cars"] > 3 * few.attrs["cars"]
+    for name in ("overloaded_hours", "heavily_overloaded_hours", "not_transportable"):
+        assert float(many[name].sum()) >= float(few[name].sum())
+    assert float(many["not_transportable"].sum()) > 0
+    # feeders that mostly load (the night's feed-in of none, the day's of some panels) asset by asset
+    assert (many["not_transportable"] >= few["not_transportable"] - 1e-9).mean() > 0.99
+
+
+def test_grid_aware_charging_relieves_the_stations(years, world):
+    power, _ = world
+    transformer = power["branch_kind"].values == 1
+    now, smart = (years[k]["highest_loading"].values[transformer] for k in ("many", "grid"))
+    assert (smart <= now + 0.02).all() and smart.max() < 0.9 * now.max()
+    assert float(years["grid"]["not_transportable"].sum()) < 0.2 * float(years["many"]["not_transportable"].sum())
+
+
+def test_neither_threads_nor_batches_change_a_record(world):
+    power, weather = world
+    o, before = YearOptions(ev_share=0.5), threads()
+    try:
+        set_threads(1)
+        one = power_year(power, weather, o, days=range(10, 14))
+        set_threads(2)
+        two = power_year(power, weather, o, days=range(10, 14))
+    finally:
+        set_threads(before)
+    xr.testing.assert_identical(one.drop_attrs(), two.drop_attrs())
+    assert one.attrs["charging_mwh"] == two.attrs["charging_mwh"]
+
+
+def test_held_back_sun_is_counted(world):
+    power, weather = world
+    free = power_year(power, weather, YearOptions(), days=[170, 171])
+    held = power_year(power, weather, YearOptions(demand=Demand.Options(feed_in_limit=0.3)), days=[170, 171])
+    assert not free["pv_curtailed"].any()
+    more = held.attrs["load_mwh"] - free.attrs["load_mwh"]
+    assert float(held["pv_curtailed"].sum()) == pytest.approx(more, rel=1e-9) and more > 0
+
+
+def test_a_year_without_days_is_refused(world):
+    with pytest.raises(ConfigError, match="no day"):
+        power_year(*world, days=[])
