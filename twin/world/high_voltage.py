@@ -203,7 +203,7 @@ def _add_loads(
     lowest: dict[int, int] = {}
     for k in can:
         if vertex[k] not in lowest or level[k] < level[lowest[vertex[k]]]:
-            lowest[vertex[k]] = k
+            lowest[vertex[k]] = int(k)
     bus = np.array(list(lowest.values()))
     at = grid.vertices.loc[vertex[bus], ["x", "y"]].to_numpy()
     nearest = cKDTree(at).query(np.column_stack((x, y)))[1]
