@@ -1,42 +1,48 @@
-"""Radial power flow of a batch: 1,001 nodes and 200 steps of the public feeder benchmark, energy balanced."""
+"""Power flow of batches: the public feeder benchmark and a large meshed case, results checked."""
+
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kernels.power.forest import plant
+from kernels.power.mesh import operating_points, spacing
 
-BASE, FEEDERS, PER_FEEDER, STEPS = 1e6, 100, 10, 200
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from power_grids import BASE, feeder_forest, feeder_grid
 
-
-@pytest.fixture(scope="module")
-def case():
-    rng = np.random.default_rng(0)
-    n = FEEDERS * PER_FEEDER
-    to = np.arange(1, n + 1)
-    start = to - 1
-    start[::PER_FEEDER] = 0
-    length = rng.uniform(0.8, 1.2, n)
-    p = rng.uniform(0.32e6, 0.48e6, n)
-    z_base = 10e3**2 / BASE
-    half = 0.5j * 2 * np.pi * 50 * 0.4e-6 * length * z_base
-    rated = np.full(n, np.sqrt(3) * 10e3 * 1000 / BASE)
-    one, none = np.ones(n, complex), np.zeros(n + 1, complex)
-    is_source = np.arange(n + 1) == 0
-    z = (0.063 + 0.103j) * length / z_base
-    forest = plant(n + 1, start, to, np.ones(n, bool), is_source, z, one, half, half, none, rated, rated)
-    source = np.full((n + 1, 1), np.nan, complex)
-    source[0] = 1.05
-    scale = np.random.default_rng(1).uniform(0.5, 1.5, (n, STEPS))
-    load = np.zeros((n + 1, STEPS))
-    load[1:] = scale * p[:, None]
-    return forest, source, load, load * np.sqrt(1 - 0.95**2) / 0.95
+Q_OF_P = np.sqrt(1 - 0.95**2) / 0.95
 
 
-def test_a_batch_of_steps(benchmark, case):
-    forest, source, p, q = case
-    out = forest.allocate(STEPS)
-    scratch = forest.scratch()
-    benchmark(forest.solve, out, source, p, q, scale=1 / BASE, scratch=scratch)
+@pytest.mark.parametrize(("feeders", "per_feeder", "steps"), [(100, 10, 1000), (1000, 10, 200), (100, 100, 200)])
+def test_a_batch_of_radial_steps(benchmark, feeders, per_feeder, steps):
+    start, to, length, p, _ = feeder_grid(feeders, per_feeder)
+    if per_feeder == 100:
+        length, p = length * 0.3, p * 0.05
+    forest, source = feeder_forest(start, to, length)
+    load = np.zeros((p.size + 1, steps))
+    load[1:] = np.random.default_rng(1).uniform(0.5, 1.5, (p.size, steps)) * p[:, None]
+    reactive = load * Q_OF_P
+    out, scratch = forest.allocate(steps, magnitude=True, loading=True), forest.scratch()
+    benchmark(forest.solve, out, source, load, reactive, scale=1 / BASE, scratch=scratch)
     p_from, _, p_to, _ = forest.flows(out, source, forest.branch.size)
-    given = (1.05 * out.source_real).sum(0)
-    np.testing.assert_allclose(given, p.sum(0) / BASE + (p_from + p_to).sum(0), rtol=1e-8)
+    np.testing.assert_allclose((1.05 * out.source_real).sum(0), load.sum(0) / BASE + (p_from + p_to).sum(0), rtol=1e-8)
+
+
+@pytest.mark.parametrize("steps", [64, 512])
+def test_a_batch_of_meshed_steps_with_swings_of_the_whole_system(benchmark, steps):
+    from twin.power import _demand, _mesh, circuit_of
+    from twin.readers.networks import open_network
+
+    net = open_network("pandapower:case9241pegase")
+    circuit = circuit_of(net)
+    mesh, start = _mesh(circuit)
+    swing = np.random.default_rng(0).uniform(0.6, 1.0, steps)
+    factor = np.repeat(swing[None], len(net.load), axis=0)
+    demand = _demand(circuit, factor, factor, np.arange(steps))
+    generation = circuit.node_sum(net.generator.bus, net.generator.p)[:, None]
+    p = demand.p + generation * (1 - swing)  # generators follow
+    level = np.stack([swing, swing])
+    points = operating_points(demand.basis, level, spacing(steps))
+    out = benchmark(mesh.solve, start, p, demand.q, points=points)
+    assert (out.status == 0).all() and out.mismatch.max() < 1e-5

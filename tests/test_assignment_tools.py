@@ -13,8 +13,10 @@ from twin.errors import ConfigError, DataError
 from twin.readers.tntp import TntpNetwork, TntpTrips
 from twin.traffic import VehicleClass, assign, read_classes
 from twin.traffic.counts import against_counts, geh, screenlines
+from twin.traffic.emission import road_emission
 from twin.traffic.junctions import read_junctions
 from twin.traffic.network import of_tntp
+from twin.world.road_factors import declared_factors
 
 
 def routes(capacity=(900.0, 900.0), t0=(10.0, 10.0), power=4.0, b=0.15, trips=1200.0):
@@ -233,3 +235,44 @@ def test_electric_vehicles_are_a_split_of_the_paths():
         assert float(electric["origin_distance"][zone]) == pytest.approx(share[zone] * by_link @ net.length, rel=1e-9)
     with pytest.raises(ConfigError, match="between 0 and 1"):
         result.electric(1.2, 0.2)
+
+
+def test_emission_per_class_is_distance_times_factor_and_tells_its_source(tmp_path):
+    # 600 pcu on each route of 5 km in hours: a motorway at its limit (no delay, F = 0) and a road of 80 km/h
+    net, trips = routes(t0=(0.05, 0.05), b=0.0)
+    classes = (VehicleClass(name="car", share=0.9), VehicleClass(name="lorry", share=0.1))
+    result = assign(net, trips, classes=classes)
+    mix = {"car": {"light": 1.0}, "lorry": {"medium": 0.35, "heavy": 0.65}}
+    motorway, limit = np.array([True, True, False, False]), np.array([100.0, 100, 80, 80])
+    made = road_emission(result, 2020, mix, motorway=motorway, speed_limit=limit)
+    table = declared_factors()
+    flow = result.links["class_flow"].values
+    assert made["speed_class"].values[[0, 2]].tolist() == ["100", "B"]
+    for link, srm, speed in ((0, "SRM2", "100"), (2, "SRM1", "B")):
+        for substance in ("NOx", "NO2", "NH3", "CO2"):
+            light, medium, heavy = (
+                table.value((srm, substance, kind, speed, "free"), 2020) for kind in ("light", "medium", "heavy")
+            )
+            got = made["emission"].sel(substance=substance).values[:, link]
+            assert got == pytest.approx(
+                [5 * flow[0, link] * light, 5 * flow[1, link] * (0.35 * medium + 0.65 * heavy)], rel=1e-12
+            )
+    assert made.attrs["declared"] == "NOx NO2 NH3 CO2"
+    assert "proxy" in made.attrs["stagnation_rule"]
+    queued = road_emission(result, 2020, mix, motorway=motorway, speed_limit=limit, stagnation=np.full(4, 0.5))
+    assert (queued["emission"].values[0, :, 0] > made["emission"].values[0, :, 0]).all() or flow[0, 0] == 0
+    np.testing.assert_array_equal(queued["emission"][..., 2], made["emission"][..., 2])
+    half = road_emission(result, 2020, mix, motorway=motorway, speed_limit=limit, electric_share={"car": 0.5})
+    np.testing.assert_allclose(half["emission"][:, 0], 0.5 * made["emission"][:, 0])
+    with pytest.raises(ConfigError, match="the classes are car, lorry"):
+        road_emission(result, 2020, {"all": {"light": 1.0}}, motorway=motorway, speed_limit=limit)
+    with pytest.raises(DataError, match="run from 2015 to 2040"):
+        road_emission(result, 2050, mix, motorway=motorway, speed_limit=limit)
+
+
+def test_skims_that_fit_no_memory_are_refused():
+    net, trips = routes()
+    result = assign(net, trips)
+    result.network = replace(result.network, zone_id=np.arange(300_000), zone_node=np.zeros(300_000, int))
+    with pytest.raises(ConfigError, match="skims between all 300000 zones need 2880 GB"):
+        result.skims()

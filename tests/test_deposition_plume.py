@@ -108,9 +108,7 @@ def test_crosswind_sum_is_the_flux_of_the_source(air):
         lattice_fraction(air),
         4.0,
         0.1,
-        air.mixing_height,
-        air.friction_velocity,
-        air.obukhov_length,
+        np.array([[air.mixing_height, air.friction_velocity, air.obukhov_length]]),
         exposure,
     )
     for j in (6, 15, 40):
@@ -126,8 +124,9 @@ def test_crosswind_sum_is_the_flux_of_the_source(air):
 def test_conversion_along_the_plume_is_exponential():
     # only conversion, c [1/s]: primary left = exp(-c t), t = integral of dx/u
     x = plume_tables.nodes(30e3)
-    shares = np.empty((4, x.size))
-    plume_tables.removal_tables(x, 2e-4, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 700.0, 0.35, 1e4, *shares)
+    shares = np.empty((6, x.size))
+    none = np.zeros((1, 5))
+    plume_tables.removal_tables(x, 2e-4, none, 0.0, 0.1, np.array([[700.0, 0.35, 1e4]]), *shares, np.empty(1))
 
     def slowness(d):
         sz = vertical_spread(d, 0.0, 0.1, 700.0, 1e4, 0.35)
@@ -136,7 +135,57 @@ def test_conversion_along_the_plume_is_exponential():
     for k in (100, 200, 255):
         time = quad(slowness, 0.01, x[k], limit=400)[0]
         assert shares[0, k] == pytest.approx(np.exp(-2e-4 * time), rel=2e-3)
-    np.testing.assert_allclose(shares.sum(axis=0), 1.0, atol=1e-12)
+    np.testing.assert_allclose(shares[:4].sum(axis=0) + shares[5], 1.0, atol=1e-12)
+    # nothing deposits: all of it spends the travel time in the air
+    time = quad(slowness, 0.01, x[200], limit=400)[0]
+    assert shares[4, 200] == pytest.approx(time, rel=2e-3)
+
+
+def test_a_steady_plume_holds_its_rate_times_its_way_to_the_edge():
+    # wind from the west, 1 g/s: grams over the lattice = seconds from the source to the east edge
+    _, out = solve(NEUTRAL, 270.0, point(30, 20))
+
+    def slowness(d):
+        sz = vertical_spread(d, 0.0, 0.1, 700.0, 1e4, 0.35)
+        return 1 / plume_tables.transport_wind(0.0, sz, 700.0, 0.1, 0.35, 1e4)
+
+    assert out.airborne == pytest.approx(quad(slowness, 0.01, (NX - 20.5) * CELL, limit=400)[0], rel=0.01)
+
+
+def test_a_plume_ages_through_the_hours_to_come():
+    # two equal hours are one; after an hour of a stable night the morning's mixing goes on from the night's spread,
+    # ends above it and below that of a plume born into the morning, and depth is never lost again in the evening
+    x = plume_tables.nodes(60e3)
+    night, morning = [60.0, 0.1, 25.0], [900.0, 0.4, -50.0]
+
+    def state(*hours):
+        out = np.empty((3, x.size))
+        plume_tables.axis_state(x, 2.0, 0.1, np.array(hours), *out)
+        return out
+
+    np.testing.assert_allclose(state(night, night), state(night), rtol=1e-3)
+    mixed, fresh, stable = state(night, morning), state(morning), state(night)
+    hour = np.searchsorted(np.cumsum(np.diff(x, prepend=0) / stable[1]), 3600.0)
+    np.testing.assert_allclose(mixed[0, :hour], stable[0, :hour])
+    assert (mixed[0, hour + 20 :] > stable[0, hour + 20 :]).all()
+    assert (mixed[0, hour:] < fresh[0, hour:]).all()
+    assert (np.diff(mixed[0]) >= 0).all()
+    evening = state(morning, night)
+    assert evening[2, -1] == 900.0 and (np.diff(evening[0]) >= 0).all()
+
+
+def test_what_the_cloud_holds_is_emptied_and_no_more():
+    # in-cloud scavenging without bound takes the share in the cloud and leaves the rest: with a tenth of a plume in
+    # the cloud an endless rate takes at most as much as an hour's rain on that tenth, not on the whole plume
+    x = plume_tables.nodes(6e3)
+    taken = []
+    for rate in (1e-3, 1e-1, 10.0):
+        shares = np.empty((6, x.size))
+        rain = np.array([[0.0, rate, 0.0, 0.0, 0.5]])
+        plume_tables.removal_tables(x, 0.0, rain, 0.0, 0.1, np.array([[60.0, 0.1, 25.0]]), *shares, np.empty(1))
+        taken.append(shares[2, -1])
+    assert taken[2] == pytest.approx(taken[1], rel=0.05)
+    assert taken[2] < 0.5
 
 
 def test_rain_takes_its_two_limits():
@@ -206,5 +255,5 @@ def test_export_of_a_source_at_the_edge_is_its_downwind_share():
     # wind from the west, source in the last column: everything leaves through the east edge
     plumes, out = solve(NEUTRAL, 270.0, point(30, NX - 1))
     assert out.exported[1] == pytest.approx(1.0, abs=1e-9)
-    assert plumes.rates[0].rain is False
+    assert plumes.rates[0].rain().max() == 0.0
     assert lattice_plume.SUBDIVISIONS >= 2

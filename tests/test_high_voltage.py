@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from twin.errors import DataError
-from twin.powerflow import powerflow
+from twin.power import powerflow
 from twin.readers.osm_power import HighVoltageGrid
 from twin.world.high_voltage import HighVoltageRules, high_voltage_network
 

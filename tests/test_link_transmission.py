@@ -187,6 +187,20 @@ def test_node_model_respects_room_is_maximal_invariant_and_blind_to_order(sendin
     np.testing.assert_allclose(turned, theta[p], rtol=1e-9)
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    sending=hnp.arrays(float, 4, elements=st.just(0.0) | positive),
+    share=hnp.arrays(float, (4, 3), elements=st.just(0.0) | positive),
+    receiving=hnp.arrays(float, 3, elements=st.just(0.0) | positive),
+)
+def test_ways_out_with_room_for_all_that_want_in_decide_nothing(sending, share, receiving):
+    fraction = share / np.maximum(share.sum(axis=1, keepdims=True), 1.0)
+    crowded = sending @ fraction > receiving
+    theta = theta_of(sending, np.ones(4), fraction, receiving)
+    some = theta_of(sending, np.ones(4), np.ascontiguousarray(fraction[:, crowded]), receiving[crowded])
+    np.testing.assert_allclose(some, theta, rtol=1e-12, atol=1e-12)
+
+
 def crossing(commodities, dt=10.0):
     """Two ways into a node, two out of it, each 1 km; commodity 0 leaves by the first, commodity 1 by the second."""
     tail, head = np.array([0, 1, 2, 2]), np.array([2, 2, 3, 4])

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twin.commands.deposit import deposit, deposit_case
+from twin.commands.deposit import _places, deposit, deposit_case
 from twin.errors import ConfigError, DataError
+from twin.readers.brn import read_brn
 from twin.readers.climatology import read_climatology
 from twin.readers.raster_map import read_map
 
@@ -140,5 +141,7 @@ def test_hexagons_within_reach_of_the_sources(given, tmp_path):
     # 1 ha each: about 314 within 1 km
     assert 300 < len(table) < 330 and summary["pairs"] == len(table)
     assert np.hypot(table["x"] - 155000, table["y"] - 463000).max() <= 1000.0
-    with pytest.raises(ConfigError, match="--reach"):
-        deposit_case(case, **choices)
+    # without --reach the rule of Dutch permits holds: 25 km
+    assert len(_places("hexagons", read_brn(given / "G_NH3_point_h2.5_lines.brn"), None, 250.0)) == pytest.approx(
+        np.pi * 25.0**2 * 100, rel=1e-3
+    )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sample_world import RESULTS, sample_world, step_arrays, times
+from whole_world import EVERY, WHOLE_RESULTS, whole_arrays, whole_world
 
 from twin.analysis import open_run
 from twin.errors import RecordError
@@ -86,3 +87,39 @@ def test_view_is_a_frame_on_this_machine(runs):
     frame = runs[0].view(runs[1], height=300)
     assert frame.src.startswith("http://127.0.0.1:")
     assert "compare=run/1" in frame.src
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    world = whole_world()
+    path = tmp_path_factory.mktemp("w") / "run.h5"
+    with RunWriter.create(path, world, WHOLE_RESULTS, times(2 * EVERY), significant_bits=None) as writer:
+        for k in range(2 * EVERY):
+            writer.write(k, whole_arrays(world, k))
+        return open_run(writer.finish())
+
+
+def test_buildings_hexagons_and_branches_are_drawn_with_their_values(whole):
+    given = whole_arrays(whole_world(), 2)
+    hexagons = whole.plot.map("hexagon_excess", time=2).collections[0]
+    np.testing.assert_array_equal(hexagons.get_array(), given["hexagon_excess"].astype("f4"))
+    assert len(hexagons.get_paths()) == whole.sizes["hexagon"]
+    roofs = whole.plot.map("building_load", time=2).collections[0]
+    assert set(roofs.get_array()) == set(given["building_load"].astype("f4"))
+    branches = whole.plot.network("branch_loading", time=2).collections[0]
+    np.testing.assert_array_equal(branches.get_array(), given["branch_loading"].astype("f4"))
+    assert len(branches.get_segments()) == 2
+    same = whole.plot.compare(whole, "building_load", 2).collections[0]
+    assert (same.get_array() == 0).all()
+
+
+def test_slower_results_are_drawn_at_their_own_times(whole):
+    given = whole_arrays(whole_world(), 2 * EVERY - 1)
+    ax = whole.plot.map("n_deposition_daily", time=times(2 * EVERY)[EVERY])
+    np.testing.assert_array_equal(
+        ax.collections[0].get_array().ravel(), given["n_deposition_daily"].astype("f4").ravel()
+    )
+    assert "03:00 UTC" in ax.get_title(loc="left")
+    assert len(whole.plot.series("road_distance").lines[0].get_xdata()) == 2
+    with pytest.raises(RecordError, match="no output time"):
+        whole.plot.map("n_deposition_daily", time=times(2)[1])

@@ -14,7 +14,7 @@ from power_grid_model.utils import json_deserialize_from_file
 
 from twin.commands.powerflow import powerflow as command
 from twin.errors import DataError
-from twin.powerflow import powerflow
+from twin.power import powerflow
 
 
 def compare(net, result, volts=1e-8, degrees=1e-6, percent=1e-4):

@@ -16,7 +16,7 @@ from twin.clock import Moment
 from twin.component import Component, Out
 from twin.components.demand import Demand
 from twin.ledger import Ledger
-from twin.powerflow import powerflow
+from twin.power import powerflow
 from twin.readers.etm import read_curve, read_data_sets, read_shares
 from twin.readers.osm_power import read_osm_power
 from twin.readers.pc4 import read_cars, read_homes

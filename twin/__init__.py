@@ -26,6 +26,9 @@ _PUBLIC = {
     "open_run": "twin.analysis",
     "assign": "twin.traffic",
     "deposit": "twin.nitrogen",
+    "powerflow": "twin.power",
+    "open_network": "twin.readers.networks",
+    "write_network": "twin.readers.network_writing",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

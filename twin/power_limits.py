@@ -13,7 +13,7 @@ from kernels.power.n_minus_1 import sections_out
 from kernels.power.tree import RADIAL
 from twin.errors import ConfigError, DataError
 from twin.feeders import BASE
-from twin.powerflow import circuit_of
+from twin.power import circuit_of
 from twin.readers.networks import open_network
 from twin.readers.power_network import PowerNetwork, Rows
 

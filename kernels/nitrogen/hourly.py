@@ -6,6 +6,7 @@ plume over a surface of one mean velocity. The driver is plain Python between Nu
 work arrays are allocated once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ __all__ = ["CALM_DIRECTIONS", "HeightClass", "HourlyPlumes", "Rates", "Turbulenc
 
 CALM_DIRECTIONS = 16  # of the rose of an hour without direction
 LARGEST_ITERATIONS = 24
-TOLERANCE = 2.0e-6  # of the emission: deposition that the residual stands for
+TOLERANCE = 5.0e-7  # of the emission: deposition that the residual stands for
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,12 @@ class Rates:
     secondary_in: float = 0.0
     rain_duration: float = 0.0  # h
     secondary_velocity: float = 0.0  # m s-1
+    later: tuple[tuple[float, float, float, float, float], ...] = ()  # the five values of rain in the hours to come
 
-    @property
-    def rain(self) -> bool:
-        """Whether anything is washed out."""
-        return self.rain_duration > 0.0 and max(self.in_cloud, self.secondary_in) > 0.0
+    def rain(self) -> np.ndarray:
+        """Scavenging rates and rain (k, 5) by hour of age, see :func:`~.plume_tables.removal_tables`."""
+        now = (self.below_cloud, self.in_cloud, self.secondary_below, self.secondary_in, self.rain_duration)
+        return np.array((now, *self.later))
 
 
 @dataclass
@@ -84,6 +86,9 @@ class Solution:
     dry: np.ndarray  # g s-1 per cell, primary and secondary species
     wet: np.ndarray  # g s-1 per cell
     exported: np.ndarray  # (4) g s-1 through west, east, south, north edge, both species, as primary mass
+    later: np.ndarray  # g s-1 per cell that rain of the hours to come takes out of the hour's plumes
+    by_hour: np.ndarray  # (k) share of ``later`` in each hour of age; 0 for the first
+    airborne: float = 0.0  # g over the lattice while the hour's plumes stand, both species, as primary mass
     iterations: int = 0
     residual: float = 0.0  # share of the emission
 
@@ -131,6 +136,67 @@ def _add(a: np.ndarray, factor: float, b: np.ndarray) -> None:
             a[i, j] += factor * b[i, j]
 
 
+@njit
+def _product(out: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = a[i, j] * b[i, j]
+
+
+@njit
+def _add_product(out: np.ndarray, factor: float, a: np.ndarray, b: np.ndarray) -> None:
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] += factor * (a[i, j] * b[i, j])
+
+
+@njit
+def _subtract_product(out: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] -= a[i, j] * b[i, j]
+
+
+@njit
+def _start(
+    free: np.ndarray, ground: np.ndarray, own: float, velocity: float, inverse: np.ndarray, lost: np.ndarray
+) -> None:
+    """Take the cell's own part off ``ground``; over a surface of one velocity, spectra of y, in place of C_0, of
+    C_0 - y, and of C_0 - y as a share of C_0.
+    """
+    for i in range(free.shape[0]):
+        for j in range(free.shape[1]):
+            ground[i, j] -= own
+            image = velocity * ground[i, j]
+            share = image / (np.float32(1.0) + image)
+            gone = share * free[i, j]
+            inverse[i, j] = share
+            lost[i, j] = gone
+            free[i, j] -= gone
+
+
+class _Kernels:
+    """Kernels (k, P, Q) of one precision and their spectra; memory grows to the largest number asked for."""
+
+    def __init__(self, fft: LatticeFFT, kind: type):
+        self.fft, self.kind = fft, kind
+        self.all = self.used = np.zeros((0, fft.rows, fft.columns), kind)
+        self.spectra = np.zeros((0, *fft.spectrum_shape), np.result_type(kind, np.complex64))
+
+    def reserve(self, count: int, span: np.ndarray) -> None:
+        """Zeros for ``count`` kernels; ``span`` says what was written before."""
+        clear_kernels(self.used, span)
+        if len(self.all) < count:
+            self.all = np.zeros((count, *self.all.shape[1:]), self.kind)
+            self.spectra = np.empty((count, *self.spectra.shape[1:]), self.spectra.dtype)
+        self.used = self.all[:count]
+
+    def transform(self, span: np.ndarray) -> None:
+        """Spectra of all kernels."""
+        for kernel, spectrum in zip(self.used, self.spectra):
+            self.fft.kernel(kernel, span, spectrum)
+
+
 class HourlyPlumes:
     """Workspace of one lattice and set of height classes."""
 
@@ -142,25 +208,28 @@ class HourlyPlumes:
         self.x = nodes(reach)
         self.steps = int(reach / self.cell_size * TABLE_STEPS) + 2
         self.stream = np.empty((2 * ny, 2 * nx))
-        self.through_x = np.empty((2, 2 * ny - 1, 2 * nx))
-        self.through_y = np.empty((2, 2 * ny, 2 * nx - 1))
-        self.export = np.empty((4, ny, nx))
-        self.shares = [np.empty((4, self.x.size)) for _ in range(2)]
-        self.kernels = np.zeros((0, self.fft.rows, self.fft.columns))
-        self.spectra = np.zeros((0, *self.fft.spectrum_shape), complex)
+        self.through_x = np.empty((4, 2 * ny - 1, 2 * nx))
+        self.through_y = np.empty((4, 2 * ny, 2 * nx - 1))
+        self.shares = [np.empty((6, self.x.size)) for _ in range(2)]
+        # concentrations in single precision, what is booked as deposited in double
+        self.plumes = _Kernels(self.fft, np.float32)
+        self.sinks = _Kernels(self.fft, np.float64)
         self.span = np.zeros((self.fft.rows, 2), np.int64)
-        self.field = np.empty((3, ny, nx))
+        self.field = np.empty((2, ny, nx))
+        self.own = np.empty((ny, nx))
         self.single = np.empty((ny, nx), np.float32)
-        self.velocity_single = np.empty((ny, nx), np.float32)
-        self.work = np.empty(self.fft.spectrum_shape, complex)
-        self.work_single = np.empty(self.fft.spectrum_shape, np.complex64)
-        self.free = np.empty(self.fft.spectrum_shape, complex)
-        self.share = np.empty(self.fft.spectrum_shape, complex)
-        self.inverse = np.empty(self.fft.spectrum_shape, np.complex64)
-        self.ground_single = np.empty(self.fft.spectrum_shape, np.complex64)
+        self.velocity = np.empty((ny, nx), np.float32)
+        self.net = np.empty(self.fft.spectrum_shape, complex)
+        self.sink = np.empty(self.fft.spectrum_shape, complex)
+        self.work, self.free, self.lost, self.inverse = (
+            np.empty(self.fft.spectrum_shape, np.complex64) for _ in range(4)
+        )
         self.directions = [np.empty((2, ny, nx), np.float32) for _ in range(LARGEST_ITERATIONS)]
         shape = (ny, nx)
-        self.solutions = [Solution(np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(4)) for _ in range(2)]
+        self.solutions = [
+            Solution(np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(4), np.zeros(shape), np.zeros(1))
+            for _ in range(2)
+        ]
 
     def heights(self, air: Turbulence) -> list[tuple[float, float]]:
         """Plume height [m] and share below the mixing height [1] of each class."""
@@ -175,7 +244,14 @@ class HourlyPlumes:
             )
         return result
 
-    def prepare(self, air: Turbulence, direction: float, rates: list[Rates], active: list[list[int]]) -> None:
+    def prepare(
+        self,
+        air: Turbulence,
+        direction: float,
+        rates: list[Rates],
+        active: list[list[int]],
+        later: Sequence[Turbulence] = (),
+    ) -> None:
         """Kernels of the hour for two substances.
 
         Args:
@@ -183,51 +259,44 @@ class HourlyPlumes:
             direction: where the wind comes from [degree]; NaN: none.
             rates: column losses of each substance.
             active: per substance, the classes with emission.
+            later: turbulence of the hours to come, in which the plumes age; none: that of the hour all the way.
         """
-        profile = (air.roughness_length, air.mixing_height, air.friction_velocity, air.obukhov_length)
+        hours = np.array([(a.mixing_height, a.friction_velocity, a.obukhov_length) for a in (air, *later)])
+        profile = (air.roughness_length, hours)
         heights = self.heights(air)
-        rows: list[np.ndarray] = []
+        plumes: list[np.ndarray] = []
+        sinks: list[np.ndarray] = []
         exported: list[np.ndarray] = []
         self.rates, self.active = rates, active
-        self.first: list[int] = []
-        for rate, classes, share in zip(rates, active, self.shares):
-            removal_tables(
-                self.x,
-                rate.conversion,
-                rate.below_cloud,
-                rate.in_cloud,
-                rate.secondary_below,
-                rate.secondary_in,
-                rate.rain_duration,
-                rate.secondary_velocity,
-                *profile,
-                *share,
-            )
-            self.first.append(len(rows))
-            ground = np.empty(self.x.size)
-            exposure_table(self.x, share[0], 0.0, 0.0, 1.0, REFERENCE_HEIGHT, *profile, ground)
-            rows.append(ground)
-            for c in classes:
+        self.first: list[tuple[int, int]] = []
+        for rate, classes, share, solution in zip(rates, active, self.shares, self.solutions):
+            rain = rate.rain()
+            washed = np.empty(len(rain))
+            removal_tables(self.x, rate.conversion, rain, rate.secondary_velocity, *profile, *share, washed)
+            solution.by_hour = washed
+            self.first.append((len(plumes), len(sinks)))
+            for height, below, spread in ((0.0, 1.0, 0.0), *(heights[c] + (self._spread(c),) for c in classes)):
                 exposure = np.empty(self.x.size)
-                height, below = heights[c]
-                spread = self.classes[c].initial_spread
                 exposure_table(self.x, share[0], height, spread, below, REFERENCE_HEIGHT, *profile, exposure)
-                rows.append(exposure)
-            rows.append(share[3])
-            if rate.rain:
-                rows.append(share[2])
-            exported.append(share[0] + share[1])
-        table = np.empty((self.steps, len(rows) + 2))
-        resample(self.x, np.array(rows + exported), self.cell_size / TABLE_STEPS, table)
-        table[0, len(rows) :] = 1.0
-        if self.kernels.shape[0] < len(rows):
-            self.kernels = np.zeros((len(rows), self.fft.rows, self.fft.columns))
-            self.spectra = np.empty((len(rows), *self.fft.spectrum_shape), complex)
-        clear_kernels(self.kernels, self.span)
-        kernels = self.kernels[: len(rows)]
+                plumes.append(exposure)
+            sinks.append(share[3])
+            if washed[0] > 0.0:
+                sinks.append(share[2])
+            if washed[1:].any():
+                sinks.append(share[5])
+            exported += [share[0] + share[1], share[4]]
+        rows = np.array(plumes + sinks + exported)
+        table = np.empty((self.steps, len(rows)))
+        resample(self.x, rows, self.cell_size / TABLE_STEPS, table)
+        table[0, len(plumes) + len(sinks) :: 2] = 1.0
+        self.plumes.reserve(len(plumes), self.span)
+        self.sinks.reserve(len(sinks), self.span)
+        self.span[:, 0], self.span[:, 1] = self.fft.columns, -self.fft.columns
         self.through_x[...] = 0.0
         self.through_y[...] = 0.0
-        wind = transport_wind(10.0, 0.0, air.mixing_height, *profile[:1], *profile[2:])
+        wind = transport_wind(
+            10.0, 0.0, air.mixing_height, air.roughness_length, air.friction_velocity, air.obukhov_length
+        )
         coefficient = max(
             crosswind_coefficient(air.obukhov_length, air.roughness_length),
             meander_coefficient(air.obukhov_length, wind),
@@ -246,14 +315,36 @@ class HourlyPlumes:
                 width,
                 float(weight),
                 table,
-                kernels,
+                self.plumes.used,
+                self.sinks.used,
                 self.through_x,
                 self.through_y,
                 self.span,
                 faces,
             )
-        for kernel, spectrum in zip(kernels, self.spectra):
-            self.fft.kernel(kernel, self.span, spectrum)
+        self.plumes.transform(self.span)
+        self.sinks.transform(self.span)
+
+    def cell_concentration(
+        self, substance: int, height_class: np.ndarray, row: np.ndarray, column: np.ndarray
+    ) -> np.ndarray:
+        """Mean concentration [g m-3 per g/s] of cells at offsets from a source's cell, without surface depletion.
+
+        Args:
+            substance: index into what was given to :meth:`prepare`.
+            height_class: (n) class of each source; zero is given for one without emission in the hour.
+            row, column: (n) offsets in cells, to the north and east.
+        """
+        out = np.zeros(len(row))
+        first = self.first[substance][0]
+        for k, c in enumerate(self.active[substance]):
+            of_class = height_class == c
+            kernel = self.plumes.used[first + 1 + k]
+            out[of_class] = kernel[row[of_class] % self.fft.rows, column[of_class] % self.fft.columns]
+        return out / self.cell_size**2
+
+    def _spread(self, c: int) -> float:
+        return self.classes[c].initial_spread
 
     def solve(self, substance: int, emission: list[tuple[int, np.ndarray]], total: np.ndarray, velocity: np.ndarray):
         """Concentration, deposition and export of one substance.
@@ -264,69 +355,74 @@ class HourlyPlumes:
             total: (ny, nx) emission of all classes [g s-1 per cell].
             velocity: (ny, nx) exchange velocity at 4 m [m s-1].
         """
-        first = self.first[substance]
+        first, sink = self.first[substance]
         classes = self.active[substance]
         out = self.solutions[substance]
-        spectra = self.spectra[first:]
+        spectra = self.plumes.spectra[first:]
         area = self.cell_size**2
         self.free[...] = 0.0
         for c, spectrum in emission:
-            np.multiply(spectra[1 + classes.index(c)], spectrum, out=self.work)
-            self.free += self.work
-        self.free /= area
-        self._deplete(spectra[0], velocity, float(total.sum()) / area, out)
+            _add_product(self.free, np.float32(1.0 / area), spectra[1 + classes.index(c)], spectrum)
+        # what a cell's own deposition takes out of its own air is solved cell by cell: C = y / (1 + k v)
+        own = float(self.plumes.used[first, 0, 0])
+        np.multiply(velocity, own, out=self.own)
+        self.own += 1.0
+        np.divide(velocity, self.own, out=self.velocity, casting="same_kind")
+        self._deplete(spectra[0], own, total, out)
+        out.concentration /= self.own
         deposited = self.field[0]
         np.multiply(velocity, out.concentration, out=deposited)
         deposited *= area
         net = self.field[1]
         np.subtract(total, deposited, out=net)
-        n = len(classes)
-        spectrum = self.fft.forward(net, self.share)
-        np.multiply(spectra[1 + n], spectrum, out=self.work)
-        self.fft.backward(self.work, out.dry)
+        self.fft.forward(net, self.net)
+        _product(self.sink, self.sinks.spectra[sink], self.net)
+        self.fft.backward(self.sink, out.dry)
         out.dry += deposited
-        if self.rates[substance].rain:
-            np.multiply(spectra[2 + n], spectrum, out=self.work)
-            self.fft.backward(self.work, out.wet)
-        else:
-            out.wet[...] = 0.0
-        edge_export(self.through_x[substance], self.through_y[substance], self.export)
-        for edge in range(4):
-            out.exported[edge] = _dot(self.export[edge], net)
+        for field, rains in ((out.wet, out.by_hour[0] > 0.0), (out.later, out.by_hour[1:].any())):
+            if rains:
+                sink += 1
+                _product(self.sink, self.sinks.spectra[sink], self.net)
+                self.fft.backward(self.sink, field)
+            else:
+                field[...] = 0.0
+        edge_export(self.through_x[2 * substance], self.through_y[2 * substance], net, out.exported)
+        # seconds spent on the way to the edge, times the rate: what hangs over the lattice
+        held = np.empty(4)
+        edge_export(self.through_x[2 * substance + 1], self.through_y[2 * substance + 1], net, held)
+        out.airborne = float(held.sum())
         return out
 
-    def _deplete(self, ground: np.ndarray, velocity: np.ndarray, emission: float, out: Solution) -> None:
-        """Solve C + K_0 * (v C) = C_0; ``emission`` [g s-1 m-2 summed over cells] sets the tolerance.
+    def _deplete(self, ground: np.ndarray, own: float, total: np.ndarray, out: Solution) -> None:
+        """Solve y + (K_0 - k) * (w y) = C_0 with k the cell's own part of K_0 and w = v/(1 + k v).
 
-        The spectrum of C_0 [g m-3] lies in ``self.free``. The first residual is in double precision; corrections and
-        their images are in single precision, 1e-7 of corrections that are themselves small. Whatever residual is
-        left is no leak: the deposition that is booked is the sink that the plumes of the result carry.
+        ``total`` [g s-1 per cell] sets the tolerance; the spectrum of C_0 [g m-3] lies in ``self.free``. The start is
+        the plume over a surface of one velocity. Single precision: 1e-7 of a whole field, below 1e-9 of the largest
+        cell next to it. Whatever residual is left is no leak: the deposition that is booked is the sink that the
+        plumes of the result carry.
         """
-        c, residual, work = out.concentration, self.field[0], self.field[1]
+        c, residual, velocity = out.concentration, self.field[0], self.velocity
         out.iterations, out.residual = 0, 0.0
-        self.work[...] = self.free
-        self.fft.backward(self.work, residual)
-        everywhere = float(residual.sum())
-        exposure = _dot(velocity, residual)
-        if everywhere <= 0.0 or exposure <= 0.0:
-            c[...] = residual
+        emitted = float(total.sum())
+        mean = _absolute(velocity, total) / emitted if emitted > 0.0 else 0.0
+        if mean <= 0.0:
+            mean = float(velocity.mean())
+        if emitted <= 0.0 or mean <= 0.0:
+            self.fft.backward(self.free, c)
             return
-        share = np.multiply(ground, exposure / everywhere, out=self.share)
-        share += 1.0
-        np.divide(1.0, share, out=share)
-        self.free *= share
+        _start(self.free, ground, np.float32(own), np.float32(mean), self.inverse, self.lost)
         self.fft.backward(self.free, c)
-        self._apply(ground, velocity, c, work)
-        residual -= work
-        np.subtract(1.0, share, out=self.inverse, casting="same_kind")
-        self.ground_single[...] = ground
-        self.velocity_single[...] = velocity
+        # what the start leaves of C_0 - y - K * (w y), by spectra
+        np.multiply(velocity, c, out=self.single, casting="same_kind")
+        _subtract_product(self.lost, ground, self.fft.forward(self.single, self.work))
+        self.fft.backward(self.lost, residual)
+        scale = self.cell_size**2 / emitted
         for n in range(LARGEST_ITERATIONS):
-            out.residual = _absolute(velocity, residual) / emission
+            out.residual = _absolute(velocity, residual) * scale
             if out.residual <= TOLERANCE:
                 return
             step, change = self.directions[n]
-            self._correct(residual, step, change)
+            self._correct(ground, residual, step, change)
             for m in range(n):
                 old, old_change = self.directions[m]
                 factor = _dot(change, old_change)
@@ -342,22 +438,15 @@ class HourlyPlumes:
             _add(residual, -factor, change)
             out.iterations = n + 1
 
-    def _apply(self, ground: np.ndarray, velocity: np.ndarray, c: np.ndarray, out: np.ndarray) -> None:
-        np.multiply(velocity, c, out=self.field[2])
-        spectrum = self.fft.forward(self.field[2], self.work)
-        spectrum *= ground
-        self.fft.backward(spectrum, out)
-        out += c
-
-    def _correct(self, residual: np.ndarray, step: np.ndarray, change: np.ndarray) -> None:
+    def _correct(self, ground: np.ndarray, residual: np.ndarray, step: np.ndarray, change: np.ndarray) -> None:
         """Preconditioned residual, and what the equation makes of it."""
         self.single[...] = residual
-        spectrum = self.fft.forward(self.single, self.work_single)
-        spectrum *= self.inverse
+        spectrum = self.fft.forward(self.single, self.work)
+        _product(spectrum, spectrum, self.inverse)
         self.fft.backward(spectrum, step)
         np.subtract(self.single, step, out=step)
-        np.multiply(self.velocity_single, step, out=self.single)
-        spectrum = self.fft.forward(self.single, self.work_single)
-        spectrum *= self.ground_single
+        np.multiply(self.velocity, step, out=self.single)
+        spectrum = self.fft.forward(self.single, self.work)
+        _product(spectrum, spectrum, ground)
         self.fft.backward(spectrum, change)
         change += step

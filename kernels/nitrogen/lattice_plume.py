@@ -201,19 +201,19 @@ def _near_face(s1, n1, s2, n2, cell_size, towards_x, towards_y, coefficient, rou
 
 @njit
 def clear_kernels(kernels: np.ndarray, span: np.ndarray) -> None:
-    """Set to zero what :func:`assemble_kernels` wrote, as ``span`` says, and empty ``span``.
+    """Set to zero what :func:`assemble_kernels` wrote, as ``span`` says.
 
     Args:
         kernels: (k, P, Q).
         span: (P, 2) first and last column offset written in each row; first > last: none.
     """
     columns = kernels.shape[2]
-    for row in range(span.shape[0]):
-        for k in range(kernels.shape[0]):
-            for offset in range(span[row, 0], span[row, 1] + 1):
-                kernels[k, row, offset % columns] = 0.0
-        span[row, 0] = columns
-        span[row, 1] = -columns
+    for k in range(kernels.shape[0]):
+        for row in range(span.shape[0]):
+            first, last = span[row, 0], span[row, 1]
+            kernels[k, row, max(first, 0) : last + 1] = 0.0
+            if first < 0:
+                kernels[k, row, columns + first : columns + min(last, -1) + 1] = 0.0
 
 
 @njit
@@ -226,7 +226,8 @@ def assemble_kernels(
     rounding: float,
     weight: float,
     table: np.ndarray,
-    kernels: np.ndarray,
+    plumes: np.ndarray,
+    sinks: np.ndarray,
     through_x: np.ndarray,
     through_y: np.ndarray,
     span: np.ndarray,
@@ -238,21 +239,23 @@ def assemble_kernels(
         stream: (2 ny, 2 nx) stream function of :func:`corner_stream`.
         towards_x, towards_y, cell_size, coefficient, rounding: as there.
         weight: share of the hour with this direction [1].
-        table: (m, k + e) cumulative tables along the axis, equal steps of cell_size / TABLE_STEPS [unit of table].
-        kernels: (k, P, Q) sums over the faces of each cell at its offset from the source, modulo P and Q: the
+        table: (m, k + d + e) cumulative tables along the axis, equal steps of cell_size / TABLE_STEPS [unit of table].
+        plumes: (k, P, Q) sums over the faces of each cell at its offset from the source, modulo P and Q: the
             integral of the tables' derivatives over the cell; the first k tables.
+        sinks: (d, P, Q) the same of the next d tables.
         through_x: (e, 2 ny - 1, 2 nx) of the last e tables, the flux in +x through the faces between corners (a, b)
             and (a+1, b).
         through_y: (e, 2 ny, 2 nx - 1) the same in +y through the faces between corners (a, b) and (a, b+1).
         span: (P, 2) first and last column offset written in each row, widened; see :func:`clear_kernels`.
-        faces: (2, 2 nx, k + e) scratch, finite: values on the faces below and above a row.
+        faces: (2, 2 nx, k + d + e) scratch, finite: values on the faces below and above a row.
     """
     ny = stream.shape[0] // 2
     nx = stream.shape[1] // 2
-    nk = kernels.shape[0]
+    count = plumes.shape[0]
+    nk = count + sinks.shape[0]
     ne = through_x.shape[0]
     nt = nk + ne
-    rows, columns = kernels.shape[1], kernels.shape[2]
+    rows, columns = plumes.shape[1], plumes.shape[2]
     inverse_step = TABLE_STEPS / cell_size
     wide = cell_size * cell_size / 12.0
     across = np.zeros((2, nt))  # values on the faces left and right of a cell
@@ -333,43 +336,59 @@ def assemble_kernels(
                 other = across[1 - b % 2]
                 top = faces[new, b - 1]
                 bottom = faces[old, b - 1]
-                for k in range(nk):
-                    kernels[k, row, column] += wr * out[k] - wl * other[k] + wt * top[k] - wb * bottom[k]
+                for k in range(count):
+                    plumes[k, row, column] += wr * out[k] - wl * other[k] + wt * top[k] - wb * bottom[k]
+                for k in range(count, nk):
+                    sinks[k - count, row, column] += wr * out[k] - wl * other[k] + wt * top[k] - wb * bottom[k]
             left = right
 
 
 @njit
-def edge_export(through_x: np.ndarray, through_y: np.ndarray, out: np.ndarray) -> None:
-    """Share of a unit source in each cell that leaves the lattice through its west, east, south and north edge.
+def edge_export(through_x: np.ndarray, through_y: np.ndarray, net: np.ndarray, out: np.ndarray) -> None:
+    """Emission of all cells that leaves the lattice through its west, east, south and north edge.
+
+    What a cell sends through an edge is the sum of its fluxes over the faces of that edge: a window of rows (or
+    columns) of ``through`` that slides by one from cell to cell.
 
     Args:
-        through_x: (2 ny - 1, 2 nx) flux in +x per unit source, see :func:`assemble_kernels`; becomes its running sum.
-        through_y: (2 ny, 2 nx - 1) flux in +y; becomes its running sum.
-        out: (4, ny, nx) shares [1].
+        through_x: (2 ny - 1, 2 nx) flux in +x per unit source, see :func:`assemble_kernels`.
+        through_y: (2 ny, 2 nx - 1) flux in +y.
+        net: (ny, nx) net emission [g s-1 per cell].
+        out: (4) result [g s-1].
     """
-    ny, nx = out.shape[1], out.shape[2]
-    for a in range(1, 2 * ny - 1):
-        for b in range(2 * nx):
-            through_x[a, b] += through_x[a - 1, b]
-    for a in range(2 * ny):
-        for b in range(1, 2 * nx - 1):
-            through_y[a, b] += through_y[a, b - 1]
-    for i in range(ny):
+    ny, nx = net.shape
+    out[:] = 0.0
+    window = np.zeros(2 * nx)
+    for i in range(ny - 1, -1, -1):
         first, last = ny - 1 - i, 2 * ny - 2 - i  # rows of faces from the south to the north edge
+        if first == 0:
+            for a in range(last + 1):
+                for b in range(2 * nx):
+                    window[b] += through_x[a, b]
+        else:
+            for b in range(2 * nx):
+                window[b] += through_x[last, b] - through_x[first - 1, b]
+        west, east = 0.0, 0.0
         for j in range(nx):
-            west = nx - 1 - j
-            east = 2 * nx - 1 - j
-            before_w = through_x[first - 1, west] if first > 0 else 0.0
-            before_e = through_x[first - 1, east] if first > 0 else 0.0
-            out[0, i, j] = before_w - through_x[last, west]
-            out[1, i, j] = through_x[last, east] - before_e
-            south = ny - 1 - i
-            north = 2 * ny - 1 - i
-            start, end = nx - 1 - j, 2 * nx - 2 - j
-            before_s = through_y[south, start - 1] if start > 0 else 0.0
-            before_n = through_y[north, start - 1] if start > 0 else 0.0
-            out[2, i, j] = before_s - through_y[south, end]
-            out[3, i, j] = through_y[north, end] - before_n
+            west -= net[i, j] * window[nx - 1 - j]
+            east += net[i, j] * window[2 * nx - 1 - j]
+        out[0] += west
+        out[1] += east
+    for a in range(2 * ny):
+        i = ny - 1 - a if a < ny else 2 * ny - 1 - a  # the cell row whose south, or north, edge lies at this height
+        total = 0.0
+        run = 0.0
+        for b in range(nx):
+            run += through_y[a, b]
+        for j in range(nx - 1, -1, -1):
+            start = nx - 1 - j
+            if start > 0:
+                run += through_y[a, start + nx - 1] - through_y[a, start - 1]
+            total += net[i, j] * run
+        if a < ny:
+            out[2] -= total
+        else:
+            out[3] += total
 
 
 class LatticeFFT:
@@ -382,7 +401,9 @@ class LatticeFFT:
         self.spectrum_shape = (self.rows, self.columns // 2 + 1)
 
     def forward(self, field: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Spectrum (rows, columns // 2 + 1) of a field (ny, nx) set in zeros; returns ``out``."""
+        """Spectrum (rows, columns // 2 + 1) of a field (ny, nx) set in zeros; returns ``out``, in its precision."""
+        if out.dtype == np.complex64:
+            field = field.astype(np.float32, copy=False)
         out[: self.ny] = scipy.fft.rfft(field, n=self.columns, axis=1, workers=1)
         out[self.ny :] = 0.0
         return self._columns(out)
@@ -394,8 +415,8 @@ class LatticeFFT:
         return out
 
     def spectrum(self, field: np.ndarray) -> np.ndarray:
-        """New array with the spectrum of a field (ny, nx)."""
-        return self.forward(field, np.empty(self.spectrum_shape, complex))
+        """New array with the spectrum of a field (ny, nx), in single precision."""
+        return self.forward(field, np.empty(self.spectrum_shape, np.complex64))
 
     def kernel(self, kernel: np.ndarray, span: np.ndarray, out: np.ndarray) -> None:
         """Spectrum ``out`` of a kernel (rows, columns), offsets modulo rows and columns, zero but in ``span``."""

@@ -10,6 +10,7 @@ from kernels.nitrogen.surface_layer import wind_speed
 from kernels.nitrogen.vertical_dispersion import vertical_spread
 
 __all__ = [
+    "axis_state",
     "crosswind_coefficient",
     "exposure_table",
     "meander_coefficient",
@@ -114,6 +115,60 @@ def transport_wind(
 
 
 @njit
+def _distance_of_spread(
+    spread: float, height: float, z0: float, mixing_height: float, obukhov_length: float, friction_velocity: float
+) -> float:
+    """Distance [m] at which a plume from ``height`` has a vertical spread, by bisection of its logarithm."""
+    low, high = 0.1, 1.0e6
+    for _ in range(24):
+        middle = math.sqrt(low * high)
+        if vertical_spread(middle, height, z0, mixing_height, obukhov_length, friction_velocity) < spread:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@njit
+def axis_state(
+    x: np.ndarray, height: float, z0: float, hours: np.ndarray, spread: np.ndarray, wind: np.ndarray, depth: np.ndarray
+) -> None:
+    """Vertical spread, wind and mixing depth along the axis of a plume that ages through the hours to come.
+
+    A parcel of k hours' age is spread by the turbulence of hour k: at each change of hour its spread goes on from what
+    it was (virtual distance). Mass that was once mixed up to a height stays so: the depth is the greatest so far.
+
+    Args:
+        x: (n) distances [m], ascending.
+        height: plume height [m].
+        z0: roughness length [m].
+        hours: (k, 3) mixing height [m], friction velocity [m s-1], Obukhov length [m] by hour of age; the last one
+            holds for all that is older.
+        spread, wind, depth: (n) results [m, m s-1, m]; ``wind`` carries the plume to x from the distance before.
+    """
+    h = min(height, hours[0, 0])
+    k = 0
+    shift = 0.0
+    time = 0.0
+    position = 0.0
+    deep = hours[0, 0]
+    sz = 0.0
+    for i in range(x.size):
+        now = min(int(time / 3600.0), hours.shape[0] - 1)
+        if now > k:
+            k = now
+            deep = max(deep, hours[k, 0])
+            shift = position - _distance_of_spread(sz, h, z0, hours[k, 0], hours[k, 2], hours[k, 1])
+        sz = max(sz, vertical_spread(x[i] - shift, h, z0, hours[k, 0], hours[k, 2], hours[k, 1]))
+        u = transport_wind(h, sz, deep, z0, hours[k, 1], hours[k, 2])
+        time += (x[i] - position) / u
+        position = x[i]
+        spread[i] = sz
+        wind[i] = u
+        depth[i] = deep
+
+
+@njit
 def exposure_table(
     x: np.ndarray,
     left: np.ndarray,
@@ -122,9 +177,7 @@ def exposure_table(
     fraction: float,
     receptor_height: float,
     z0: float,
-    mixing_height: float,
-    friction_velocity: float,
-    obukhov_length: float,
+    hours: np.ndarray,
     out: np.ndarray,
 ) -> None:
     """Cumulative exposure [s m-1] along the axis of a plume: integral of M P/u dx.
@@ -140,20 +193,23 @@ def exposure_table(
         fraction: share of the plume below the mixing height [1].
         receptor_height: [m].
         z0: roughness length [m].
-        mixing_height: [m].
-        friction_velocity: [m s-1].
-        obukhov_length: [m].
+        hours: (k, 3) boundary layer by hour of age, see :func:`axis_state`.
         out: (n) cumulative exposure [s m-1].
     """
-    h = min(height, mixing_height)
+    h = min(height, hours[0, 0])
+    spread, wind, depth = np.empty(x.size), np.empty(x.size), np.empty(x.size)
+    axis_state(x, height, z0, hours, spread, wind, depth)
     total = 0.0
     before = 0.0
+    k = 0
+    time = 0.0
     for i in range(x.size):
-        sz = vertical_spread(x[i], h, z0, mixing_height, obukhov_length, friction_velocity)
-        sz = math.sqrt(sz * sz + initial_spread * initial_spread)
-        u = transport_wind(h, sz, mixing_height, z0, friction_velocity, obukhov_length)
+        sz = math.sqrt(spread[i] ** 2 + initial_spread * initial_spread)
+        time += (x[i] - (x[i - 1] if i > 0 else 0.0)) / wind[i]
+        u = transport_wind(h, sz, depth[i], z0, hours[k, 1], hours[k, 2])
+        k = min(int(time / 3600.0), hours.shape[0] - 1)
         # by logarithmic steps: dx = x dln(x)
-        now = left[i] * fraction * vertical_density(receptor_height, h, sz, mixing_height) / u * x[i]
+        now = left[i] * fraction * vertical_density(receptor_height, h, sz, depth[i]) / u * x[i]
         total += now if i == 0 else 0.5 * (now + before) * math.log(x[i] / x[i - 1])
         out[i] = total
         before = now
@@ -163,74 +219,93 @@ def exposure_table(
 def removal_tables(
     x: np.ndarray,
     conversion: float,
-    below_cloud: float,
-    in_cloud: float,
-    secondary_below: float,
-    secondary_in: float,
-    rain_duration: float,
+    rain: np.ndarray,
     secondary_velocity: float,
     z0: float,
-    mixing_height: float,
-    friction_velocity: float,
-    obukhov_length: float,
+    hours: np.ndarray,
     primary: np.ndarray,
     secondary: np.ndarray,
     wet: np.ndarray,
     dry: np.ndarray,
+    residence: np.ndarray,
+    later: np.ndarray,
+    by_hour: np.ndarray,
 ) -> None:
     """Column losses along the axis of a plume that starts at the ground, per unit of emission.
 
     dM/dt = -(c + w) M and dS/dt = c M - (w2 + v2/zi) S with dt = dx/u: conversion c, scavenging w (below cloud,
     and in cloud by the share pr of the plume that reaches the cloud base; nitrogen.md 3.8), and the same for the
-    secondary species. primary + secondary + wet + dry = 1 at every distance.
+    secondary species. primary + secondary + wet + later + dry = 1 at every distance.
 
     Args:
         x: (n) distances [m].
         conversion: rate of conversion to the secondary species [s-1].
-        below_cloud, in_cloud: scavenging rates of the primary species while it rains [s-1].
-        secondary_below, secondary_in: scavenging rates of the secondary species while it rains [s-1].
-        rain_duration: rain in the hour [h].
+        rain: (k, 5) by hour of age: scavenging rates while it rains [s-1] of the primary species below and in cloud,
+            of the secondary species below and in cloud, and rain in the hour [h]; older plumes meet no rain.
         secondary_velocity: dry deposition velocity of the secondary species [m s-1].
         z0: roughness length [m].
-        mixing_height: [m].
-        friction_velocity: [m s-1].
-        obukhov_length: [m].
+        hours: (k, 3) boundary layer by hour of age, see :func:`axis_state`.
         primary, secondary: (n) airborne shares at each distance [1].
-        wet: (n) cumulative wet deposition, both species [1].
+        wet: (n) cumulative wet deposition in the first hour of age, both species [1].
         dry: (n) cumulative dry deposition of the secondary species [1].
+        residence: (n) cumulative time in the air, both species [s]: a steady source of 1 g/s keeps as many grams
+            in the air up to each distance.
+        later: (n) cumulative wet deposition in later hours [1].
+        by_hour: (k) wet deposition in each hour of age, up to the last distance [1].
     """
+    by_hour[:] = 0.0
+    after = 0.0
+    held = 0.0
     m = 1.0
     s = 0.0
     w = 0.0
     d = 0.0
     position = 0.0
     time = 0.0
-    dry_rate = secondary_velocity / mixing_height
+    middle = np.empty(x.size)
     for i in range(x.size):
-        middle = 0.5 * (position + x[i])
-        sz = vertical_spread(middle, 0.0, z0, mixing_height, obukhov_length, friction_velocity)
-        u = transport_wind(0.0, sz, mixing_height, z0, friction_velocity, obukhov_length)
-        dt = (x[i] - position) / u
-        reach = (mixing_height + 5.0) / sz
+        middle[i] = 0.5 * (x[i] + (x[i - 1] if i > 0 else 0.0))
+    spread, wind, depth = np.empty(x.size), np.empty(x.size), np.empty(x.size)
+    axis_state(middle, 0.0, z0, hours, spread, wind, depth)
+    for i in range(x.size):
+        dt = (x[i] - position) / wind[i]
+        dry_rate = secondary_velocity / depth[i]
+        reach = (depth[i] + 5.0) / spread[i]
         top = math.exp(-0.5 * reach * reach)
         age = time + 0.5 * dt
         share = top * min(1.0, age / 3600.0)
-        secondary_wet = rain_rate(secondary_below * (1.0 - top) + secondary_in * top, rain_duration, age)
+        k = int(age / 3600.0)
+        rate1 = 0.0
+        secondary_wet = 0.0
+        if k < rain.shape[0]:
+            # each part by itself: what is in the cloud can be emptied while the rest is hardly touched
+            duration = rain[k, 4]
+            rate1 = rain_rate(rain[k, 0], duration, age) * (1.0 - share)
+            rate1 += rain_rate(rain[k, 1], duration, age) * share
+            secondary_wet = rain_rate(rain[k, 2], duration, age) * (1.0 - top)
+            secondary_wet += rain_rate(rain[k, 3], duration, age) * top
         rate2 = secondary_wet + dry_rate
-        rate1 = rain_rate(below_cloud * (1.0 - share) + in_cloud * share, rain_duration, age)
         rate = conversion + rate1
         lost = m * -math.expm1(-rate * dt)
-        made = lost * conversion / rate if rate > 0.0 else 0.0
-        washed = lost - made
+        made = lost * conversion / rate if rate1 > 0.0 else lost
+        washed = lost - made if rate1 > 0.0 else 0.0
         gone = (s + 0.5 * made) * -math.expm1(-rate2 * dt)
         washed2 = gone * secondary_wet / rate2 if rate2 > 0.0 else 0.0
+        held += (m + s - 0.5 * (washed + gone)) * dt
         m -= lost
         s += made - gone
-        w += washed + washed2
+        if k == 0:
+            w += washed + washed2
+        else:
+            after += washed + washed2
+        if k < rain.shape[0]:
+            by_hour[k] += washed + washed2
         d += gone - washed2
         position = x[i]
         time += dt
         primary[i] = m
         secondary[i] = s
         wet[i] = w
+        later[i] = after
         dry[i] = d
+        residence[i] = held

@@ -11,7 +11,7 @@ import numpy as np
 
 from kernels.jit import njit
 
-__all__ = ["analyse", "factorise", "fill_positions", "solve_one", "solve_strip"]
+__all__ = ["analyse", "factorise", "fill_positions", "solve_one", "strip_solver"]
 
 PIVOT_FLOOR = 1e-14  # of a pivot block's determinant against its largest product; below it the matrix is singular
 
@@ -222,33 +222,38 @@ def solve_one(n, first, later, blocks, x):
         x[k, 1] = blocks[k, 2] * p + blocks[k, 3] * q
 
 
-@njit
-def _subtract(b0, b1, b2, b3, p, q, tp, tq):
-    """t -= B s for a strip of lanes."""
-    for w in range(p.size):
-        tp[w] -= b0 * p[w] + b1 * q[w]
-        tq[w] -= b2 * p[w] + b3 * q[w]
+def strip_solver(W):
+    """:func:`solve_one` for strips of ``W`` lanes that share the factor.
 
+    ``W`` is fixed when compiled; ``x`` is one row of n records, each ``W`` values of the first unknown and ``W`` of the
+    second, so that a record's fields are known not to overlap.
+    """
 
-@njit
-def _pivot(b0, b1, b2, b3, p, q):
-    """s = B s for a strip of lanes."""
-    for w in range(p.size):
-        a, b = p[w], q[w]
-        p[w] = b0 * a + b1 * b
-        q[w] = b2 * a + b3 * b
+    @njit
+    def subtract(b0, b1, b2, b3, s, t):
+        """t -= B s."""
+        for w in range(t.size // 2):  # not range(W): unrolled loops are not vectorised
+            p, q = s[w], s[W + w]
+            t[w] -= b0 * p + b1 * q
+            t[W + w] -= b2 * p + b3 * q
 
+    @njit
+    def solve(n, first, later, blocks, x):
+        total = later.size
+        for k in range(n):
+            s = x[2 * W * k : 2 * W * (k + 1)]
+            for e in range(first[k], first[k + 1]):
+                r, i = n + total + e, later[e]
+                subtract(blocks[r, 0], blocks[r, 1], blocks[r, 2], blocks[r, 3], s, x[2 * W * i : 2 * W * (i + 1)])
+        for k in range(n - 1, -1, -1):
+            t = x[2 * W * k : 2 * W * (k + 1)]
+            for e in range(first[k], first[k + 1]):
+                u, j = n + e, later[e]
+                subtract(blocks[u, 0], blocks[u, 1], blocks[u, 2], blocks[u, 3], x[2 * W * j : 2 * W * (j + 1)], t)
+            b0, b1, b2, b3 = blocks[k, 0], blocks[k, 1], blocks[k, 2], blocks[k, 3]
+            for w in range(W):
+                a, b = t[w], t[W + w]
+                t[w] = b0 * a + b1 * b
+                t[W + w] = b2 * a + b3 * b
 
-@njit
-def solve_strip(n, first, later, blocks, xp, xq):
-    """As :func:`solve_one` for a strip of lanes that share the factor; ``xp``, ``xq`` (n, lane)."""
-    total = later.size
-    for k in range(n):
-        for e in range(first[k], first[k + 1]):
-            r, i = n + total + e, later[e]
-            _subtract(blocks[r, 0], blocks[r, 1], blocks[r, 2], blocks[r, 3], xp[k], xq[k], xp[i], xq[i])
-    for k in range(n - 1, -1, -1):
-        for e in range(first[k], first[k + 1]):
-            u, j = n + e, later[e]
-            _subtract(blocks[u, 0], blocks[u, 1], blocks[u, 2], blocks[u, 3], xp[j], xq[j], xp[k], xq[k])
-        _pivot(blocks[k, 0], blocks[k, 1], blocks[k, 2], blocks[k, 3], xp[k], xq[k])
+    return solve

@@ -11,8 +11,6 @@ from kernels.power.tree import RADIAL, order_forest
 
 __all__ = ["Forest", "ForestSolution", "plant"]
 
-CACHE_BYTES = 400_000  # of second-level cache that one block's strip may fill
-
 
 @dataclass
 class ForestSolution:
@@ -79,14 +77,8 @@ class Forest:
         )
 
     def width(self, lanes: int) -> int:
-        """Lanes swept together: all that fit the cache beside the longest block, a multiple of a vector."""
-        if lanes == 1:
-            return 1
-        longest = int(np.diff(self.block_start).max(initial=1))
-        width = STRIP
-        while width > 8 and (longest + 1) * 6 * 8 * width > CACHE_BYTES:
-            width //= 2
-        return width
+        """Lanes swept together: one strip, or one lane alone."""
+        return 1 if lanes == 1 else STRIP
 
     def scratch(self, slots: int | None = None) -> np.ndarray:
         """One row of working memory per task slot (default: per thread)."""

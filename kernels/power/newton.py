@@ -11,9 +11,13 @@ F_i = S_i + L_i(|V_i|) = 0 with the load L = L0 + L1 |V| + L2 |V|^2. A bus of he
 reactive row by d ln|V| = 0; a source bus is held altogether. Steps are applied as V <- V exp(d ln|V| + j d theta),
 the rotation as (1 + j d/2) / (1 - j d/2), which has modulus one and the same fixed point.
 
-A strip of lanes first shares one factor, taken at the solution of the strip's mean load (frozen Jacobian); lanes that
-do not converge so are solved by Newton's method each on their own. A lane's result does not depend on the lanes
-outside its strip; within it only through the shared factor, to the tolerance.
+Lanes of one operating point share one factor, taken at the solution of that point (frozen Jacobian, see
+:mod:`kernels.power.mesh`); lanes that do not converge so are solved by Newton's method each on their own. A point is
+chosen by each lane on its own account and lanes of a strip do not touch, so that a lane's result is bit-identical
+whatever its neighbours do.
+
+Generators between reactive limits hold their voltage; one that would pass its limit gives it as a PQ bus, and holds
+its voltage again once that voltage is on the other side of its set point.
 """
 
 import math
@@ -21,18 +25,23 @@ import math
 import numpy as np
 
 from kernels.jit import njit, pnjit, prange
-from kernels.power.factorise import factorise, solve_one, solve_strip
-from kernels.power.status import COLLAPSE_VOLTAGE, COLLAPSED, MAX_ITERATIONS, OK, SINGULAR
+from kernels.power.factorise import factorise, solve_one, strip_solver
+from kernels.power.status import COLLAPSE_VOLTAGE, COLLAPSED, MAX_ITERATIONS, OK, REACTIVE_LIMIT, SINGULAR
 
-__all__ = ["HELD", "PQ", "PV", "STRIP", "newton_lane", "solve_meshed"]
+__all__ = ["HELD", "PQ", "PV", "newton_lane", "solve_meshed"]
 
 PQ, PV, HELD = 0, 1, 2
-STRIP = 16  # lanes that share a frozen factor
+STRIP = 32  # lanes iterated together: 4 AVX-512 or 8 AVX2 vectors
+NARROW = 16  # where fewer are left
 LARGEST_STEP = 0.6  # rad and ln pu: a longer Newton step is shortened to it
-# Power is voltage times stiff admittances: voltages are solved this much sharper than asked, so that power balances.
-SHARPER = 1e-4
-SHARPEST = 1e-12  # pu; below it rounding stalls the linear convergence of a frozen strip
+SHARPER = 1e-4  # of the tolerance: Newton's last step, squared
+FROZEN_SHARPER = 1e-2  # of the tolerance: what a frozen iteration leaves
+BALANCE = 1e-11  # of all load: sum of power mismatches that a frozen iteration leaves, so that energy balances
 FROZEN_LIMIT = 40  # iterations of a frozen strip before lanes go on alone
+SLOWEST = 0.7  # shrinkage per frozen iteration, past which a lane goes on alone
+POINT_STEP = 0.02  # rad and ln pu: last Newton step to an operating point; its square is the error of the point
+SWITCHES = 25  # rounds of reactive limits before a lane is given up
+LIMIT_MARGIN = 1e-9  # pu of voltage and of power over a limit that count as reaching it
 
 
 @njit
@@ -146,7 +155,7 @@ def newton_lane(
             return COLLAPSED, iteration, math.inf
         _apply(n, f, 0.0 if decoupled else largest, vr, vi)
         worst = _mismatch(n, row, column, g, b, kind, p, q, p1, q1, p2, q2, vr, vi, f, s)
-        if not decoupled and largest * largest < SHARPER * tolerance and largest < 1e-3:
+        if not decoupled and largest * largest < SHARPER * tolerance and largest < POINT_STEP:
             # quadratic convergence: the error left is of the order of the step squared
             for i in range(n):
                 if not vr[i] * vr[i] + vi[i] * vi[i] >= COLLAPSE_VOLTAGE * COLLAPSE_VOLTAGE:
@@ -156,170 +165,203 @@ def newton_lane(
 
 
 @njit
-def _current_strip(g, b, vr, vi, ir, ii):
-    for w in range(ir.size):
-        ir[w] += g * vr[w] - b * vi[w]
-        ii[w] += g * vi[w] + b * vr[w]
-
-
-@njit
-def _mismatch_strip(n, row, column, g, b, kind, p, q, p1, q1, p2, q2, dependent, vr, vi, fp, fq, ir, ii):
-    """F of a strip, (n, lane)."""
-    for i in range(n):
-        ir[:] = 0.0
-        ii[:] = 0.0
-        for e in range(row[i], row[i + 1]):
-            j = column[e]
-            _current_strip(g[e], b[e], vr[j], vi[j], ir, ii)
-        ar, ai, op, oq, lp, lq = vr[i], vi[i], fp[i], fq[i], p[i], q[i]
-        for w in range(ir.size):
-            op[w] = ar[w] * ir[w] + ai[w] * ii[w] + lp[w]
-            oq[w] = ai[w] * ir[w] - ar[w] * ii[w] + lq[w]
-        if dependent:
-            for w in range(ir.size):
-                square = ar[w] * ar[w] + ai[w] * ai[w]
-                magnitude = math.sqrt(square)
-                op[w] += p1[i, w] * magnitude + p2[i, w] * square
-                oq[w] += q1[i, w] * magnitude + q2[i, w] * square
-        if kind[i] == HELD:
-            op[:] = 0.0
-            oq[:] = 0.0
-        elif kind[i] == PV:
-            oq[:] = 0.0
-
-
-@njit
-def _apply_strip(d, m, vr, vi, live, change):
-    """V <- V exp(-x) for live lanes, with a second-order exponential of the magnitude (steps are small here)."""
-    for w in range(vr.size):
-        a, k = -d[w], -m[w]
-        scale = 1.0 + k + 0.5 * k * k
-        low = 1.0 / (1.0 + 0.25 * a * a)
-        c, s = scale * (1.0 - 0.25 * a * a) * low, scale * a * low
-        nr, ni = c * vr[w] - s * vi[w], c * vi[w] + s * vr[w]
-        vr[w] = nr if live[w] > 0.0 else vr[w]
-        vi[w] = ni if live[w] > 0.0 else vi[w]
-        size = a * a + k * k
-        change[w] = max(size, change[w])
-
-
-@njit
-def _solve_strip_of_lanes(
-    lane, lanes, n, order, row, column, g, b, place, kind, first, later, target, p, q, p1, q1, p2, q2, scale, start_r,
-    start_i, tolerance, limit, frozen, v_real, v_imag, status, mismatch, iterations,
+def _limited_lane(
+    n, row, column, g, b, place, kind, first, later, target, p, q, p1, q1, p2, q2, vr, vi, tolerance, limit, low, high,
+    set_point, fixed, held, own_q, blocks, f, s,
 ):  # fmt: skip
-    """One strip: factor at the mean load, frozen iterations, then Newton for the lanes that are left."""
-    dependent = p1.shape[0] > 0
-    width = lanes
-    sp, sq = np.empty((n, width)), np.empty((n, width))
-    shape = (n, width) if dependent else (1, width)
-    s1, t1, s2, t2 = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    vr, vi, fp, fq = np.empty((n, width)), np.empty((n, width)), np.empty((n, width)), np.empty((n, width))
-    mp, mq, m1, n1, m2, n2 = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
-    mr, mi = np.empty(n), np.empty(n)
-    blocks = np.empty((n + 2 * later.size, 4))
-    f, s = np.empty((n, 2)), np.empty((n, 2))
-    change, before = np.empty(width), np.empty(width)
-    live, ir, ii = np.ones(width), np.empty(width), np.empty(width)
-    for k in range(n):
-        bus = order[k]
-        for w in range(width):
-            t = lane + w
-            sp[k, w] = p[bus, t] * scale
-            sq[k, w] = q[bus, t] * scale
-            mp[k] += sp[k, w] / width
-            mq[k] += sq[k, w] / width
-            if dependent:
-                s1[k, w], t1[k, w] = p1[bus, t] * scale, q1[bus, t] * scale
-                s2[k, w], t2[k, w] = p2[bus, t] * scale, q2[bus, t] * scale
-                m1[k] += s1[k, w] / width
-                n1[k] += t1[k, w] / width
-                m2[k] += s2[k, w] / width
-                n2[k] += t2[k, w] / width
-        mr[k], mi[k] = start_r[bus], start_i[bus]
-    left = width
-    if frozen and width > 1:
-        code, its, _ = newton_lane(
-            n, row, column, g, b, place, kind, first, later, target, mp, mq, m1, n1, m2, n2, mr, mi, tolerance, limit,
-            True, blocks, f, s,
+    """Reactive limits of a solved lane: rounds of Newton until no generator leaves its range or returns to it.
+
+    ``low``, ``high`` (n) reactive power that generators may give and ``set_point`` (n) the voltage they hold [pu]; out
+    ``fixed`` (n) +1 at the upper and -1 at the lower limit. Work: ``held`` (n) kinds, ``own_q`` (n). Returns (status,
+    rounds, largest mismatch [pu]).
+    """
+    for i in range(n):
+        held[i], own_q[i], fixed[i] = kind[i], q[i], 0
+    worst = 0.0
+    for turn in range(SWITCHES):
+        worst = _mismatch(n, row, column, g, b, held, p, own_q, p1, q1, p2, q2, vr, vi, f, s)
+        moved = False
+        for i in range(n):
+            if kind[i] != PV:
+                continue
+            square = vr[i] * vr[i] + vi[i] * vi[i]
+            magnitude = math.sqrt(square)
+            if fixed[i] == 0:
+                given = s[i, 1] + q[i] + q1[i] * magnitude + q2[i] * square
+                margin = LIMIT_MARGIN * max(1.0, abs(given))
+                if given > high[i] + margin:
+                    fixed[i], held[i], own_q[i], moved = 1, PQ, q[i] - high[i], True
+                elif given < low[i] - margin:
+                    fixed[i], held[i], own_q[i], moved = -1, PQ, q[i] - low[i], True
+            elif fixed[i] * (magnitude - set_point[i]) > LIMIT_MARGIN:
+                fixed[i], held[i], own_q[i], moved = 0, PV, q[i], True
+                vr[i] *= set_point[i] / magnitude
+                vi[i] *= set_point[i] / magnitude
+        if not moved:
+            return OK, turn, worst
+        code, _, worst = newton_lane(
+            n, row, column, g, b, place, held, first, later, target, p, own_q, p1, q1, p2, q2, vr, vi, tolerance,
+            limit, False, blocks, f, s,
         )  # fmt: skip
-        if code == OK:
-            for k in range(n):
-                vr[k] = mr[k]
-                vi[k] = mi[k]
-            goal = max(SHARPER * tolerance, SHARPEST)
-            before[:] = math.inf
-            for iteration in range(FROZEN_LIMIT):
-                _mismatch_strip(
-                    n, row, column, g, b, kind, sp, sq, s1, t1, s2, t2, dependent, vr, vi, fp, fq, ir, ii
-                )  # fmt: skip
-                solve_strip(n, first, later, blocks, fp, fq)
-                change[:] = 0.0
-                for k in range(n):
-                    _apply_strip(fp[k], fq[k], vr[k], vi[k], live, change)
-                for w in range(width):
-                    if live[w] == 0.0:
-                        continue
-                    size = math.sqrt(change[w])
-                    rate = size / before[w]
-                    if size < goal or (iteration > 1 and rate < 0.5 and size * rate < (1 - rate) * 0.5 * goal):
-                        live[w] = 0.0
-                        left -= 1
-                        status[lane + w] = OK
-                        iterations[lane + w] = iteration + 1
-                    elif not size < 1e3:
-                        live[w] = -1.0
-                        left -= 1
-                    before[w] = size
-                if left == 0:
-                    break
-            _mismatch_strip(n, row, column, g, b, kind, sp, sq, s1, t1, s2, t2, dependent, vr, vi, fp, fq, ir, ii)
-            for w in range(width):
-                worst = 0.0
-                low = math.inf
-                for k in range(n):
-                    m = max(abs(fp[k, w]), abs(fq[k, w]))
-                    if not m <= worst:  # NaN goes through
-                        worst = m
-                    square = vr[k, w] * vr[k, w] + vi[k, w] * vi[k, w]
-                    if not low <= square:
-                        low = square
-                mismatch[lane + w] = worst
-                if live[w] == 0.0 and not low >= COLLAPSE_VOLTAGE * COLLAPSE_VOLTAGE:
-                    live[w] = -1.0
-        else:
-            live[:] = -1.0
-    else:
-        live[:] = -1.0
-    for w in range(width):
-        t = lane + w
-        if live[w] != 0.0:
-            for k in range(n):
-                bus = order[k]
-                mr[k], mi[k] = start_r[bus], start_i[bus]
-                mp[k], mq[k] = sp[k, w], sq[k, w]
-                if dependent:
-                    m1[k], n1[k], m2[k], n2[k] = s1[k, w], t1[k, w], s2[k, w], t2[k, w]
-            code, its, worst = newton_lane(
-                n, row, column, g, b, place, kind, first, later, target, mp, mq, m1, n1, m2, n2, mr, mi, tolerance,
-                limit, True, blocks, f, s,
-            )  # fmt: skip
-            status[t] = code
-            mismatch[t] = worst
-            iterations[t] = its
-            for k in range(n):
-                vr[k, w] = mr[k] if code == OK else math.nan
-                vi[k, w] = mi[k] if code == OK else math.nan
+        if code != OK:
+            return code, turn, worst
+    return REACTIVE_LIMIT, SWITCHES, worst
+
+
+def _strip_of(W):
+    """Frozen iterations of a strip of ``W`` lanes, fixed when compiled.
+
+    Records per pivot, each field ``W`` values: ``v`` voltage (real, imaginary), ``load`` (p, q), ``part`` (p1, q1, p2,
+    q2), ``x`` mismatch and step.
+    """
+    solve_strip = strip_solver(W)
+
+    @njit
+    def add_current(g, b, v, x):
+        for w in range(x.size // 2):  # not range(W): unrolled loops are not vectorised
+            vr, vi = v[w], v[W + w]
+            x[w] += g * vr - b * vi
+            x[W + w] += g * vi + b * vr
+
+    @njit
+    def mismatch(n, row, column, g, b, kind, load, part, dependent, v, x, total):
+        """F of each lane in ``x``, and in ``total`` (W) the sum of its absolute values."""
+        for w in range(W):
+            total[w] = 0.0
+        for i in range(n):
+            o = 2 * W * i
+            own = x[o : o + 2 * W]
+            for w in range(2 * W):
+                own[w] = 0.0
+            if kind[i] == HELD:
+                continue
+            for e in range(row[i], row[i + 1]):
+                j = 2 * W * column[e]
+                add_current(g[e], b[e], v[j : j + 2 * W], own)
+            at, s = v[o : o + 2 * W], load[o : o + 2 * W]
+            for w in range(own.size // 2):
+                ir, ii, vr, vi = own[w], own[W + w], at[w], at[W + w]
+                own[w] = vr * ir + vi * ii + s[w]
+                own[W + w] = vi * ir - vr * ii + s[W + w]
+            if dependent:
+                z = part[2 * o : 2 * o + 4 * W]
+                for w in range(W):
+                    square = at[w] * at[w] + at[W + w] * at[W + w]
+                    magnitude = math.sqrt(square)
+                    own[w] += z[w] * magnitude + z[2 * W + w] * square
+                    own[W + w] += z[W + w] * magnitude + z[3 * W + w] * square
+            if kind[i] == PV:
+                for w in range(W):
+                    own[W + w] = 0.0
+            for w in range(own.size // 2):
+                total[w] += abs(own[w]) + abs(own[W + w])
+
+    @njit
+    def apply(n, x, v, lane):
+        """V <- V exp(-x) for live lanes, with a second-order exponential of the magnitude (steps are small here).
+
+        ``lane``: live, and the largest squared step, which is updated.
+        """
+        for i in range(n):
+            o = 2 * W * i
+            step, at = x[o : o + 2 * W], v[o : o + 2 * W]
+            for w in range(at.size // 2):
+                a, k, vr, vi = -step[w], -step[W + w], at[w], at[W + w]
+                scale = 1.0 + k + 0.5 * k * k
+                low = 1.0 / (1.0 + 0.25 * a * a)
+                c, s = scale * (1.0 - 0.25 * a * a) * low, scale * a * low
+                live = lane[w] > 0.0
+                at[w] = c * vr - s * vi if live else vr
+                at[W + w] = c * vi + s * vr if live else vi
+                size = a * a + k * k
+                lane[W + w] = max(size, lane[W + w])  # NaN goes in
+
+    @njit
+    def solve_frozen(
+        lanes, count, n, order, row, column, g, b, kind, first, later, blocks, p, q, p1, q1, p2, q2, scale, at_r, at_i,
+        tolerance, v, load, part, x, lane, v_real, v_imag, status, largest, iterations,
+    ):  # fmt: skip
+        """Lanes ``lanes[:count]`` from the point ``at_r``, ``at_i`` (n) with its factor; unsolved: MAX_ITERATIONS."""
+        dependent = p1.shape[0] > 0
+        # fields of lane: live, largest squared step, step before, sum of |load|, sum of |F|
+        for w in range(5 * W):
+            lane[w] = 0.0
+        for w in range(W):
+            lane[w] = 1.0
+            lane[2 * W + w] = math.inf
         for k in range(n):
-            v_real[order[k], t] = vr[k, w]
-            v_imag[order[k], t] = vi[k, w]
+            bus, o = order[k], 2 * W * k
+            for w in range(W):
+                t = lanes[w if w < count else 0]
+                v[o + w], v[o + W + w] = at_r[k], at_i[k]
+                load[o + w], load[o + W + w] = p[bus, t] * scale, q[bus, t] * scale
+                lane[3 * W + w] += abs(load[o + w]) + abs(load[o + W + w])
+                if dependent:
+                    part[2 * o + w], part[2 * o + W + w] = p1[bus, t] * scale, q1[bus, t] * scale
+                    part[2 * o + 2 * W + w], part[2 * o + 3 * W + w] = p2[bus, t] * scale, q2[bus, t] * scale
+        goal = FROZEN_SHARPER * tolerance
+        left = W
+        for iteration in range(FROZEN_LIMIT):
+            mismatch(n, row, column, g, b, kind, load, part, dependent, v, x, lane[4 * W : 5 * W])
+            solve_strip(n, first, later, blocks, x)
+            for w in range(W):
+                lane[W + w] = 0.0
+            apply(n, x, v, lane)
+            for w in range(W):
+                if lane[w] <= 0.0:
+                    continue
+                size = math.sqrt(lane[W + w])
+                rate = size / lane[2 * W + w]
+                balanced = lane[4 * W + w] * min(rate, 1.0) <= BALANCE * lane[3 * W + w]
+                if (iteration > 0 and rate < SLOWEST and size * rate < (1 - rate) * goal and balanced) or size == 0.0:
+                    lane[w] = 0.0
+                    left -= 1
+                    if w < count:
+                        status[lanes[w]] = OK
+                        iterations[lanes[w]] = iteration + 1
+                elif not size < 1.0 or (iteration > 3 and rate > SLOWEST):
+                    lane[w] = -1.0
+                    left -= 1
+                    if w < count:
+                        status[lanes[w]] = MAX_ITERATIONS
+                lane[2 * W + w] = size
+            if left == 0:
+                break
+        mismatch(n, row, column, g, b, kind, load, part, dependent, v, x, lane[4 * W : 5 * W])
+        for w in range(count):
+            t = lanes[w]
+            if lane[w] != 0.0:
+                status[t] = MAX_ITERATIONS
+                continue
+            worst, lowest = 0.0, math.inf
+            for k in range(n):
+                o = 2 * W * k
+                m = max(abs(x[o + w]), abs(x[o + W + w]))
+                if not m <= worst:  # NaN goes through
+                    worst = m
+                square = v[o + w] * v[o + w] + v[o + W + w] * v[o + W + w]
+                if not lowest <= square:
+                    lowest = square
+            largest[t] = worst
+            if not lowest >= COLLAPSE_VOLTAGE * COLLAPSE_VOLTAGE:
+                status[t] = MAX_ITERATIONS
+        for k in range(n):
+            bus, o = order[k], 2 * W * k
+            for w in range(count):
+                if status[lanes[w]] == OK:
+                    v_real[bus, lanes[w]], v_imag[bus, lanes[w]] = v[o + w], v[o + W + w]
+
+    return solve_frozen
+
+
+_solve_wide, _solve_narrow = _strip_of(STRIP), _strip_of(NARROW)
 
 
 @pnjit
 def solve_meshed(
     order, row, column, g, b, place, kind, first, later, target, p, q, p1, q1, p2, q2, scale, start_r, start_i,
-    tolerance,
-    limit, frozen, v_real, v_imag, status, mismatch, iterations,
+    cold, point_start, lane_of, point_p, point_q, point_p1, point_q1, point_p2, point_q2, low, high, tolerance, limit,
+    slots, v_real, v_imag, status, mismatch, iterations, at_limit,
 ):  # fmt: skip
     """Solve a meshed network for all lanes.
 
@@ -327,18 +369,114 @@ def solve_meshed(
     ``place`` (entry) the admittance matrix [pu] and the place of its blocks; ``kind`` (n) PQ, PV or HELD; ``first``,
     ``later``, ``target`` the factor's pattern. By bus: ``p``, ``q`` (bus, lane) constant-power load and ``p1``,
     ``q1``, ``p2``, ``q2`` (bus or 0, lane) its current and impedance parts at 1 pu, times ``scale`` in pu;
-    ``start_r``, ``start_i`` (bus) start, with the held voltages [pu]. ``tolerance`` of the voltage [pu]; ``limit``
-    Newton iterations; ``frozen`` whether strips share a factor.
+    ``start_r``, ``start_i`` (bus) start, with the held voltages [pu]; ``cold`` begins with a step of the angles alone.
+
+    Operating points: ``lane_of[point_start[c] : point_start[c + 1]]`` are the lanes of point c, whose load is
+    ``point_p`` .. ``point_q2`` (point, bus or 0), times ``scale``; without a row there, its lanes are solved by Newton
+    alone. ``low``, ``high`` (bus or 0) reactive power that the generators of a PV bus may give [pu]. ``tolerance`` of
+    the voltage [pu]; ``limit`` Newton iterations; ``slots`` tasks side by side.
 
     Out: ``v_real``, ``v_imag`` (bus, lane) [pu], NaN where not solved; ``status``, ``mismatch`` (largest |S|
-    mismatch, pu), ``iterations`` (lane). Buses that ``order`` does not hold are left as they are.
+    mismatch, pu), ``iterations`` (lane); ``at_limit`` (bus or 0, lane) +1 or -1 where a generator's limit binds. Buses
+    that ``order`` does not hold are left as they are.
     """
-    n_lane = p.shape[1]
-    strips = (n_lane + STRIP - 1) // STRIP
-    for strip in prange(strips):
-        lane = strip * STRIP
-        _solve_strip_of_lanes(
-            lane, min(STRIP, n_lane - lane), order.size, order, row, column, g, b, place, kind, first, later, target, p,
-            q, p1, q1, p2, q2, scale, start_r, start_i, tolerance, limit, frozen, v_real, v_imag, status, mismatch,
-            iterations,
-        )  # fmt: skip
+    n = order.size
+    points = point_start.size - 1
+    dependent = p1.shape[0] > 0
+    limited = low.size > 0
+    for slot in prange(slots):
+        blocks = np.empty((n + 2 * later.size, 4))
+        f, s = np.empty((n, 2)), np.empty((n, 2))
+        lp, lq, l1, k1, l2, k2 = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+        vr, vi, mr, mi = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+        own_q, set_point, qa, qb = np.empty(n), np.empty(n), np.zeros(n), np.zeros(n)
+        fixed, held = np.zeros(n, np.int8), np.zeros(n, np.int8)
+        strips = STRIP if point_p.shape[0] > 0 else 0
+        v, x, load = np.empty(2 * n * strips), np.empty(2 * n * strips), np.empty(2 * n * strips)
+        part = np.empty(4 * n * strips if dependent else 0)
+        lane = np.empty(5 * STRIP)
+        for k in range(n):
+            bus = order[k]
+            set_point[k] = math.hypot(start_r[bus], start_i[bus])
+            if limited:
+                qa[k], qb[k] = low[bus], high[bus]
+        for c in range(slot, points, slots):
+            lanes = lane_of[point_start[c] : point_start[c + 1]]
+            warm = False
+            for t in lanes:
+                status[t] = MAX_ITERATIONS
+            if point_p.shape[0] > 0:
+                for k in range(n):
+                    bus = order[k]
+                    vr[k], vi[k] = start_r[bus], start_i[bus]
+                    lp[k], lq[k] = point_p[c, bus] * scale, point_q[c, bus] * scale
+                    if dependent:
+                        l1[k], k1[k] = point_p1[c, bus] * scale, point_q1[c, bus] * scale
+                        l2[k], k2[k] = point_p2[c, bus] * scale, point_q2[c, bus] * scale
+                code, _, _ = newton_lane(
+                    n, row, column, g, b, place, kind, first, later, target, lp, lq, l1, k1, l2, k2, vr, vi,
+                    POINT_STEP * POINT_STEP / SHARPER, limit, cold, blocks, f, s,
+                )  # fmt: skip
+                if code == OK:
+                    # the Jacobian at the point itself, not at Newton's last but one iterate
+                    _jacobian(n, row, column, g, b, place, kind, l1, k1, l2, k2, vr, vi, s, False, blocks)
+                    warm = factorise(n, first, later, target, blocks)
+                if warm:
+                    done = 0
+                    while done < lanes.size:
+                        left = lanes.size - done
+                        if left > NARROW:
+                            group = lanes[done : done + STRIP]
+                            _solve_wide(
+                                group, group.size, n, order, row, column, g, b, kind, first, later, blocks, p, q, p1,
+                                q1, p2, q2, scale, vr, vi, tolerance, v, load, part, x, lane, v_real, v_imag, status,
+                                mismatch, iterations,
+                            )  # fmt: skip
+                        else:
+                            group = lanes[done:]
+                            _solve_narrow(
+                                group, group.size, n, order, row, column, g, b, kind, first, later, blocks, p, q, p1,
+                                q1, p2, q2, scale, vr, vi, tolerance, v, load, part, x, lane, v_real, v_imag, status,
+                                mismatch, iterations,
+                            )  # fmt: skip
+                        done += group.size
+            for t in lanes:
+                if status[t] == OK and not limited:
+                    continue
+                for k in range(n):
+                    bus = order[k]
+                    lp[k], lq[k] = p[bus, t] * scale, q[bus, t] * scale
+                    if dependent:
+                        l1[k], k1[k], l2[k], k2[k] = (
+                            p1[bus, t] * scale, q1[bus, t] * scale, p2[bus, t] * scale, q2[bus, t] * scale
+                        )  # fmt: skip
+                code, worst = status[t], mismatch[t]
+                if code == OK:
+                    for k in range(n):
+                        mr[k], mi[k] = v_real[order[k], t], v_imag[order[k], t]
+                else:
+                    # from the point where there is one, then from the start, then without the step of the angles
+                    for attempt in range(3):
+                        if (attempt == 0 and not warm) or (attempt == 2 and not cold):
+                            continue
+                        for k in range(n):
+                            bus = order[k]
+                            mr[k], mi[k] = (vr[k], vi[k]) if attempt == 0 else (start_r[bus], start_i[bus])
+                        code, iterations[t], worst = newton_lane(
+                            n, row, column, g, b, place, kind, first, later, target, lp, lq, l1, k1, l2, k2, mr, mi,
+                            tolerance, limit, cold and attempt == 1, blocks, f, s,
+                        )  # fmt: skip
+                        if code == OK:
+                            break
+                if limited and code == OK:
+                    code, _, worst = _limited_lane(
+                        n, row, column, g, b, place, kind, first, later, target, lp, lq, l1, k1, l2, k2, mr, mi,
+                        tolerance, limit, qa, qb, set_point, fixed, held, own_q, blocks, f, s,
+                    )  # fmt: skip
+                    for k in range(n):
+                        at_limit[order[k], t] = fixed[k]
+                status[t], mismatch[t] = code, worst
+                for k in range(n):
+                    bus = order[k]
+                    v_real[bus, t] = mr[k] if code == OK else math.nan
+                    v_imag[bus, t] = mi[k] if code == OK else math.nan

@@ -26,7 +26,7 @@ from kernels.power.status import COLLAPSE_VOLTAGE, COLLAPSED, MAX_ITERATIONS, OK
 
 __all__ = ["FIELDS", "STRIP", "scratch_size", "solve_radial"]
 
-STRIP = 32  # lanes swept together: 8 AVX2 vectors
+STRIP = 32  # lanes swept together: 4 AVX-512 or 8 AVX2 vectors
 FIELDS = 10  # scratch rows of a bus: V, J, S0, and S1, S2 where loads depend on voltage
 LANE_FIELDS = 4  # scratch rows of a strip: largest change now and before, done, status
 
@@ -36,335 +36,249 @@ def scratch_size(longest_block: int) -> int:
     return (FIELDS * (longest_block + 1) + LANE_FIELDS) * STRIP
 
 
-@njit(fastmath=SAFE_FASTMATH)
-def _inject_constant(vr, vi, pr, qr, jr, ji, yr, yi):
-    """J = conj(S / V) + Y V for constant power."""
-    for w in range(vr.size):
-        inverse = 1.0 / (vr[w] * vr[w] + vi[w] * vi[w])
-        jr[w] = (pr[w] * vr[w] + qr[w] * vi[w]) * inverse + yr * vr[w] - yi * vi[w]
-        ji[w] = (pr[w] * vi[w] - qr[w] * vr[w]) * inverse + yr * vi[w] + yi * vr[w]
+def _strip_of(W):
+    """Sweeps of one block for strips of ``W`` lanes.
 
+    ``W`` is fixed when compiled. A bus has one record of its fields, each ``W`` lanes long, so that the compiler sees
+    that they do not overlap and writes vector instructions without tests for it. Fields: 0, 1 voltage; 2, 3 current;
+    4, 5 constant-power load; 6 to 9 constant-current and constant-impedance load where there is any.
+    """
 
-@njit(fastmath=SAFE_FASTMATH)
-def _inject_zip(vr, vi, pr, qr, p1, q1, p2, q2, jr, ji, yr, yi):
-    """J = conj((S0 + S1 |V| + S2 |V|^2) / V) + Y V."""
-    for w in range(vr.size):
-        square = vr[w] * vr[w] + vi[w] * vi[w]
-        inverse = 1.0 / square
-        magnitude = math.sqrt(square)
-        p = pr[w] + p1[w] * magnitude + p2[w] * square
-        q = qr[w] + q1[w] * magnitude + q2[w] * square
-        jr[w] = (p * vr[w] + q * vi[w]) * inverse + yr * vr[w] - yi * vi[w]
-        ji[w] = (p * vi[w] - q * vr[w]) * inverse + yr * vi[w] + yi * vr[w]
-
-
-@njit(fastmath=SAFE_FASTMATH)
-def _advance_line(ur, ui, jr, ji, vr, vi, zr, zi, change, done):
-    """V = U - z J for the lanes that are not done, and the largest squared change of each lane."""
-    for w in range(vr.size):
-        nr = ur[w] - (zr * jr[w] - zi * ji[w])
-        ni = ui[w] - (zr * ji[w] + zi * jr[w])
-        nr = vr[w] if done[w] > 0.0 else nr
-        ni = vi[w] if done[w] > 0.0 else ni
-        dr = nr - vr[w]
-        di = ni - vi[w]
-        d = dr * dr + di * di
-        vr[w] = nr
-        vi[w] = ni
-        m = change[w]
-        change[w] = max(d, m)
-
-
-@njit(fastmath=SAFE_FASTMATH)
-def _advance_general(ur, ui, jr, ji, vr, vi, zr, zi, ar, ai, change, done):
-    """V = a U - z J for the lanes that are not done, and the largest squared change of each lane."""
-    for w in range(vr.size):
-        nr = ar * ur[w] - ai * ui[w] - (zr * jr[w] - zi * ji[w])
-        ni = ar * ui[w] + ai * ur[w] - (zr * ji[w] + zi * jr[w])
-        nr = vr[w] if done[w] > 0.0 else nr
-        ni = vi[w] if done[w] > 0.0 else ni
-        dr = nr - vr[w]
-        di = ni - vi[w]
-        d = dr * dr + di * di
-        vr[w] = nr
-        vi[w] = ni
-        m = change[w]
-        change[w] = max(d, m)
-
-
-@njit(fastmath=SAFE_FASTMATH)
-def _gather_line(jr, ji, tr, ti):
-    """Parent's current gains J."""
-    for w in range(jr.size):
-        tr[w] += jr[w]
-        ti[w] += ji[w]
-
-
-@njit(fastmath=SAFE_FASTMATH)
-def _gather_general(jr, ji, tr, ti, br, bi):
-    """Parent's current gains b J."""
-    for w in range(jr.size):
-        tr[w] += br * jr[w] - bi * ji[w]
-        ti[w] += br * ji[w] + bi * jr[w]
-
-
-@njit(fastmath=SAFE_FASTMATH)
-def _backward(n, parent_row, plain, br, bi, first, current, width):
-    """Sum currents from the leaves to the source; row 0 gathers what the source gives."""
-    for k in range(n, 0, -1):
-        r = first + k - 1
-        j = 2 * k * width
-        t = 2 * parent_row[r] * width
-        jr, ji = current[j : j + width], current[j + width : j + 2 * width]
-        tr, ti = current[t : t + width], current[t + width : t + 2 * width]
-        if plain[r]:
-            _gather_line(jr, ji, tr, ti)
+    @njit(fastmath=SAFE_FASTMATH)
+    def inject(x, dependent, yr, yi):
+        """J = conj((S0 + S1 |V| + S2 |V|^2) / V) + Y V of a record."""
+        if dependent:
+            for w in range(W):
+                vr, vi = x[w], x[W + w]
+                square = vr * vr + vi * vi
+                inverse = 1.0 / square
+                magnitude = math.sqrt(square)
+                p = x[4 * W + w] + x[6 * W + w] * magnitude + x[8 * W + w] * square
+                q = x[5 * W + w] + x[7 * W + w] * magnitude + x[9 * W + w] * square
+                x[2 * W + w] = (p * vr + q * vi) * inverse + yr * vr - yi * vi
+                x[3 * W + w] = (p * vi - q * vr) * inverse + yr * vi + yi * vr
         else:
-            _gather_general(jr, ji, tr, ti, br[r], bi[r])
+            for w in range(W):
+                vr, vi = x[w], x[W + w]
+                inverse = 1.0 / (vr * vr + vi * vi)
+                p, q = x[4 * W + w], x[5 * W + w]
+                x[2 * W + w] = (p * vr + q * vi) * inverse + yr * vr - yi * vi
+                x[3 * W + w] = (p * vi - q * vr) * inverse + yr * vi + yi * vr
 
+    @njit(fastmath=SAFE_FASTMATH)
+    def advance_line(x, u, lane, zr, zi, yr, yi):
+        """V = U - z J for the lanes that are not done, the largest squared change, then J of constant power."""
+        for w in range(W):
+            jr, ji, vr, vi = x[2 * W + w], x[3 * W + w], x[w], x[W + w]
+            nr = u[w] - (zr * jr - zi * ji)
+            ni = u[W + w] - (zr * ji + zi * jr)
+            stop = lane[2 * W + w] > 0.0
+            nr = vr if stop else nr
+            ni = vi if stop else ni
+            dr, di = nr - vr, ni - vi
+            lane[w] = max(dr * dr + di * di, lane[w])
+            inverse = 1.0 / (nr * nr + ni * ni)
+            p, q = x[4 * W + w], x[5 * W + w]
+            x[w] = nr
+            x[W + w] = ni
+            x[2 * W + w] = (p * nr + q * ni) * inverse + yr * nr - yi * ni
+            x[3 * W + w] = (p * ni - q * nr) * inverse + yr * ni + yi * nr
 
-@njit(fastmath=SAFE_FASTMATH)
-def _load_ends(ur, ui, vr, vi, jr, ji, br, bi, cr, ci, gr, gi, child_rated, parent_rated, failed, out):
-    """Loading = the larger of |J - yc V| / rated at the child and |b J + yp U| / rated at the parent."""
-    for w in range(out.size):
-        er = jr[w] - (cr * vr[w] - ci * vi[w])
-        ei = ji[w] - (cr * vi[w] + ci * vr[w])
-        pr = br * jr[w] - bi * ji[w] + (gr * ur[w] - gi * ui[w])
-        pi = br * ji[w] + bi * jr[w] + (gr * ui[w] + gi * ur[w])
-        child = (er * er + ei * ei) * (child_rated * child_rated)
-        parent = (pr * pr + pi * pi) * (parent_rated * parent_rated)
-        out[w] = math.sqrt(max(child, parent)) + failed[w]
+    @njit(fastmath=SAFE_FASTMATH)
+    def advance(x, u, lane, zr, zi, ar, ai):
+        """V = a U - z J for the lanes that are not done, and the largest squared change of each lane."""
+        for w in range(W):
+            jr, ji, vr, vi = x[2 * W + w], x[3 * W + w], x[w], x[W + w]
+            nr = ar * u[w] - ai * u[W + w] - (zr * jr - zi * ji)
+            ni = ar * u[W + w] + ai * u[w] - (zr * ji + zi * jr)
+            stop = lane[2 * W + w] > 0.0
+            nr = vr if stop else nr
+            ni = vi if stop else ni
+            dr, di = nr - vr, ni - vi
+            lane[w] = max(dr * dr + di * di, lane[w])
+            x[w] = nr
+            x[W + w] = ni
 
+    @njit(fastmath=SAFE_FASTMATH)
+    def backward(n, fields, parent_row, plain, br, bi, first, state):
+        """Sum currents from the leaves to the source; row 0 gathers what the source gives."""
+        size = fields * W
+        for w in range(2 * W, 4 * W):
+            state[w] = 0.0
+        for k in range(n, 0, -1):
+            r = first + k - 1
+            x = state[k * size : k * size + 4 * W]
+            t = state[parent_row[r] * size : parent_row[r] * size + 4 * W]
+            if plain[r]:
+                for w in range(2 * W, 4 * W):
+                    t[w] += x[w]
+            else:
+                cr, ci = br[r], bi[r]
+                for w in range(W):
+                    jr, ji = x[2 * W + w], x[3 * W + w]
+                    t[2 * W + w] += cr * jr - ci * ji
+                    t[3 * W + w] += cr * ji + ci * jr
 
-@njit(fastmath=SAFE_FASTMATH)
-def _sweep_block(
-    first,
-    n,
-    lane,
-    lanes,
-    width,
-    order,
-    parent_row,
-    plain,
-    z,
-    a,
-    b,
-    y,
-    source_r,
-    source_i,
-    p,
-    q,
-    p1,
-    q1,
-    p2,
-    q2,
-    scale,
-    tolerance,
-    max_iterations,
-    scratch,
-    v_real,
-    v_imag,
-    j_real,
-    j_imag,
-    magnitude,
-    loading,
-    end_shunt,
-    inverse_rated,
-    status,
-    mismatch,
-    source_current_r,
-    source_current_i,
-):
-    """One block and one strip of lanes; returns the number of iterations."""
-    zr, zi, ar, ai, br, bi, yr, yi = z[0], z[1], a[0], a[1], b[0], b[1], y[0], y[1]
-    voltage_dependent = p1.shape[0] > 0
-    size = (n + 1) * width
-    voltage = scratch[0 : 2 * size]
-    current = scratch[2 * size : 4 * size]
-    power = scratch[4 * size : 6 * size]
-    dependent = scratch[6 * size : 10 * size]
-    rest = 10 * size
-    change = scratch[rest : rest + width]
-    before = scratch[rest + width : rest + 2 * width]
-    done = scratch[rest + 2 * width : rest + 3 * width]
-    code = scratch[rest + 3 * width : rest + 4 * width]
+    @njit(fastmath=SAFE_FASTMATH)
+    def load_ends(x, u, failed, br, bi, cr, ci, gr, gi, child_rated, parent_rated, out):
+        """Loading = the larger of |J - yc V| / rated at the child and |b J + yp U| / rated at the parent."""
+        child_rated, parent_rated = child_rated * child_rated, parent_rated * parent_rated
+        for w in range(out.size):
+            vr, vi, jr, ji, ur, ui = x[w], x[W + w], x[2 * W + w], x[3 * W + w], u[w], u[W + w]
+            er = jr - (cr * vr - ci * vi)
+            ei = ji - (cr * vi + ci * vr)
+            pr = br * jr - bi * ji + (gr * ur - gi * ui)
+            pi = br * ji + bi * jr + (gr * ui + gi * ur)
+            out[w] = math.sqrt(max((er * er + ei * ei) * child_rated, (pr * pr + pi * pi) * parent_rated)) + failed[w]
 
-    # Missing lanes of the last strip repeat its first lane: every loop has the same width, so that a lane's
-    # arithmetic is the same wherever it lies.
-    for w in range(width):
-        t = lane + w if w < lanes else lane
-        ts = t if source_r.size > 1 else 0
-        voltage[w] = source_r[ts]
-        voltage[width + w] = source_i[ts]
-        done[w] = 0.0
-        code[w] = MAX_ITERATIONS
-        before[w] = math.inf
-    for k in range(1, n + 1):
-        r = first + k - 1
-        o = 2 * k * width
-        u = 2 * parent_row[r] * width
-        bus = order[r]
-        vr, vi = voltage[o : o + width], voltage[o + width : o + 2 * width]
-        ur, ui = voltage[u : u + width], voltage[u + width : u + 2 * width]
-        sr, si = power[o : o + width], power[o + width : o + 2 * width]
-        if lanes == width:
-            gp, gq = p[bus, lane : lane + width], q[bus, lane : lane + width]
-            for w in range(width):
-                sr[w] = gp[w] * scale
-                si[w] = gq[w] * scale
-        else:
-            for w in range(width):
-                t = lane + w if w < lanes else lane
-                sr[w] = p[bus, t] * scale
-                si[w] = q[bus, t] * scale
-        if voltage_dependent:
-            d = 4 * k * width
-            for w in range(width):
-                t = lane + w if w < lanes else lane
-                dependent[d + w] = p1[bus, t] * scale
-                dependent[d + width + w] = q1[bus, t] * scale
-                dependent[d + 2 * width + w] = p2[bus, t] * scale
-                dependent[d + 3 * width + w] = q2[bus, t] * scale
-        jr, ji = current[o : o + width], current[o + width : o + 2 * width]
-        for w in range(width):
-            vr[w] = ar[r] * ur[w] - ai[r] * ui[w]
-            vi[w] = ar[r] * ui[w] + ai[r] * ur[w]
-        if voltage_dependent:
-            d = 4 * k * width
-            _inject_zip(
-                vr,
-                vi,
-                sr,
-                si,
-                dependent[d : d + width],
-                dependent[d + width : d + 2 * width],
-                dependent[d + 2 * width : d + 3 * width],
-                dependent[d + 3 * width : d + 4 * width],
-                jr,
-                ji,
-                yr[bus],
-                yi[bus],
-            )
-        else:
-            _inject_constant(vr, vi, sr, si, jr, ji, yr[bus], yi[bus])
+    @njit(fastmath=SAFE_FASTMATH)
+    def sweep_block(
+        first, n, lane, lanes, order, parent_row, plain, z, a, b, y, source_r, source_i, p, q, p1, q1, p2, q2, scale,
+        tolerance, max_iterations, scratch, v_real, v_imag, j_real, j_imag, magnitude, loading, end_shunt,
+        inverse_rated, status, mismatch, source_current_r, source_current_i,
+    ):  # fmt: skip
+        """One block and one strip of lanes; returns the number of iterations."""
+        zr, zi, ar, ai, br, bi, yr, yi = z[0], z[1], a[0], a[1], b[0], b[1], y[0], y[1]
+        dependent = p1.shape[0] > 0
+        fields = 10 if dependent else 6
+        size = fields * W
+        state = scratch[: (n + 1) * size]
+        strip = scratch[(n + 1) * size : (n + 1) * size + 4 * W]  # change now, change before, done, status
 
-    square = tolerance * tolerance
-    finished = 0
-    iterations = 0
-    while finished < width and iterations < max_iterations:
-        iterations += 1
-        for w in range(2 * width):
-            current[w] = 0.0
-        _backward(n, parent_row, plain, br, bi, first, current, width)
-        for w in range(width):
-            change[w] = 0.0
+        # Missing lanes of the last strip repeat its first lane: every loop has the same width, so that a lane's
+        # arithmetic is the same wherever it lies.
+        for w in range(W):
+            t = lane + w if w < lanes else lane
+            ts = t if source_r.size > 1 else 0
+            state[w] = source_r[ts]
+            state[W + w] = source_i[ts]
+            strip[W + w] = math.inf
+            strip[2 * W + w] = 0.0
+            strip[3 * W + w] = MAX_ITERATIONS
+        for k in range(1, n + 1):  # only copies: loads from memory overlap
+            bus = order[first + k - 1]
+            x = state[k * size + 4 * W : k * size + 6 * W]
+            if lanes == W:
+                gp, gq = p[bus, lane : lane + W], q[bus, lane : lane + W]
+                for w in range(W):
+                    x[w] = gp[w] * scale
+                for w in range(W):
+                    x[W + w] = gq[w] * scale
+            else:
+                for w in range(W):
+                    t = lane + w if w < lanes else lane
+                    x[w] = p[bus, t] * scale
+                    x[W + w] = q[bus, t] * scale
         for k in range(1, n + 1):
             r = first + k - 1
-            o = 2 * k * width
-            u = 2 * parent_row[r] * width
             bus = order[r]
-            vr, vi = voltage[o : o + width], voltage[o + width : o + 2 * width]
-            ur, ui = voltage[u : u + width], voltage[u + width : u + 2 * width]
-            jr, ji = current[o : o + width], current[o + width : o + 2 * width]
-            sr, si = power[o : o + width], power[o + width : o + 2 * width]
-            if plain[r]:
-                _advance_line(ur, ui, jr, ji, vr, vi, zr[r], zi[r], change, done)
-            else:
-                _advance_general(ur, ui, jr, ji, vr, vi, zr[r], zi[r], ar[r], ai[r], change, done)
-            if voltage_dependent:
-                d = 4 * k * width
-                _inject_zip(
-                    vr,
-                    vi,
-                    sr,
-                    si,
-                    dependent[d : d + width],
-                    dependent[d + width : d + 2 * width],
-                    dependent[d + 2 * width : d + 3 * width],
-                    dependent[d + 3 * width : d + 4 * width],
-                    jr,
-                    ji,
-                    yr[bus],
-                    yi[bus],
-                )
-            else:
-                _inject_constant(vr, vi, sr, si, jr, ji, yr[bus], yi[bus])
-        for w in range(width):
-            if done[w] > 0.0:
-                continue
-            # The change shrinks by a steady factor g; after this sweep the error is about change * g / (1 - g).
-            # The estimate is trusted where g is small and has been seen twice.
-            shrink = change[w] / before[w]
-            small = change[w] <= square
-            if iterations > 2 and shrink < 0.0625 and change[w] * shrink <= 0.25 * square:
-                small = True
-            if small:
-                done[w] = 1.0
-                code[w] = OK
-                finished += 1
-            elif not change[w] < 1e4:
-                done[w] = 1.0
-                code[w] = COLLAPSED
-                finished += 1
-            before[w] = change[w]
-            if w < lanes:
-                mismatch[lane + w] = math.sqrt(change[w])
+            x = state[k * size : (k + 1) * size]
+            u = state[parent_row[r] * size : parent_row[r] * size + 2 * W]
+            if dependent:
+                for w in range(W):
+                    t = lane + w if w < lanes else lane
+                    x[6 * W + w] = p1[bus, t] * scale
+                    x[7 * W + w] = q1[bus, t] * scale
+                    x[8 * W + w] = p2[bus, t] * scale
+                    x[9 * W + w] = q2[bus, t] * scale
+            cr, ci = ar[r], ai[r]
+            for w in range(W):
+                x[w] = cr * u[w] - ci * u[W + w]
+                x[W + w] = cr * u[W + w] + ci * u[w]
+            inject(x, dependent, yr[bus], yi[bus])
 
-    # Currents that belong to the last voltages, then results.
-    for w in range(2 * width):
-        current[w] = 0.0
-    _backward(n, parent_row, plain, br, bi, first, current, width)
-    low = COLLAPSE_VOLTAGE * COLLAPSE_VOLTAGE
-    for k in range(1, n + 1):
-        o = 2 * k * width
-        for w in range(width):
-            s = voltage[o + w] * voltage[o + w] + voltage[o + width + w] * voltage[o + width + w]
-            code[w] = code[w] if s >= low or code[w] > 0.0 else COLLAPSED
-    for w in range(lanes):
-        status[lane + w] = int(code[w])
-        failed = code[w] > 0.0
-        source_current_r[lane + w] = math.nan if failed else current[w]
-        source_current_i[lane + w] = math.nan if failed else current[width + w]
-    for w in range(width):
-        change[w] = math.nan if code[w] > 0.0 else 0.0
-    for k in range(1, n + 1):
-        r = first + k - 1
-        o = 2 * k * width
-        bus = order[r]
-        if v_real.shape[0] > 0:
-            for w in range(lanes):
-                v_real[bus, lane + w] = voltage[o + w] + change[w]
-                v_imag[bus, lane + w] = voltage[o + width + w] + change[w]
-        if j_real.shape[0] > 0:
-            for w in range(lanes):
-                j_real[r, lane + w] = current[o + w] + change[w]
-                j_imag[r, lane + w] = current[o + width + w] + change[w]
-        if magnitude.shape[0] > 0:
-            out = magnitude[bus, lane : lane + lanes]
-            vr, vi = voltage[o : o + width], voltage[o + width : o + 2 * width]
-            for w in range(lanes):
-                out[w] = math.sqrt(vr[w] * vr[w] + vi[w] * vi[w]) + change[w]
-        if loading.shape[0] > 0:
-            u = 2 * parent_row[r] * width
-            _load_ends(
-                voltage[u : u + width],
-                voltage[u + width : u + 2 * width],
-                voltage[o : o + width],
-                voltage[o + width : o + 2 * width],
-                current[o : o + width],
-                current[o + width : o + 2 * width],
-                br[r],
-                bi[r],
-                end_shunt[0, r],
-                end_shunt[1, r],
-                end_shunt[2, r],
-                end_shunt[3, r],
-                inverse_rated[0, r],
-                inverse_rated[1, r],
-                change,
-                loading[r, lane : lane + lanes],
-            )
-    return iterations
+        square = tolerance * tolerance
+        finished = 0
+        iterations = 0
+        while finished < W and iterations < max_iterations:
+            iterations += 1
+            backward(n, fields, parent_row, plain, br, bi, first, state)
+            for w in range(W):
+                strip[w] = 0.0
+            for k in range(1, n + 1):
+                r = first + k - 1
+                bus = order[r]
+                x = state[k * size : (k + 1) * size]
+                u = state[parent_row[r] * size : parent_row[r] * size + 2 * W]
+                if plain[r] and not dependent:
+                    advance_line(x, u, strip, zr[r], zi[r], yr[bus], yi[bus])
+                else:
+                    advance(x, u, strip, zr[r], zi[r], ar[r], ai[r])
+                    inject(x, dependent, yr[bus], yi[bus])
+            for w in range(W):
+                change, before = strip[w], strip[W + w]
+                if strip[2 * W + w] > 0.0:
+                    continue
+                # The change shrinks by a steady factor g; after this sweep the error is about change * g / (1 - g).
+                # The estimate is trusted where g is small and has been seen twice.
+                shrink = change / before
+                small = change <= square
+                if iterations > 2 and shrink < 0.0625 and change * shrink <= 0.25 * square:
+                    small = True
+                if small:
+                    strip[2 * W + w] = 1.0
+                    strip[3 * W + w] = OK
+                    finished += 1
+                elif not change < 1e4:
+                    strip[2 * W + w] = 1.0
+                    strip[3 * W + w] = COLLAPSED
+                    finished += 1
+                strip[W + w] = change
+                if w < lanes:
+                    mismatch[lane + w] = math.sqrt(change)
+
+        # Currents that belong to the last voltages, then results.
+        backward(n, fields, parent_row, plain, br, bi, first, state)
+        lowest = strip[:W]
+        for w in range(W):
+            lowest[w] = math.inf
+        for k in range(1, n + 1):
+            x = state[k * size : k * size + 2 * W]
+            for w in range(W):
+                s = x[w] * x[w] + x[W + w] * x[W + w]
+                lowest[w] = min(lowest[w], s)  # NaN goes through
+        failed = strip[W : 2 * W]
+        for w in range(W):
+            if strip[3 * W + w] == OK and not lowest[w] >= COLLAPSE_VOLTAGE * COLLAPSE_VOLTAGE:
+                strip[3 * W + w] = COLLAPSED
+            failed[w] = math.nan if strip[3 * W + w] > 0.0 else 0.0
+        for w in range(lanes):
+            status[lane + w] = int(strip[3 * W + w])
+            source_current_r[lane + w] = state[2 * W + w] + failed[w]
+            source_current_i[lane + w] = state[3 * W + w] + failed[w]
+        for k in range(1, n + 1):
+            r = first + k - 1
+            bus = order[r]
+            x = state[k * size : k * size + 4 * W]
+            if v_real.shape[0] > 0:
+                ra, rb = v_real[bus, lane : lane + lanes], v_imag[bus, lane : lane + lanes]
+                for w in range(ra.size):
+                    ra[w] = x[w] + failed[w]
+                for w in range(rb.size):
+                    rb[w] = x[W + w] + failed[w]
+            if j_real.shape[0] > 0:
+                ra, rb = j_real[r, lane : lane + lanes], j_imag[r, lane : lane + lanes]
+                for w in range(ra.size):
+                    ra[w] = x[2 * W + w] + failed[w]
+                for w in range(rb.size):
+                    rb[w] = x[3 * W + w] + failed[w]
+            if magnitude.shape[0] > 0:
+                out = magnitude[bus, lane : lane + lanes]
+                for w in range(out.size):
+                    out[w] = math.sqrt(x[w] * x[w] + x[W + w] * x[W + w]) + failed[w]
+            if loading.shape[0] > 0:
+                u = state[parent_row[r] * size : parent_row[r] * size + 2 * W]
+                load_ends(
+                    x, u, failed, br[r], bi[r], end_shunt[0, r], end_shunt[1, r], end_shunt[2, r], end_shunt[3, r],
+                    inverse_rated[0, r], inverse_rated[1, r], loading[r, lane : lane + lanes],
+                )  # fmt: skip
+        return iterations
+
+    return sweep_block
+
+
+_sweep_strip = _strip_of(STRIP)
+_sweep_single = _strip_of(1)
 
 
 @pnjit(fastmath=SAFE_FASTMATH)
@@ -418,7 +332,7 @@ def solve_radial(
     * ``tolerance`` [pu] of the remaining voltage error; ``max_iterations``;
     * ``end_shunt`` (4, row) the branch's own shunt at the child (real, imaginary) and at the parent [pu], which
       ``y`` of its buses contains; ``inverse_rated`` (2, row) one over the rated current at child and parent [1/pu];
-    * ``width`` lanes swept together, at most ``STRIP``; ``scratch`` (slot, scratch_size) one row per task slot.
+    * ``width`` lanes swept together, 1 or ``STRIP``; ``scratch`` (slot, scratch_size) one row per task slot.
 
     Out (an array with no rows is not written): ``v_real``, ``v_imag`` (bus, lane) [pu]; ``j_real``, ``j_imag`` (row,
     lane) current into the child's end [pu]; ``magnitude`` (bus, lane) [pu];
@@ -438,41 +352,17 @@ def solve_radial(
             for strip in range(strips):
                 lane = strip * width
                 lanes = min(width, n_lane - lane)
-                iterations[block] += _sweep_block(
-                    first,
-                    n,
-                    lane,
-                    lanes,
-                    width,
-                    order,
-                    parent_row,
-                    plain,
-                    z,
-                    a,
-                    b,
-                    y,
-                    source_r[root[block]],
-                    source_i[root[block]],
-                    p,
-                    q,
-                    p1,
-                    q1,
-                    p2,
-                    q2,
-                    scale,
-                    tolerance,
-                    max_iterations,
-                    scratch[slot],
-                    v_real,
-                    v_imag,
-                    j_real,
-                    j_imag,
-                    magnitude,
-                    loading,
-                    end_shunt,
-                    inverse_rated,
-                    status[block],
-                    mismatch[block],
-                    source_current_r[block],
-                    source_current_i[block],
-                )
+                if width == 1:
+                    iterations[block] += _sweep_single(
+                        first, n, lane, lanes, order, parent_row, plain, z, a, b, y, source_r[root[block]],
+                        source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance, max_iterations, scratch[slot],
+                        v_real, v_imag, j_real, j_imag, magnitude, loading, end_shunt, inverse_rated, status[block],
+                        mismatch[block], source_current_r[block], source_current_i[block],
+                    )  # fmt: skip
+                else:
+                    iterations[block] += _sweep_strip(
+                        first, n, lane, lanes, order, parent_row, plain, z, a, b, y, source_r[root[block]],
+                        source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance, max_iterations, scratch[slot],
+                        v_real, v_imag, j_real, j_imag, magnitude, loading, end_shunt, inverse_rated, status[block],
+                        mismatch[block], source_current_r[block], source_current_i[block],
+                    )  # fmt: skip

@@ -53,7 +53,8 @@ class Loading(NamedTuple):
     inflow_capacity: np.ndarray  # (link,) [vehicles s-1] at the upstream end
     storage: np.ndarray  # (link,) k_j L [vehicles]
     jam_density: np.ndarray  # (link,) [vehicles m-1]
-    wave_speed: np.ndarray  # (link,) [m s-1]
+    per_wave: np.ndarray  # (link,) 1 / (w dt) [m-1]: what leaves in a sub-step lowers the queue's density so much
+    per_length: np.ndarray  # (link,) [m-1]
     origin_capacity: np.ndarray  # (node,) [vehicles s-1] of the demand that enters there
     free_steps: np.ndarray  # (link,) L / (u dt) rounded up, 0 for a point queue
     free_rest: np.ndarray  # (link,) what the rounding added
@@ -165,7 +166,8 @@ def build_loading(
         inflow_capacity=q.copy(),
         storage=storage,
         jam_density=k,
-        wave_speed=w,
+        per_wave=1.0 / (w * dt),
+        per_length=1.0 / length,
         origin_capacity=np.array(origin_capacity, dtype=np.float64),
         free_steps=np.ceil(lag_free).astype(np.int64),
         free_rest=np.ceil(lag_free) - lag_free,
@@ -241,7 +243,7 @@ def movement_shares(loading: Loading, link_share: np.ndarray) -> np.ndarray:
     return out
 
 
-@njit
+@njit(inline="always")
 def node_model(ways_in, ways_out, sending, capacity, fraction, receiving, theta, room, undecided):
     """First-order node model of Tampere et al. (2011), oriented capacities C_ij = f_ij C_i.
 
@@ -365,11 +367,17 @@ def _nodes_single(x, turn, demand):
             if send > 0.0:
                 for b in range(outs):
                     x.node_flow[b] += send * turn[base + a * outs + b, 0]
-        crowded = False
+        # Only ways out that are asked for more than they take can hold anyone back: the node model needs no others.
+        crowded = 0
         for b in range(outs):
-            crowded = crowded or x.node_flow[b] > x.receiving[x.out_link[out_first + b]]
+            room = x.receiving[x.out_link[out_first + b]]
+            if x.node_flow[b] > room:
+                x.node_receiving[crowded] = room
+                for a in range(ways + 1):
+                    x.node_fraction[a, crowded] = turn[base + a * outs + b, 0]
+                crowded += 1
         entering = origin
-        if not crowded:
+        if crowded == 0:
             total = 0.0
             for a in range(ways):
                 x.outflow[x.in_link[first + a]] = x.node_sending[a]
@@ -380,16 +388,13 @@ def _nodes_single(x, turn, demand):
                 total -= x.node_flow[b]
         else:
             for b in range(outs):
-                x.node_receiving[b] = x.receiving[x.out_link[out_first + b]]
                 x.node_flow[b] = 0.0
-                for a in range(ways + 1):
-                    x.node_fraction[a, b] = turn[base + a * outs + b, 0]
             for a in range(ways):
                 x.node_capacity[a] = x.outflow_capacity[x.in_link[first + a]] * dt
             x.node_capacity[ways] = x.origin_capacity[node] * dt
             node_model(
                 ways + 1,
-                outs,
+                crowded,
                 x.node_sending,
                 x.node_capacity,
                 x.node_fraction,
@@ -406,8 +411,9 @@ def _nodes_single(x, turn, demand):
                     x.outflow[x.in_link[first + a]] = flow
                 else:
                     entering = flow
-                for b in range(outs):
-                    x.node_flow[b] += flow * x.node_fraction[a, b]
+                if flow > 0.0:
+                    for b in range(outs):
+                        x.node_flow[b] += flow * turn[base + a * outs + b, 0]
             for b in range(outs):
                 x.arriving[x.out_link[out_first + b], 0] = x.node_flow[b]
                 total -= x.node_flow[b]
@@ -570,9 +576,12 @@ def _move(x, single):
     commodities = x.mix.shape[1]
     step = x.now[0] + 1
     for i in range(x.tail.shape[0]):
-        inflow = 0.0
-        for c in range(commodities):
-            inflow += x.arriving[i, c]
+        if single:
+            inflow = x.arriving[i, 0]
+        else:
+            inflow = 0.0
+            for c in range(commodities):
+                inflow += x.arriving[i, c]
         x.inflow[i] = inflow
         before = x.entered[i]
         on_link = before - x.left[i]
@@ -608,15 +617,16 @@ def _move(x, single):
         queue = 0.0
         if vertical > 1e-9:
             # Physical queue: behind the exit at density k_j - q / w, ahead of it free-flowing vehicles.
-            dense = x.jam_density[i] - x.outflow[i] / x.dt / x.wave_speed[i]
-            free = (x.entered[i] - arrived) / x.length[i]
+            dense = x.jam_density[i] - x.outflow[i] * x.per_wave[i]
+            free = (x.entered[i] - arrived) * x.per_length[i]
             if dense > free:
                 queue = min(vertical / (dense - free), x.length[i])
         x.queue_length[i] = queue
         x.jam_distance[i] += x.outflow[i] * queue
         x.free_distance[i] += inflow * (x.length[i] - queue)
-        for c in range(commodities):
-            x.arriving[i, c] = 0.0
+        if not single:  # one commodity's node loop sets every entry anew
+            for c in range(commodities):
+                x.arriving[i, c] = 0.0
 
 
 @njit

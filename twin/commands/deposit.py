@@ -14,18 +14,25 @@ import xarray as xr
 from kernels.nitrogen import hexagons
 from twin import nitrogen
 from twin.errors import ConfigError, DataError
+from twin.exports.imaer import write_imaer
 from twin.nitrogen import Conversion, Grid, Map, Roads, Switches
+from twin.nitrogen_hours import Period, deposit_hours, lattice_around
+from twin.permit_rules import REACH, apply_cut_off
 from twin.readers.brn import read_brn
 from twin.readers.climatology import read_climatology
 from twin.readers.ctr import Control, read_ctr
 from twin.readers.imaer import read_imaer
 from twin.readers.raster_map import read_map
 from twin.readers.rcp import read_rcp
+from twin.readers.source_table import read_source_table
 
 __all__ = ["deposit", "deposit_case"]
 
 _SUBSTANCES = {2: "NOx", 3: "NH3"}
 _MOLAR_N = {"NH3": 17.0, "NOx": 46.0}
+_SOURCES = {".brn", ".gml", ".csv", ".gpkg"}
+_LATTICE_REACH = 5.0  # km around the sources
+_OUT = {".csv", ".h5", ".nc", ".gml"}
 _YEAR = 8760.0 * 3600.0  # s, as the unit conversion of deposition has it
 
 
@@ -46,23 +53,28 @@ def deposit(
     mode: str = "exact",
     check: int = 200,
     reach: float | None = None,
+    cut_off: float | None = None,
+    cell: float = 250.0,
+    period: str | None = None,
+    every: int = 1,
     release_height: float | None = None,
     threads: int | None = None,
 ) -> int:
-    """Compute nitrogen deposition as a control file (.ctr) or a file of sources (.brn, .gml) says; flags override it.
+    """Compute nitrogen deposition as a control file or a file of sources says; flags override it.
 
     Parameters
     ----------
     case
-        OPS control file (.ctr), OPS emission file (.brn) or IMAER file (.gml).
+        OPS control file (.ctr) or emission file (.brn), IMAER file (.gml), table of sources (.csv, .gpkg).
     out
-        Result: .csv (columns of the field) or .h5.
+        Result: .csv (columns of the field), .h5, or .gml (IMAER 6.0 results).
     weather
-        Climatology: OPS file or its decoded CSV.
+        Climatology: OPS file or its decoded CSV; in hourly mode the hourly file of a KNMI station.
     receptors
-        Receptor file, .rcp or .csv (name, x, y in m RD), or hexagons: the AERIUS hexagons within --reach.
+        Receptor file, .rcp or .csv (name, x, y in m RD); hexagons: the AERIUS hexagons within --reach; or lattice:
+        square cells of --cell m over the sources and --reach around them.
     substance
-        NH3 or NOx.
+        NH3, NOx, or both where the file of sources holds both (.gml, .csv, .gpkg).
     z0
         Roughness length in m, or a map.
     landuse
@@ -74,13 +86,24 @@ def deposit(
     conversion
         internal, or rates NH3=5,NOx=4,HNO3=0.35,coarse=0.25,fine=0.40 (%/h and shares), or a file of them.
     year
-        Year of the decoded CSV of a climatology.
+        Year of the decoded CSV of a climatology; in hourly mode the year that is stepped through.
     mode
-        exact, or fast: tables over direction and distance, one surface, point receptors.
+        exact; fast: tables over direction and distance, one surface, point receptors; or hourly: hours of real
+        weather on a lattice.
     check
         Number of random pairs that fast mode recomputes exactly for its error estimate.
     reach
-        Greatest distance in km from source to receptor; without it all pairs count.
+        Greatest distance in km from source to receptor. Without it all pairs count, but hexagons lie within the
+        25 km of Dutch permits (owner: Minister of LVVN, AERIUS) and a lattice reaches 5 km.
+    cut_off
+        Leave out total deposition below this in mol/ha/yr, per receptor over all sources; 0.005 in Dutch permits
+        (owner: Minister of LVVN, AERIUS). Without it nothing is left out.
+    cell
+        Side of a lattice cell in m.
+    period
+        Hourly mode: a year, or START/STOP as dates (UTC); without it --year.
+    every
+        Hourly mode: step through every n-th hour of the period.
     release_height
         Height in m of the GML features that carry none (ships, mobile machines).
     threads
@@ -101,6 +124,10 @@ def deposit(
         mode=mode,
         check=check,
         reach=reach,
+        cut_off=cut_off,
+        cell=cell,
+        period=period,
+        every=every,
         release_height=release_height,
         threads=threads,
     )
@@ -126,50 +153,138 @@ def deposit_case(
     mode: str = "exact",
     check: int = 200,
     reach: float | None = None,
+    cut_off: float | None = None,
+    cell: float = 250.0,
+    period: str | None = None,
+    every: int = 1,
     release_height: float | None = None,
     threads: int | None = None,
 ) -> dict[str, Any]:
     """Run ``twin deposit`` and return its summary; see :func:`deposit` for the options."""
     case, out = Path(case), Path(out)
-    if mode not in {"exact", "fast"}:
-        raise ConfigError(f"mode {mode!r} is not available here; exact and fast are")
+    if mode not in {"exact", "fast", "hourly"}:
+        raise ConfigError(f"mode {mode!r} is not known; exact, fast and hourly are")
     if check < 0:
         raise ConfigError(f"--check {check}: a number of pairs, 0 or more, is needed")
-    if out.suffix.lower() not in {".csv", ".h5", ".nc"}:
-        raise ConfigError(f"--out {out}: give a name that ends in .csv or .h5")
+    if out.suffix.lower() not in _OUT:
+        raise ConfigError(f"--out {out}: give a name that ends in .csv, .h5 or .gml")
+    if cut_off is not None and not cut_off >= 0:
+        raise ConfigError(f"--cut-off {cut_off}: a deposition in mol/ha/yr, 0 or more, is needed")
     arguments: dict[str, Any] = {"n_threads": threads, "mode": mode, "check": check}
-    if reach is not None:
-        arguments["reach"] = 1000.0 * reach
     control = read_ctr(case) if case.suffix.lower() == ".ctr" else None
     if control is None:
-        if case.suffix.lower() not in {".brn", ".gml"}:
-            raise ConfigError(f"{case}: give an OPS control file (.ctr), emission file (.brn) or IMAER file (.gml)")
+        if case.suffix.lower() not in _SOURCES:
+            raise ConfigError(f"{case}: give a control file (.ctr) or sources ({', '.join(sorted(_SOURCES))})")
         for name, value in {"--weather": weather, "--receptors": receptors, "--substance": substance}.items():
             if value is None:
                 raise ConfigError(f"{case}: a file of sources alone does not say everything; give {name}")
-        gml = case.suffix.lower() == ".gml"
-        sources = read_imaer(case, str(substance), release_height) if gml else read_brn(case)
+        sources = {name: _read_sources(case, name, release_height) for name in _substances(case, str(substance))}
     else:
-        sources = _apply_control(control, arguments)
-        substance = substance or arguments["substance"]
-    arguments["substance"] = substance
-    climate = read_climatology(weather if weather is not None else _weather(control), year=year)
-    places = _places(receptors, sources, reach) if receptors is not None else _receptors(control)
+        table = _apply_control(control, arguments)
+        if substance is not None and substance not in _SUBSTANCES.values():
+            raise ConfigError(f"--substance {substance}: {case} holds sources of one substance; give NH3 or NOx")
+        sources = {substance or arguments["substance"]: table}
+    everything = pd.concat([table[["x", "y", "diameter"]] for table in sources.values()], ignore_index=True)
+    if receptors is not None and str(receptors) == "hexagons" and reach is None:
+        reach = REACH.value
+    places = _places(receptors, everything, reach, cell) if receptors is not None else _receptors(control)
     arguments["z0"] = _value(z0, "--z0") if z0 is not None else _roughness(control)
     arguments["land_use"] = _land_use(landuse, control)
     arguments["background"] = _background(background, control)
-    if conversion is not None:
-        arguments["conversion"] = None if conversion == "internal" else _conversion(conversion)
-    elif control is not None:
-        arguments["conversion"] = _given_conversion(control)
-    if control is not None:
-        arguments["roads"] = _roads(control, ozone)
-    _refuse_receptors_on_sources(sources, places)
-    result = nitrogen.deposit(sources, places, climate, **arguments)
-    _write(result, out)
-    return _summary(
-        result, float(sources["emission"].sum()) * arguments.get("emission_factor", 1.0), len(sources), places
-    )
+    if mode == "hourly":
+        refused: dict[str, object] = {
+            "--conversion": conversion,
+            "--ozone": ozone,
+            "ROADS": control and _roads(control, ozone),
+        }
+        for name, used in refused.items():
+            if used:
+                raise ConfigError(f"{name} has no effect in hourly mode; leave it out")
+        result = _hours(sources, places, everything, weather, period or (year and str(year)), every, cell, arguments)
+    else:
+        if period is not None or every != 1:
+            raise ConfigError("--period and --every belong to --mode hourly")
+        climate = read_climatology(weather if weather is not None else _weather(control), year=year)
+        if conversion is not None:
+            arguments["conversion"] = None if conversion == "internal" else _conversion(conversion)
+        elif control is not None:
+            arguments["conversion"] = _given_conversion(control)
+        if control is not None:
+            arguments["roads"] = _roads(control, ozone)
+        if reach is not None:
+            arguments["reach"] = 1000.0 * reach
+        for table in sources.values():
+            _refuse_receptors_on_sources(table, places)
+        arguments.pop("substance", None)
+        results = {name: nitrogen.deposit(table, places, climate, name, **arguments) for name, table in sources.items()}
+        result = _both(results)
+    factor = arguments.get("emission_factor", 1.0)
+    emitted = {name: factor * float(table["emission"].sum()) for name, table in sources.items()}
+    if cut_off is not None:
+        for name in [str(n) for n in result.data_vars if str(n).startswith("tot_")]:
+            result[name] = apply_cut_off(result[name], cut_off)
+    _write(result, out, year or 0, reach)
+    rules = {"reach_km": reach, "cut_off_mol_ha_yr": cut_off}
+    return _summary(result, emitted, sum(map(len, sources.values())), places) | rules
+
+
+def _substances(case: Path, substance: str) -> tuple[str, ...]:
+    if substance in _SUBSTANCES.values():
+        return (substance,)
+    if substance != "both":
+        raise ConfigError(f"--substance {substance}: NH3, NOx and both are known")
+    if case.suffix.lower() == ".brn":
+        raise ConfigError(f"{case}: an emission file holds one substance; give --substance NH3 or NOx")
+    return ("NH3", "NOx")
+
+
+def _read_sources(case: Path, substance: str, release_height: float | None) -> pd.DataFrame:
+    suffix = case.suffix.lower()
+    if suffix == ".gml":
+        return read_imaer(case, substance, release_height)
+    return read_brn(case) if suffix == ".brn" else read_source_table(case, substance)
+
+
+def _hours(sources, places, everything, weather, period, every, cell, arguments) -> xr.Dataset:
+    """Hourly mode: the lattice is that of the receptors, or lies over sources and receptors."""
+    if weather is None:
+        raise ConfigError("--mode hourly needs --weather: the hourly file of a KNMI station")
+    if not period:
+        raise ConfigError("--mode hourly needs --year or --period: which hours")
+    hours = Period.parse(period, every)
+    if arguments.get("emission_factor", 1.0) != 1.0:
+        raise ConfigError("EMCORFAC is not 1; the hourly mode takes emissions as they are, scale them in the file")
+    switches = arguments.get("switches", Switches())
+    if not all(switches.numbers()):
+        raise ConfigError("LOSS switches processes off; the hourly mode computes all of them")
+    common = (weather, hours)
+    rest = {name: arguments[name] for name in ("z0", "land_use", "background")}
+    if isinstance(places, Grid):
+        return deposit_hours(sources, None, *common, places, **rest)
+    spots = places.assign(diameter=0.0)[["x", "y", "diameter"]]
+    lattice = lattice_around(pd.concat([everything, spots], ignore_index=True), 4.0 * cell, cell)
+    return deposit_hours(sources, places, *common, lattice, **rest)
+
+
+def _both(results: dict[str, xr.Dataset]) -> xr.Dataset:
+    """Results of one substance as they are, of two beside each other with the total of N."""
+    if len(results) == 1:
+        return next(iter(results.values()))
+    merged = xr.merge([r.drop_attrs(deep=False) for r in results.values()], compat="override")
+    merged["tot_N"] = merged["tot_NHx"] + merged["tot_NOy"]
+    merged["tot_N"].attrs["units"] = "mol ha-1 yr-1"
+    parts = [r.attrs for r in results.values()]
+    seconds = sum(p["cpu_seconds"] for p in parts)
+    pairs = sum(p["pairs"] for p in parts)
+    merged.attrs.update(parts[0])
+    merged.attrs.update(
+        substance="+".join(results), pairs=pairs, cpu_seconds=seconds,
+        pairs_per_cpu_second=pairs / seconds if seconds > 0 else 0.0,
+    )  # fmt: skip
+    for name in ("error_estimate", "error_maximum"):
+        if name in parts[0]:
+            merged.attrs[name] = max(p[name] for p in parts)
+    return merged
 
 
 def _apply_control(control: Control, arguments: dict[str, Any]):
@@ -217,13 +332,15 @@ def _weather(control: Control | None) -> Path:
     return control.file("MTFILE")
 
 
-def _places(receptors: str | Path, sources, reach: float | None):
-    """Receptors of a file, or the AERIUS hexagons within reach of the sources."""
+def _places(receptors: str | Path, sources, reach: float | None, cell: float):
+    """Receptors of a file, the AERIUS hexagons within reach of the sources, or the cells of a lattice."""
+    if str(receptors) == "lattice":
+        return lattice_around(sources, 1000.0 * (_LATTICE_REACH if reach is None else reach), cell)
     if str(receptors) != "hexagons":
         return read_rcp(receptors)
-    if reach is None:
-        raise ConfigError("--receptors hexagons needs --reach KM (25 in Dutch permits): how far from the sources")
-    number = hexagons.hexagons_within(sources["x"].to_numpy(), sources["y"].to_numpy(), 1000.0 * reach)
+    number = hexagons.hexagons_within(
+        sources["x"].to_numpy(), sources["y"].to_numpy(), 1000.0 * (REACH.value if reach is None else reach)
+    )
     if number.size == 0:
         raise DataError("no AERIUS hexagon lies within reach of the sources; check their coordinates (m RD)")
     x, y = hexagons.centres(number)
@@ -379,8 +496,13 @@ def _refuse_receptors_on_sources(sources, places) -> None:
             )
 
 
-def _write(result: xr.Dataset, out: Path) -> None:
+def _write(result: xr.Dataset, out: Path, year: int, reach: float | None) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix.lower() == ".gml":
+        if not year:
+            raise ConfigError("--out .gml needs --year: the year of the emissions")
+        write_imaer(result, out, year=year, reach=reach)
+        return
     if out.suffix.lower() != ".csv":
         result.to_netcdf(out, engine="h5netcdf")
         return
@@ -393,22 +515,27 @@ def _write(result: xr.Dataset, out: Path) -> None:
     table.to_csv(out, index=False, float_format="%.6E")
 
 
-def _summary(result: xr.Dataset, emission: float, count: int, places) -> dict[str, Any]:
+def _summary(result: xr.Dataset, emission: dict[str, float], count: int, places) -> dict[str, Any]:
     """What the last line of the command says."""
-    substance = result.attrs["substance"]
-    emitted = emission / _MOLAR_N[substance] * _YEAR
-    total = result["tot_NHx" if substance == "NH3" else "tot_NOy"]
-    budget: dict[str, float | None] = {"emitted_mol_per_year": emitted, "deposited_mol_per_year": None}
+    budget: dict[str, float | None] = {
+        "emitted_mol_per_year": sum(q / _MOLAR_N[name] * _YEAR for name, q in emission.items()),
+        "deposited_mol_per_year": None,
+    }
     if isinstance(places, Grid):
-        budget["deposited_mol_per_year"] = float(total.sum()) * places.cell**2 / 1.0e4
+        total = sum(float(result[name].sum()) for name in ("tot_NHx", "tot_NOy") if name in result)
+        budget["deposited_mol_per_year"] = total * places.cell**2 / 1.0e4
+    attrs = result.attrs
+    for name in ("emitted_mol", "deposited_mol", "exported_mol", "worst_residual"):
+        if name in attrs:  # hourly mode: of the hours that were stepped through, over the lattice
+            budget[name] = attrs[name]
     return {
-        "mode": result.attrs["mode"],
-        "substance": substance,
+        "mode": attrs["mode"],
+        "substance": attrs["substance"],
         "sources": count,
         "receptors": int(result.sizes["receptor"]),
-        "pairs": result.attrs["pairs"],
-        "pairs_per_cpu_second": result.attrs["pairs_per_cpu_second"],
-        "cpu_seconds": result.attrs["cpu_seconds"],
+        "pairs": attrs["pairs"],
+        "pairs_per_cpu_second": attrs["pairs_per_cpu_second"],
+        "cpu_seconds": attrs["cpu_seconds"],
         "budget": budget,
-        "error_estimate": result.attrs.get("error_estimate", 0.0),
+        "error_estimate": None if attrs["mode"] == "hourly" else attrs.get("error_estimate", 0.0),
     }

@@ -11,8 +11,8 @@ import xarray as xr
 from kernels.jit import set_threads
 from kernels.power.status import OK, STATUS_NAMES
 from twin.errors import ConfigError
-from twin.powerflow import Solver
-from twin.powerflow import powerflow as solve
+from twin.power import Solver
+from twin.power import powerflow as solve
 
 __all__ = ["branch_table", "bus_table", "powerflow", "steps_of", "summary"]
 
@@ -32,6 +32,7 @@ def powerflow(
     branches: Path | None = None,
     transformer_model: str = "pi",
     several_sources: bool = False,
+    reactive_limits: bool | None = None,
 ) -> str:
     """Solve a network and write what is asked for; returns a summary, one JSON object on its last line.
 
@@ -40,7 +41,8 @@ def powerflow(
     grid
         PGM or pandapower JSON, MATPOWER ``.m``, SimBench folder, ``simbench:CODE`` or ``pandapower:CASE``.
     profiles
-        Factors on loads by profile name or element: CSV, Parquet or NetCDF, a column each.
+        Factors on loads by profile name or element: CSV, Parquet or NetCDF, a column each; or a SimBench folder or
+        ``simbench:CODE``.
     steps
         A:B, steps A up to and without B of the profiles.
     solver
@@ -59,11 +61,16 @@ def powerflow(
         pi, or t (pandapower's default) for pandapower and SimBench networks.
     several_sources
         Allow several ideal sources in one component.
+    reactive_limits
+        Keep generators within their reactive limits; without it, as the format's own tool does.
     """
     if threads is not None:
         if threads < 1:
             raise ConfigError(f"--threads {threads}: give a number above zero")
-        set_threads(threads)
+        try:
+            set_threads(threads)
+        except ValueError as error:
+            raise ConfigError(f"--threads {threads}: more than there are ({error})") from None
     if transformer_model not in {"pi", "t"}:
         raise ConfigError(f"--transformer-model {transformer_model}: write pi or t")
     for path in (out, buses, branches):
@@ -72,6 +79,7 @@ def powerflow(
     data = solve(
         grid, profiles=profiles, steps=steps_of(steps), solver=solver, tolerance=tolerance,
         transformer_model="t" if transformer_model == "t" else "pi", several_sources=several_sources,
+        reactive_limits=reactive_limits,
     )  # fmt: skip
     if buses is not None:
         bus_table(data).to_csv(buses, index=False, float_format="%.15g")

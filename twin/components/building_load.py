@@ -27,7 +27,13 @@ class BuildingLoad(Component):
     load = In("bus_load", ("bus",), "kW", over="mean")
     bus = Static("buildings/bus", ("building",), "1")
     share = Static("buildings/load_share", ("building",), "1")
-    building_load = Out("building_load", ("building",), "kW", "active power of the building, shared from its bus")
+    building_load = Out(
+        "building_load",
+        ("building",),
+        "kW",
+        "active power of the building, shared from its bus",
+        additive=False,  # counted at the buses already
+    )
 
     def setup(self, s: SimpleNamespace, world: xr.DataTree) -> None:
         """The bus of each building; -1 (no bus with demand) takes none, as its share is zero."""

@@ -47,6 +47,7 @@ CLOUD_UPTAKE_NOX = 2.0e4  # times NO2/NOx; in-cloud scavenging ratio (OPS, nitro
 CLOUD_UPTAKE_NH3 = 1.4e6
 NITRIC_ACID_RESISTANCE = 10.0  # s m-1, Rc of HNO3
 UNRESOLVED_SHOWER = 0.05  # h: rain of a duration below the 0.1 h that is reported
+AGEING = 12  # h: a plume spreads by the turbulence of the hours it ages through, so far
 CONVERGED = 1.0e-4  # of the emission, for the equation of surface depletion
 TOLERANCE = 1.0e-3  # of the budget, each step
 
@@ -64,15 +65,19 @@ class SourceMap:
 class Deposition(Component):
     """NOx and NH3 of roads and other sources, spread by the hour's weather and deposited, dry and wet.
 
-    Quasi-steady: what an hour emits is followed to the edge of the lattice within that hour, so nothing stays
-    airborne between steps; mass over the edge is exported. Gaussian crosswind (Briggs 1973), vertical spread of
+    Quasi-steady: what an hour emits is followed to the edge of the lattice along the wind of that hour, spread by the
+    turbulence of the hours in which it ages. Rain of those hours takes its part when it falls: until then that part is
+    in the air and is carried (the change of the budget). Dry deposition on the way and what crosses the edge are booked
+    with the emission; of the latter, part is still over the lattice when the hour ends, and how much it is stands in
+    the ledger (``... in the air at the end of the step``). Gaussian crosswind (Briggs 1973), vertical spread of
     OPS, turbulence of Holtslag and van Ulden (1983), surfaces of DEPAC with the receptor's own resistance;
     deposition is a negative source at the ground (Horst 1977), so the budget closes by construction.
     An hour without wind direction is spread over a uniform rose.
     """
 
     leaves_out = (
-        "travel times longer than the hour (each hour is a steady plume to the lattice edge); wind that differs in "
+        "turns of the wind while air travels (each hour is a steady, straight plume to the lattice edge over the "
+        "surfaces of that hour; its spread and the rain it meets are those of the hours to come); wind that differs in "
         "space or turns with height; buildings, snow cover and terrain; emission by the surface itself where the "
         "NH3 compensation point exceeds the background (exchange is zero there); dispersion within a cell; "
         "one travel time for all source heights in the losses by rain and conversion; secondary aerosol deposits "
@@ -132,7 +137,9 @@ class Deposition(Component):
         self._reach_of_link = np.bincount(s.cell_link, s.cell_share, minlength=len(s.nox))
         self._road = np.zeros(s.land_use.shape)
         self._emission = np.zeros(s.land_use.shape)
-        self._road_spectrum = np.zeros(self._plumes.fft.spectrum_shape, complex)
+        # g per cell that is in the air and that rain of a coming hour will bring down: (hour modulo, substance, y, x)
+        self.pending = np.zeros((AGEING, 2, *s.land_use.shape))
+        self._road_spectrum = np.zeros(self.plumes.fft.spectrum_shape, np.complex64)
 
     def _set_surfaces(self, s: SimpleNamespace) -> None:
         if not (s.background_nh3 > 0).all():
@@ -145,12 +152,12 @@ class Deposition(Component):
         steps = np.round(np.log(s.roughness) / np.log(1.02))
         kinds = np.stack([s.land_use.astype(float).ravel(), steps.ravel(), s.background_nh3.ravel()])
         self._kinds, index = np.unique(kinds, axis=1, return_inverse=True)
-        self._surface = np.asarray(index).reshape(s.land_use.shape)
+        self.surface = np.asarray(index).reshape(s.land_use.shape)
         self._kinds[1] = 1.02 ** self._kinds[1]
         # plumes feel the land: log mean over it, or over all where there is only water
         land = s.land_use != WATER
         self._region_roughness = float(np.exp(np.log(s.roughness[land] if land.any() else s.roughness).mean()))
-        self._velocities = np.zeros((2, self._kinds.shape[1]))
+        self.velocities = np.zeros((2, self._kinds.shape[1]))
         self._velocity = np.zeros(s.land_use.shape)
 
     def _set_weather(self, s: SimpleNamespace, times: np.ndarray) -> None:
@@ -178,27 +185,29 @@ class Deposition(Component):
             resistance[i] = ra + boundary_layer_resistance(ustar, SCHMIDT_AMMONIA)
         utc = times.astype("datetime64[s]").astype(object)
         local = np.array([t.replace(tzinfo=UTC).astimezone(LOCAL).hour for t in utc])
-        self._factors = profile_factors(s.temperature, local, s.rain_duration, resistance)
+        self.factors = profile_factors(s.temperature, local, s.rain_duration, resistance)
 
     def _set_sources(self, s: SimpleNamespace) -> None:
         weight = s.source_nox / MOLAR_MASS[NOX] + s.source_nh3 / MOLAR_MASS[NH3]
         band = np.digitize(s.source_height, BANDS) - 1
         classes = [ROAD]
         members: list[np.ndarray] = []
+        self._class_of_source = np.zeros(weight.size, int)
         for b in range(len(BANDS) - 1):
             member = (band == b) & (weight > 0)
             if not member.any():
                 continue
             height = np.average(s.source_height[member], weights=weight[member])
             heat = np.average(s.source_heat[member], weights=weight[member])
+            self._class_of_source[member] = len(classes)
             # half the release height, as for low area sources and housing in OPS inputs
             classes.append(HeightClass(float(height), float(heat), 0.5 * float(height)))
             members.append(member)
         ny, nx = s.land_use.shape
-        self._plumes = HourlyPlumes(ny, nx, self._cell, classes)
+        self.plumes = HourlyPlumes(ny, nx, self._cell, classes)
         west, south = self._x[0] / self._cell - 0.5, self._y[0] / self._cell - 0.5
         self._maps: tuple[list[SourceMap], list[SourceMap]] = ([], [])
-        self._outside = np.zeros((2, self._factors.shape[0]))  # g s-1 of sources off the lattice, by profile
+        self._outside = np.zeros((2, self.factors.shape[0]))  # g s-1 of sources off the lattice, by profile
         for substance, rate in enumerate((s.source_nox, s.source_nh3)):
             for c, member in enumerate(members, start=1):
                 for profile in np.unique(s.source_profile[member]):
@@ -216,17 +225,22 @@ class Deposition(Component):
                         field,
                     )
                     if field.any():
-                        spectrum = self._plumes.fft.spectrum(field)
+                        spectrum = self.plumes.fft.spectrum(field)
                         self._maps[substance].append(SourceMap(c, int(profile), field, spectrum))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What is in the air for the rain to come."""
+        return {"pending": self.pending}
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
         """Spread and deposit the emission of the hour, and book where each mol went."""
         h = clock.hour
-        air = self._turbulence(s, h)
-        rates = self._rates(s, clock, air)
+        air = self.turbulence(s, h)
+        later = [self.turbulence(s, k) for k in range(h + 1, min(h + AGEING, s.temperature.size))]
+        rates = self._rates(s, clock, air, later)
         roads = (s.nox, s.nh3)
         active = [sorted({m.height_class for m in maps} | {0}) for maps in self._maps]
-        self._plumes.prepare(air, float(s.wind_direction[h]), rates, active)
+        self.plumes.prepare(air, float(s.wind_direction[h]), rates, active, later)
         s.dry[...] = 0.0
         s.wet[...] = 0.0
         seconds = float(clock.seconds)
@@ -236,8 +250,8 @@ class Deposition(Component):
             road = roads[substance]
             clock.ledger.take(f"road_{name}", float(road.sum()) * seconds, "g")
             emission = self._emissions(s, substance, road, h)
-            np.take(self._velocities[substance], self._surface, out=self._velocity)
-            result = self._plumes.solve(substance, emission, self._emission, self._velocity)
+            np.take(self.velocities[substance], self.surface, out=self._velocity)
+            result = self.plumes.solve(substance, emission, self._emission, self._velocity)
             if result.residual > CONVERGED:
                 raise BudgetError(
                     f"depletion of {name} did not converge: residual {result.residual:.2g} of the emission after "
@@ -248,8 +262,10 @@ class Deposition(Component):
             to_mol = seconds / molar
             to_hectare = units.mol_per_m2_to_mol_per_ha(to_mol / area)
             s.dry += result.dry * to_hectare
+            released = self.pending[h % AGEING, substance]
             s.wet += result.wet * to_hectare
-            factors = self._factors[:, h]
+            s.wet += released * (to_hectare / seconds)
+            factors = self.factors[:, h]
             away = float((road * (1.0 - self._reach_of_link)).sum() + self._outside[substance] @ factors)
             given = float(road.sum() + self._outside[substance] @ factors)
             given += sum(float(m.field.sum()) * factors[m.profile] for m in self._maps[substance])
@@ -257,21 +273,37 @@ class Deposition(Component):
             clock.ledger.balance(
                 name,
                 inflow=given * to_mol,
-                outflow=(deposited + float(result.exported.sum()) + away) * to_mol,
-                change=0.0,  # quasi-steady: see the class
+                outflow=(deposited + float(result.exported.sum()) + away) * to_mol
+                + units.grams_to_mol(float(released.sum()), molar),
+                change=units.grams_to_mol(float(result.later.sum()) * seconds - float(released.sum()), molar),
                 units="mol",
                 tolerance=TOLERANCE,
             )
+            released[...] = 0.0
+            if result.by_hour[1:].any():
+                shares = result.by_hour[1:] / result.by_hour[1:].sum()
+                for k in np.flatnonzero(shares) + 1:
+                    self.pending[(h + k) % AGEING, substance] += (shares[k - 1] * seconds) * result.later
+            exported = float(result.exported.sum())
+            clock.ledger.give(f"{name} over the edge", exported * to_mol, "mol")
+            # a steady plume longer than an hour holds more than an hour's emission: earlier hours booked that
+            held = min(result.airborne / seconds, exported)
+            clock.ledger.give(f"{name} over the edge, in the air at the end of the step", held * to_mol, "mol")
         s.total += s.dry
         s.total += s.wet
 
-    def _turbulence(self, s: SimpleNamespace, h: int) -> Turbulence:
+    def cell_concentration(self, substance: int, source: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Mean concentration [g m-3 per g/s] that sources give the lattice cells at offsets from theirs, this hour."""
+        return self.plumes.cell_concentration(substance, self._class_of_source[source], row, column)
+
+    def turbulence(self, s: SimpleNamespace, h: int) -> Turbulence:
+        """Boundary layer of hour ``h`` of the weather, over the roughness of the region."""
         o = self.options
         ustar, length = change_roughness(o.station_roughness, self._ustar[h], self._length[h], self._region_roughness)
         mixing = float(self._mixing[h])
         return Turbulence(ustar, length, mixing, self._region_roughness, float(s.temperature[h]))
 
-    def _rates(self, s: SimpleNamespace, clock: Moment, air: Turbulence) -> list[Rates]:
+    def _rates(self, s: SimpleNamespace, clock: Moment, air: Turbulence, later: list[Turbulence]) -> list[Rates]:
         """Exchange velocities of all kinds of surface, and column losses of both substances."""
         o = self.options
         h = clock.hour
@@ -298,26 +330,34 @@ class Deposition(Component):
             self._latitude,
             o.background_so2,
             share,
-            self._velocities[NH3],
-            self._velocities[NOX],
+            self.velocities[NH3],
+            self.velocities[NOX],
         )
-        duration, intensity = _rain(float(s.precipitation[h]), float(s.rain_duration[h]))
         ra = aerodynamic_resistance(REFERENCE_HEIGHT, air.roughness_length, air.friction_velocity, air.obukhov_length)
         ra += boundary_layer_resistance(air.friction_velocity, SCHMIDT_NITROGEN_DIOXIDE)
         aerosol = aerosol_velocity(air.friction_velocity, air.obukhov_length, ra)
         acid = nitric_acid_share(nh3_ppb)
         nitrate = acid / (ra + NITRIC_ACID_RESISTANCE) + (1.0 - acid) * aerosol
-        wash = aerosol_scavenging(intensity, air.mixing_height)
         conversions = (
             nox_conversion(float(s.radiation[h]), share, sine <= 0.0),
             ammonia_conversion(nh3_ppb, no2_ppb, so2_ppb),
         )
         uptakes = CLOUD_UPTAKE_NOX * share, CLOUD_UPTAKE_NH3
+        ages = (air, *later)
         result = []
         for k in (NOX, NH3):
-            gas = gas_scavenging(intensity, GAS_DIFFUSIVITY[k], uptakes[k], air.mixing_height)
-            result.append(Rates(conversions[k], gas[0], gas[1], wash[0], wash[1], duration, (nitrate, aerosol)[k]))
+            rain = tuple(self._scavenging(s, h + n, k, uptakes[k], a.mixing_height) for n, a in enumerate(ages))
+            result.append(Rates(conversions[k], *rain[0], (nitrate, aerosol)[k], rain[1:]))
         return result
+
+    @staticmethod
+    def _scavenging(
+        s: SimpleNamespace, h: int, substance: int, uptake: float, mixing_height: float
+    ) -> tuple[float, float, float, float, float]:
+        """Scavenging rates [s-1] of gas and aerosol, each below and in cloud, and rain [h] of an hour."""
+        duration, intensity = _rain(float(s.precipitation[h]), float(s.rain_duration[h]))
+        gas = gas_scavenging(intensity, GAS_DIFFUSIVITY[substance], uptake, mixing_height)
+        return (*gas, *aerosol_scavenging(intensity, mixing_height), duration)
 
     def _emissions(self, s: SimpleNamespace, substance: int, road: np.ndarray, h: int) -> list[tuple[int, np.ndarray]]:
         """Spectra of the hour's emission by height class; leaves the total [g s-1 per cell] in the work array."""
@@ -325,12 +365,12 @@ class Deposition(Component):
             s.cell_index, road[s.cell_link] * s.cell_share, minlength=self._road.size
         ).reshape(self._road.shape)
         self._emission[...] = self._road
-        self._plumes.fft.forward(self._road, self._road_spectrum)
+        self.plumes.fft.forward(self._road, self._road_spectrum)
         spectra = [(0, self._road_spectrum)]
         for m in self._maps[substance]:
-            factor = float(self._factors[m.profile, h])
+            factor = float(self.factors[m.profile, h])
             self._emission += factor * m.field
-            spectra.append((m.height_class, factor * m.spectrum))
+            spectra.append((m.height_class, np.float32(factor) * m.spectrum))
         return spectra
 
 

@@ -25,7 +25,8 @@ class QueueLoading(Component):
     every = 3600
     leaves_out = (
         "routes do not react to queues; vehicles on a link share its turns whatever their destination; a link whose "
-        "equilibrium flow exceeds its capacity for hours builds a queue that drivers would in reality avoid"
+        "equilibrium flow exceeds its capacity for hours builds a queue that drivers would in reality avoid; with "
+        "creep above 0 full links go on taking vehicles in, so that queues longer than a link stand on it, not upstream"
     )
 
     class Options(ComponentOptions):

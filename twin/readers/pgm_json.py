@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from twin.errors import DataError
-from twin.readers.power_network import BASE, PowerNetwork, read_json
+from twin.readers.power_network import BASE, PowerNetwork, TapChanger, read_json
 
 __all__ = ["from_pgm", "read_pgm"]
 
 KNOWN = frozenset(
     {
         "node", "line", "link", "generic_branch", "transformer", "three_winding_transformer", "sym_load", "sym_gen",
-        "asym_load", "asym_gen", "shunt", "source", "voltage_regulator",
+        "asym_load", "asym_gen", "shunt", "source", "voltage_regulator", "transformer_tap_regulator",
     }
 )  # fmt: skip
 MEASURED = ("sensor", "fault")  # take no part in a power flow
@@ -70,8 +70,6 @@ def from_pgm(data: dict[str, Any], where: str) -> PowerNetwork:
     if data.get("type", "input") != "input":
         raise DataError(f"{where}: is of type {data['type']!r}; give type 'input'")
     for name, rows in data["data"].items():
-        if name == "transformer_tap_regulator" and rows:
-            raise DataError(f"{where}: transformer_tap_regulator: automatic taps are not solved here; use solver='pgm'")
         if rows and name not in KNOWN and not any(m in name for m in MEASURED):
             raise DataError(f"{where}: unknown element type {name!r}; known are {', '.join(sorted(KNOWN))}")
     part = {name: _Component(data, name, where) for name in KNOWN}
@@ -128,11 +126,15 @@ def from_pgm(data: dict[str, Any], where: str) -> PowerNetwork:
         add(c, start, end, (c.number("r1") + 1j * c.number("x1")) / z_base, ratio, y, (sn, sn))
     c = part["transformer"]
     if len(c):
-        _transformers(net, c, at(c, "from_node"), at(c, "to_node"), add)
+        of_tap = _transformers(net, c, at(c, "from_node"), at(c, "to_node"), add)
+        _tap_changers(net, part["transformer_tap_regulator"], c, of_tap)
+    elif len(part["transformer_tap_regulator"]):
+        raise DataError(f"{where}: transformer_tap_regulator: there is no transformer for it; add or remove it")
     if len(part["three_winding_transformer"]):
         _three_winding(
             net, part["three_winding_transformer"], [at(part["three_winding_transformer"], f"node_{k}") for k in "123"]
         )
+    regulated = _regulated(part["voltage_regulator"])
     for name, sign in (("sym_load", 1), ("asym_load", 1), ("sym_gen", -1), ("asym_gen", -1)):
         c = part[name]
         if not len(c):
@@ -140,22 +142,35 @@ def from_pgm(data: dict[str, Any], where: str) -> PowerNetwork:
         kind = c.number("type")
         if not np.isin(kind, (0, 1, 2)).all():
             raise DataError(f"{where}: {name} {c.ids[~np.isin(kind, (0, 1, 2))][0]}: type is not 0, 1 or 2")
-        on = c.number("status", 1) > 0
-        p, q = sign * c.number("p_specified") / BASE, sign * c.number("q_specified") / BASE
+        on, bus = c.number("status", 1) > 0, at(c)
+        p, q = sign * c.number("p_specified") / BASE, sign * c.number("q_specified", 0.0) / BASE
         impedance, current = kind == 1, kind == 2
+        for k, ident in enumerate(c.ids):
+            held = regulated.pop(ident, None)
+            if held is not None and on[k]:
+                q[k] = 0.0  # what it gives keeps the voltage
+                net.generator.add(1, id=ident, bus=bus[k], p=0.0, vm=held[0], q_min=held[1], q_max=held[2])
         net.load.add(
-            int(on.sum()), id=c.ids[on], kind=name, bus=at(c)[on], p=p[on], q=q[on], ip=current[on], iq=current[on],
+            int(on.sum()), id=c.ids[on], kind=name, bus=bus[on], p=p[on], q=q[on], ip=current[on], iq=current[on],
             zp=impedance[on], zq=impedance[on], profile="",
         )  # fmt: skip
+    if regulated:
+        raise DataError(f"{where}: voltage_regulator: regulated_object {next(iter(regulated))} is no load or generator")
+    net.reactive_limits = True
     c = part["shunt"]
     if len(c):
         on, bus = c.number("status", 1) > 0, at(c)
         y = (c.number("g1", 0.0) + 1j * c.number("b1", 0.0)) * net.v_rated[bus] ** 2 / BASE
         net.shunt.add(int(on.sum()), bus=bus[on], y=y[on])
-    if part["voltage_regulator"].rows:
-        raise DataError(f"{where}: voltage_regulator: reactive limits are not solved here; give generators as loads")
     _sources(net, part["source"], at(part["source"]))
     return net.check()
+
+
+def _regulated(c: _Component) -> dict[Any, tuple[float, float, float]]:
+    """Voltage [pu] and reactive limits [Mvar] that loads and generators keep."""
+    on = c.number("status", 1) > 0
+    u, low, high = c.number("u_ref"), c.number("q_min", -np.inf) / BASE, c.number("q_max", np.inf) / BASE
+    return {c.rows[k].get("regulated_object"): (u[k], low[k], high[k]) for k in np.flatnonzero(on)}
 
 
 def _sources(net: PowerNetwork, c: _Component, bus: np.ndarray) -> None:
@@ -195,7 +210,8 @@ def _tap_position(c: _Component) -> np.ndarray:
     return np.clip(position, np.minimum(low, high), np.maximum(low, high))
 
 
-def _transformers(net: PowerNetwork, c: _Component, start: np.ndarray, end: np.ndarray, add: Any) -> None:
+def _transformers(net: PowerNetwork, c: _Component, start: np.ndarray, end: np.ndarray, add: Any) -> Any:
+    """Add transformers; returns their z, ratio and shunt [pu] as a function of all tap positions."""
     position = _tap_position(c)
     given = c.number("tap_pos", np.nan)
     if (np.isfinite(given) & (given != position)).any():
@@ -204,11 +220,13 @@ def _transformers(net: PowerNetwork, c: _Component, start: np.ndarray, end: np.n
             f"{net.origin}: transformer {c.ids[k]}: tap_pos {given[k]:g} is outside tap_min..tap_max; correct it"
         )
     u = [c.number("u1"), c.number("u2")]
-    u1, u2 = _tap(c, position, c.number("tap_side", 0.0), 2, u)
+    side = c.number("tap_side", 0.0)
     low, high = c.number("tap_min", 0.0), c.number("tap_max", 0.0)
-    nominal = c.number("tap_nom", 0.0)
+    nominal, sn = c.number("tap_nom", 0.0), c.number("sn")
+    i0, p0, clock = c.number("i0", 0.0), c.number("p0", 0.0), c.number("clock", 0.0)
+    z_net = net.v_rated[end] ** 2 / BASE
 
-    def at_tap(attribute: str) -> np.ndarray:
+    def at_tap(attribute: str, position: np.ndarray) -> np.ndarray:
         """uk and pk between their values at the lowest, nominal and highest tap, linear in the position."""
         middle = c.number(attribute)
         least, most = c.number(f"{attribute}_min", np.nan), c.number(f"{attribute}_max", np.nan)
@@ -218,22 +236,60 @@ def _transformers(net: PowerNetwork, c: _Component, start: np.ndarray, end: np.n
         span = np.where(edge != nominal, edge - nominal, 1)
         return middle + (value - middle) * (position - nominal) / span
 
-    sn = c.number("sn")
-    uk, pk = at_tap("uk"), at_tap("pk")
-    if not ((sn > 0) & (u1 > 0) & (u2 > 0) & (uk > 0)).all():
-        bad = c.ids[~((sn > 0) & (u1 > 0) & (u2 > 0) & (uk > 0))][0]
-        raise DataError(f"{net.origin}: transformer {bad}: sn, u1, u2 and uk must be above zero")
-    base_z = u2**2 / sn
-    size, r = uk * base_z, pk / sn * base_z
-    z = r + 1j * np.sqrt(np.maximum(size**2 - r**2, 0))
-    i0, p0 = c.number("i0", 0.0), c.number("p0", 0.0)
-    y_size, g = i0 * sn / u2**2, p0 / u2**2
-    y = g - 1j * np.sqrt(np.maximum(y_size**2 - g**2, 0))
-    z_net = net.v_rated[end] ** 2 / BASE
-    clock = c.number("clock", 0.0)
-    ratio = (u1 / u2) / (net.v_rated[start] / net.v_rated[end]) * np.exp(1j * np.pi / 6 * clock)
-    rated = (sn / BASE, sn / BASE)
-    add(c, start, end, z / z_net, ratio, y * z_net, rated)
+    def of_tap(position: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        u1, u2 = _tap(c, position, side, 2, u)
+        uk, pk = at_tap("uk", position), at_tap("pk", position)
+        possible = (sn > 0) & (u1 > 0) & (u2 > 0) & (uk > 0)
+        if not possible.all():
+            raise DataError(f"{net.origin}: transformer {c.ids[~possible][0]}: sn, u1, u2 and uk must be above zero")
+        base_z = u2**2 / sn
+        size, r = uk * base_z, pk / sn * base_z
+        z = r + 1j * np.sqrt(np.maximum(size**2 - r**2, 0))
+        g = p0 / u2**2
+        y = g - 1j * np.sqrt(np.maximum((i0 * sn / u2**2) ** 2 - g**2, 0))
+        ratio = (u1 / u2) / (net.v_rated[start] / net.v_rated[end]) * np.exp(1j * np.pi / 6 * clock)
+        return z / z_net, ratio, y * z_net
+
+    z, ratio, y = of_tap(position)
+    add(c, start, end, z, ratio, y, (sn / BASE, sn / BASE))
+    return of_tap
+
+
+def _tap_changers(net: PowerNetwork, c: _Component, transformers: _Component, of_tap: Any) -> None:
+    """Automatic tap regulators of two-winding transformers, positions in the order in which the voltage rises."""
+    on = c.number("status", 1) > 0
+    side, u_set, u_band = c.number("control_side"), c.number("u_set"), c.number("u_band")
+    drop = c.number("line_drop_compensation_r", 0.0) + 1j * c.number("line_drop_compensation_x", 0.0)
+    known = {i: k for k, i in enumerate(transformers.ids)}
+    first = len(net.branch) - len(transformers)
+    low, high = transformers.number("tap_min", 0.0), transformers.number("tap_max", 0.0)
+    present = _tap_position(transformers)
+    for k in np.flatnonzero(on):
+        t = known.get(c.rows[k].get("regulated_object"))
+        if t is None:
+            raise DataError(
+                f"{net.origin}: transformer_tap_regulator {c.ids[k]}: regulated_object is no two-winding transformer; "
+                f"use solver='pgm' for others"
+            )
+        if side[k] not in (0, 1) or not (u_set[k] > 0 and u_band[k] > 0):
+            raise DataError(
+                f"{net.origin}: transformer_tap_regulator {c.ids[k]}: control_side must be 0 or 1, u_set and u_band "
+                f"above zero"
+            )
+        positions = np.arange(min(low[t], high[t]), max(low[t], high[t]) + 1)
+        values = np.array([[x[t] for x in of_tap(np.where(np.arange(len(transformers)) == t, p, present))]
+                           for p in positions])  # fmt: skip
+        rise = np.argsort(np.abs(values[:, 1]) * (1 if side[k] == 0 else -1), kind="stable")
+        branch = net.branch
+        bus = int((branch.start if side[k] == 0 else branch.end)[first + t])
+        u = net.v_rated[bus]
+        net.tap_changers.append(
+            TapChanger(
+                first + t, positions[rise].astype(int), values[rise, 0], values[rise, 1], values[rise, 2] / 2,
+                int(np.flatnonzero(positions[rise] == present[t])[0]), bus, u_set[k] / u, u_band[k] / u,
+                complex(drop[k]) / (u**2 / BASE),
+            )
+        )  # fmt: skip
 
 
 def _three_winding(net: PowerNetwork, c: _Component, bus: list[np.ndarray]) -> None:

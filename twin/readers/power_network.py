@@ -13,7 +13,7 @@ import numpy as np
 
 from twin.errors import DataError
 
-__all__ = ["BASE", "PowerNetwork", "Rows", "parse_json", "read_json"]
+__all__ = ["BASE", "PowerNetwork", "Rows", "TapChanger", "parse_json", "read_json"]
 
 BASE = 1e6  # VA: with it, per-unit power is MW and Mvar
 PICKLE = (b"\x80", b"cos\n", b"c__", b"(dp", b"(lp", b"ccopy")  # openings of pickles of all protocols in use
@@ -55,6 +55,28 @@ def _branches() -> Rows:
 
 
 @dataclass
+class TapChanger:
+    """On-load tap changer: what its branch is at each position, and the voltage that it keeps.
+
+    ``branch`` row of ``PowerNetwork.branch``; ``positions`` in the order in which the controlled voltage rises, with
+    ``z``, ``ratio``, ``shunt`` (at either end) of each [pu]; ``start`` index of the present position; ``bus`` whose
+    voltage is kept at ``set_point`` within ``band`` / 2 [pu]; ``drop`` impedance [pu] that the branch's current at that
+    end is thought to flow through to the point controlled.
+    """
+
+    branch: int
+    positions: np.ndarray
+    z: np.ndarray
+    ratio: np.ndarray
+    shunt: np.ndarray
+    start: int
+    bus: int
+    set_point: float
+    band: float
+    drop: complex = 0j
+
+
+@dataclass
 class PowerNetwork:
     """A network as its source gives it, before topology.
 
@@ -85,7 +107,9 @@ class PowerNetwork:
         default_factory=lambda: Rows(id=object, bus=int, p=float, vm=float, q_min=float, q_max=float)
     )
     source: Rows = field(default_factory=lambda: Rows(id=object, bus=int, vm=float, va=float))
+    tap_changers: list[TapChanger] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    reactive_limits: bool = False  # the format's own tool keeps generators within their reactive limits
     equal_sources: bool = False  # the format says that equal ideal sources may feed one component
     source_impedance: bool = False  # sources stand behind their own impedance: several share the load by physics
 

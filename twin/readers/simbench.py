@@ -28,8 +28,9 @@ SOLVED = {
     "RES",
     "Storage",
     "ExternalNet",
+    "Shunt",
 }
-ELECTRIC = {"DCLineType", "Transformer3W", "Transformer3WType", "Shunt", "PowerPlant"}
+ELECTRIC = {"DCLineType", "Transformer3W", "Transformer3WType", "PowerPlant"}
 
 
 def _table(folder: Path, name: str) -> list[dict[str, str]]:
@@ -165,6 +166,11 @@ def read_simbench(folder: Path, transformer_model: str = "pi") -> PowerNetwork:
          "profile": r.get("profile") or "", "id": r["id"]}
         for r in _table(folder, "Storage")
     ]  # fmt: skip
+    shunts = [
+        {"bus": at(r, "node", "Shunt"), "p_mw": _number(r, "p0", where), "q_mvar": _number(r, "q0", where),
+         "vn_kv": _number(r, "vmR", where), "step": _number(r, "step", where, 1.0), "id": r["id"]}
+        for r in _table(folder, "Shunt")
+    ]  # fmt: skip
     sources = []
     for r in _table(folder, "ExternalNet"):
         k = at(r, "node", "ExternalNet")
@@ -184,6 +190,7 @@ def read_simbench(folder: Path, transformer_model: str = "pi") -> PowerNetwork:
         "bus": bus.reset_index(drop=True), "line": frame(lines), "trafo": frame(transformers),
         "switch": frame(switches),
         "load": frame(loads), "sgen": frame(feeders), "storage": frame(storages), "ext_grid": frame(sources),
+        "shunt": frame(shunts),
         "f_hz": FREQUENCY, "sn_mva": 1.0,
     }  # fmt: skip
     network = from_tables(tables, where, transformer_model)

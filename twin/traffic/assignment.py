@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from kernels.jit import set_threads
 from kernels.jit import threads as thread_count
 from kernels.traffic import equilibrium
 from kernels.traffic.cost import AKCELIK, CONICAL, POWER, PRELOADED, bpr
@@ -19,6 +18,7 @@ from kernels.traffic.paths import grown
 from twin.errors import ConfigError, ConvergenceError, DataError
 from twin.readers.tntp import TntpNetwork
 from twin.readers.trip_table import TripTable
+from twin.threads import use_threads
 from twin.traffic.classes import VehicleClass, class_costs, preloads, read_classes
 from twin.traffic.junctions import read_junctions
 from twin.traffic.network import RoadNetwork, of_tntp, open_roads, open_trips
@@ -64,11 +64,6 @@ def assign(
     for name, factor in (("toll_factor", toll_factor), ("distance_factor", distance_factor)):
         if factor is not None and not (np.isfinite(factor) and factor >= 0):
             raise ConfigError(f"{name} is {factor}; it must be a number not below zero")
-    if threads is not None:
-        try:
-            set_threads(threads)
-        except ValueError as error:
-            raise ConfigError(f"threads = {threads}: {error}; set NUMBA_NUM_THREADS before the start") from None
     if isinstance(network, RoadNetwork):
         net = network
     elif isinstance(network, TntpNetwork):
@@ -89,12 +84,25 @@ def assign(
     at = [m for m, c in enumerate(classes) if c.preload is None]
     tables = [common if file is None else open_trips(file, net) for file in own]
     pairs, demand, intrazonal = _demand(net, classes, at, [t for t in tables if t is not None])
-    _compile()
-    wall, cpu = time.perf_counter(), time.process_time()
-    problem = _problem(net, classes, pairs, extra, preload, simplify and not reference, function)
-    spent = time.perf_counter() - wall, time.process_time() - cpu
+    with use_threads(threads):
+        _compile()
+        wall, cpu = time.perf_counter(), time.process_time()
+        problem = _problem(net, classes, pairs, extra, preload, simplify and not reference, function)
+        spent = time.perf_counter() - wall, time.process_time() - cpu
     made = Assigned(
-        net, classes, xr.Dataset(), np.zeros(0), problem, pairs, demand, intrazonal, reference, extra, preload, rules
+        net,
+        classes,
+        xr.Dataset(),
+        np.zeros(0),
+        problem,
+        pairs,
+        demand,
+        intrazonal,
+        reference,
+        extra,
+        preload,
+        rules,
+        threads,
     )
     return solve(made, demand_scale, gap, max_iterations, spent)
 
@@ -182,6 +190,13 @@ def solve(
     Delays depend on flows beyond the link's own (greens, gaps), so that they are held while the kernel finds an
     equilibrium and then brought up to date, half-way and ever less where that overshoots.
     """
+    with use_threads(start.threads):
+        return _solve(start, demand_scale, gap, max_iterations, spent)
+
+
+def _solve(
+    start: Assigned, demand_scale: float, gap: float, max_iterations: int, spent: tuple[float, float]
+) -> Assigned:
     start.owner[0] += 1
     start = replace(start, turn=start.owner[0])
     demand = start.demand * demand_scale
@@ -191,15 +206,20 @@ def solve(
         result.links.attrs["intrazonal_trips"] = intrazonal
         return result
     delay = start.links["delay"].values if "delay" in start.links else start.junctions.delays(start.preload.sum(axis=0))
-    step, before = 1.0, np.inf
+    step, before, iterations = 1.0, np.inf, 0
     for number in range(1, DELAY_ROUNDS + 1):
         result = _equilibrium(start, demand, delay, gap, max_iterations, spent)
         a = result.links.attrs
-        spent = a["wall_seconds"], a["cpu_seconds"]
+        spent, iterations = (a["wall_seconds"], a["cpu_seconds"]), iterations + a["iterations"]
         flow = result.links["flow"].values
         change = start.junctions.delays(flow) - delay
         residual = float(flow @ np.abs(change)) / max(a["total_travel_time"], 1e-300)
-        a |= {"intrazonal_trips": intrazonal, "delay_rounds": number, "delay_residual": residual}
+        a |= {
+            "intrazonal_trips": intrazonal,
+            "iterations": iterations,
+            "delay_rounds": number,
+            "delay_residual": residual,
+        }
         if residual <= DELAY_TOLERANCE:
             break
         step = step if residual < 0.9 * before else 0.5 * step

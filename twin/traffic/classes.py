@@ -43,6 +43,8 @@ class VehicleClass(BaseModel):
 def read_classes(path: str | Path) -> tuple[VehicleClass, ...]:
     """Vehicle classes of a TOML file with one ``[[class]]`` table each; files in it are relative to it."""
     path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; give the TOML file of the vehicle classes")
     data = read_toml(path)
     tables = data.pop("class", None)
     if data or not isinstance(tables, list) or not tables:

@@ -179,6 +179,8 @@ def read_junctions(path: str | Path, net: RoadNetwork) -> Junctions:
     Raises :class:`ConfigError` naming the entry and key, and :class:`twin.errors.DataError` for unknown links.
     """
     path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; give the TOML file of signals, priority junctions and bridges")
     try:
         given = _File.model_validate(read_toml(path))
     except ValidationError as error:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Assigned"]
 
+LARGEST_SKIMS = 16e9  # bytes
+
 
 @dataclass
 class Assigned:
@@ -43,6 +45,7 @@ class Assigned:
     extra: np.ndarray  # (class, link) constant cost
     preload: np.ndarray  # (class, link) vehicles on fixed routes
     junctions: "Junctions | None"
+    threads: int | None  # of the kernels; None for as many as Numba has
     # The path store is one for all results that started from another: the last of them owns it.
     owner: list[int] = field(default_factory=lambda: [0], repr=False)
     turn: int = 0
@@ -122,6 +125,12 @@ class Assigned:
         junctions.
         """
         net = self.network
+        room = 4 * 8 * len(self.classes) * net.zones**2
+        if room > LARGEST_SKIMS:
+            raise ConfigError(
+                f"{net.path}: skims between all {net.zones} zones need {room / 1e9:.0f} GB; give the network fewer "
+                f"zones (a GMNS folder with zone_id at its centroids)"
+            )
         attributes = np.stack([(self.links["time"] + self.links["delay"]).values, net.length, net.toll])
         tables = np.stack(
             [

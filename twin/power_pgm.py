@@ -19,7 +19,7 @@ def solve_with_pgm(
     circuit: Any,
     p: np.ndarray,
     q: np.ndarray,
-    part: tuple[np.ndarray, np.ndarray] | None,
+    part: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None,
     tolerance: float,
     status: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
@@ -31,12 +31,11 @@ def solve_with_pgm(
         raise ConfigError("solver pgm needs the package power-grid-model; pip install power-grid-model") from None
     if (circuit.generator & circuit.fed).any():
         raise DataError(f"{circuit.network.origin}: solver pgm cannot hold generator voltages; use meshed")
-    b, k = circuit.network.branch, circuit.branch
-    if (b.z[k] != b.z_back[k]).any() or np.abs(b.shunt_from[k] - b.shunt_to[k]).max(initial=0) > 1e-12:
+    if (circuit.z != circuit.z_back).any() or np.abs(circuit.shunt_from - circuit.shunt_to).max(initial=0) > 1e-12:
         raise DataError(
             f"{circuit.network.origin}: solver pgm takes symmetric pi branches only; use the pi model or meshed"
         )
-    n, m, lanes = circuit.count, k.size, p.shape[1]
+    n, m, lanes = circuit.count, circuit.branch.size, p.shape[1]
     z_base = VOLT**2 / BASE
     init, kinds = pgm.initialize_array, pgm.ComponentType
     node = init("input", kinds.node, n)
@@ -44,11 +43,11 @@ def solve_with_pgm(
     branch = init("input", kinds.generic_branch, m)
     branch["id"], branch["from_node"], branch["to_node"] = n + np.arange(m), circuit.start, circuit.end
     branch["from_status"] = branch["to_status"] = 1
-    y = (b.shunt_from[k] + b.shunt_to[k]) / z_base
+    y = (circuit.shunt_from + circuit.shunt_to) / z_base
     branch["r1"], branch["x1"], branch["g1"], branch["b1"] = (
-        b.z[k].real * z_base, b.z[k].imag * z_base, y.real, y.imag,
+        circuit.z.real * z_base, circuit.z.imag * z_base, y.real, y.imag,
     )  # fmt: skip
-    branch["k"], branch["theta"], branch["sn"] = np.abs(b.ratio[k]), np.angle(b.ratio[k]), BASE
+    branch["k"], branch["theta"], branch["sn"] = np.abs(circuit.ratio), np.angle(circuit.ratio), BASE
     shunt = init("input", kinds.shunt, n)
     shunt["id"], shunt["node"], shunt["status"] = n + m + np.arange(n), np.arange(n), 1
     shunt["g1"], shunt["b1"] = circuit.shunt.real / z_base, circuit.shunt.imag / z_base
@@ -60,9 +59,7 @@ def solve_with_pgm(
         np.angle(circuit.source[held]),
         STIFF,
     )
-    loads = (
-        [(p, q, 0)] if part is None else [(p, q, 0), (part[0].real, part[0].imag, 2), (part[1].real, part[1].imag, 1)]
-    )
+    loads = [(p, q, 0)] if part is None else [(p, q, 0), (part[0], part[1], 2), (part[2], part[3], 1)]
     first = 2 * n + m + held.size
     load = init("input", kinds.sym_load, n * len(loads))
     load["id"], load["node"], load["status"] = first + np.arange(load.size), np.tile(np.arange(n), len(loads)), 1
