@@ -128,9 +128,9 @@ def deposit(
     climatology. ``z0`` [m] and ``land_use`` (DEPAC class 1..9): one value or a map. ``background``: NH3, NOx, SO2
     [ug/m3], values or maps. ``conversion``: given rates; None: internal. ``reach`` [m]: pairs beyond are left out.
     ``profiles``: user diurnal profiles by negative code. ``groups`` (sources,): group number of each source; the
-    result then has a dimension ``group``. ``mode``: exact, or fast: tables per kind of source, near field exact,
-    on one surface; ``check`` random pairs are then recomputed exactly and the 95th percentile and maximum of the
-    relative error of total nitrogen written to attrs. Receptor order is kept.
+    result then has a dimension ``group``. ``mode``: exact, or fast: tables per kind of source and receptor
+    surface, near field exact; ``check`` random pairs are then recomputed exactly and the 95th percentile and maximum
+    of the relative error of total nitrogen written to attrs. Receptor order is kept.
 
     Returns a Dataset over ``receptor`` with the columns of the field's result files; attrs hold pairs,
     cpu_seconds, pairs_per_cpu_second.
