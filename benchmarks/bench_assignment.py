@@ -2,7 +2,9 @@
 
 ``pytest benchmarks/bench_assignment.py --benchmark-only`` measures and asserts the results;
 ``python benchmarks/bench_assignment.py [NETWORK GAP]...`` compares with AequilibraE's bfw (extra ``peers``) in one
-process, one thread, CPU seconds, at the gap that is recomputed from the flows which each returns.
+process, one thread, CPU seconds, at the gap that is recomputed from the flows which each returns;
+``python benchmarks/bench_assignment.py alone [NETWORK GAP]...`` measures without it: cold and warm steps, two threads
+against one (wall seconds, so that the machine must be idle), memory of the paths.
 """
 
 import os
@@ -18,10 +20,11 @@ from scipy.sparse.csgraph import dijkstra
 from kernels.traffic.bush import build_bushes, equilibrate
 from kernels.traffic.cost import bpr
 from twin.readers.tntp import TntpNetwork, TntpTrips, read_network, read_trips
-from twin.traffic import assign
+from twin.traffic import Assigned, assign
 
 DATA = Path(os.environ.get("TWIN_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data") / "traffic"
-CASES = (("Anaheim", 1e-4), ("Anaheim", 1e-6), ("Winnipeg", 1e-4), ("Winnipeg", 1e-6), ("Berlin-Center", 1e-4))
+CASES = (("Anaheim", 1e-4), ("Anaheim", 1e-6), ("Winnipeg", 1e-4), ("Winnipeg", 1e-6),
+         ("Berlin-Center", 1e-4), ("Berlin-Center", 1e-6))  # fmt: skip
 
 
 def read(name: str) -> tuple[TntpNetwork, TntpTrips]:
@@ -30,16 +33,19 @@ def read(name: str) -> tuple[TntpNetwork, TntpTrips]:
     return read_network(*(DATA / name).glob("*_net.tntp")), read_trips(*(DATA / name).glob("*_trips.tntp"))
 
 
+def path_megabytes(result: Assigned) -> float:
+    """Memory of the path sets in MB."""
+    store = result.problem.store
+    return sum(getattr(store, n).nbytes for n in ("arcs", "flow", "following", "begin", "size", "path_cost")) / 1e6
+
+
 @pytest.mark.parametrize(("name", "gap"), CASES)
 def test_cold_start(benchmark, name, gap):
     net, trips = read(name)
     assign(net, trips, gap=0.1)
     result = benchmark.pedantic(assign, (net, trips), {"gap": gap}, rounds=2)
     assert result.summary["relative_gap"] <= gap
-    store = result.problem.store
-    benchmark.extra_info["path_store_megabytes"] = sum(
-        getattr(store, n).nbytes for n in ("arcs", "flow", "following", "begin", "size", "path_cost")
-    ) / 1e6  # fmt: skip
+    benchmark.extra_info["path_store_megabytes"] = path_megabytes(result)
 
 
 def test_warm_start(benchmark):
@@ -145,16 +151,44 @@ def aequilibrae_flows(net: TntpNetwork, trips: TntpTrips, gap: float) -> tuple[n
     return work.results()["PCE_tot"].reindex(np.arange(1, m + 1)).fillna(0).to_numpy(), spent
 
 
+def measure_alone(cases: tuple[tuple[str, float], ...]) -> None:
+    """Cold and warm CPU seconds of one thread, wall seconds of one and two, and memory of the path sets."""
+    columns = zip(("gap", "cold s", "warm s", "ratio", "wall 1", "wall 2", "ratio", "MB"), (8, 9, 9, 7, 9, 9, 7, 7))
+    print(f"{'network':<16}" + "".join(name.rjust(width) for name, width in columns))
+    for name, gap in cases:
+        net, trips = read(name)
+        noise = np.random.default_rng(1).uniform(0.95, 1.05, len(trips.trips))
+        wall = {}
+        for threads in (2, 1):
+            assign(net, trips, gap=0.1, threads=threads)
+            runs = [assign(net, trips, gap=gap, threads=threads) for _ in range(5)]
+            wall[threads] = min(r.summary["wall_seconds"] for r in runs)
+        cold = min(r.summary["cpu_seconds"] for r in runs)
+        result, warm = runs[-1], []
+        for hour in (0.95, 1.0, 1.05, 1.0, 0.95):  # each hour with a noise of its own on top of its level
+            result.demand = trips.trips * hour * np.roll(noise, int(100 * hour))
+            result = result.again(gap=gap)
+            warm.append(result.summary["cpu_seconds"])
+        warm = float(np.mean(warm))
+        print(f"{name:<16}{gap:>8.0e}{cold:>9.4f}{warm:>9.4f}{warm / cold:>7.2f}"
+              f"{wall[1]:>9.4f}{wall[2]:>9.4f}{wall[1] / wall[2]:>7.2f}{path_megabytes(result):>7.1f}")  # fmt: skip
+
+
 def main(words: list[str]) -> None:
+    alone = words[:1] == ["alone"]
+    words = words[1:] if alone else words
     cases = tuple(zip(words[::2], map(float, words[1::2]))) or CASES
+    if alone:
+        return measure_alone(cases)
     print(f"{'network':<16}{'gap asked':>10}{'twin s':>9}{'gap':>10}{'aequilibrae s':>15}{'gap':>10}{'ratio':>8}")
     for name, gap in cases:
         net, trips = read(name)
         theirs, seconds = aequilibrae_flows(net, trips, gap)
         reached = true_gap(net, trips, theirs)
-        assign(net, trips, gap=0.1)
+        assign(net, trips, gap=0.1, threads=1)
         ours = min(
-            (assign(net, trips, gap=min(gap, reached)) for _ in range(2)), key=lambda r: r.summary["cpu_seconds"]
+            (assign(net, trips, gap=min(gap, reached), threads=1) for _ in range(3)),
+            key=lambda r: r.summary["cpu_seconds"],
         )
         mine = ours.summary["cpu_seconds"]
         found = true_gap(net, trips, ours.links["flow"].values)

@@ -20,7 +20,7 @@ FLAGS = [
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
-    "--window-size=1400,900",
+    "--window-size=1200,800",
 ]
 
 
@@ -83,11 +83,23 @@ class Browser:
                 raise TimeoutError(f"{condition}; {self.log()}")
             time.sleep(0.05)
 
+    def wait_error(self, part, seconds=60):
+        """The message with which the page refuses; it must hold ``part``."""
+        deadline = time.monotonic() + seconds
+        while not (found := self.run("return window.twin && window.twin.error || ''")) or part not in found:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no message with {part!r}, but {found!r}; {self.log()}")
+            time.sleep(0.05)
+        return found
+
     def click(self, x, y):
         self._pointer([{"type": "pointerMove", "x": x, "y": y}, {"type": "pointerDown"}, {"type": "pointerUp"}])
 
     def move(self, x, y):
         self._pointer([{"type": "pointerMove", "x": x - 3, "y": y}, {"type": "pointerMove", "x": x, "y": y}])
+
+    def size(self, width, height):
+        self._call("POST", f"{self.session}/window/rect", {"width": width, "height": height})
 
     def _pointer(self, actions):
         steps = [{"button": 0, "duration": 0, **a} for a in actions]

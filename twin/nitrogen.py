@@ -15,17 +15,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.spatial import cKDTree
 
 from kernels.jit import set_threads, threads
 from kernels.nitrogen.exact import pairs
-from kernels.nitrogen.exact.class_statistics import timing_weights, wind_turning
+from kernels.nitrogen.exact.class_statistics import fan_table, timing_weights, wind_turning
 from kernels.nitrogen.exact.depac import leaf_area
 from kernels.nitrogen.exact.lanes import STRIDE, workspace
 from kernels.nitrogen.exact.season import Season
 from kernels.nitrogen.exact.timing import KINDS, PROFILES
-from kernels.nitrogen.fast import lookup
 from twin.errors import ConfigError, DataError, UnitError
+from twin.nitrogen_fast import run_fast
 from twin.readers.brn import read_brn
 from twin.readers.climatology import Climatology, read_climatology
 from twin.readers.raster_map import Map
@@ -39,10 +38,6 @@ _FLUX = 87.6  # mol/ha/yr per (ug/m2/h) times g/mol: 8760 h, 1e4 m2, 1e-6 g
 _NOX_AS_MEASURED = 1.08  # printed NOx concentration is divided by this where chemistry is on
 _DIFFUSION = {"NH3": 0.240, "NOx": 0.145}  # cm2/s, OPS user manual
 _GAMMA_WATER = 430.0  # NH4/H ratio of surface water, constant map of OPS-LT 5.3
-# fast mode: distances of the tables
-_NEAREST = 50.0  # m
-_NODES = 192
-_MOST_KINDS = 64
 _CLEAN = float(np.exp(1.0 + 12.4 / 8.6))
 
 
@@ -133,9 +128,9 @@ def deposit(
     climatology. ``z0`` [m] and ``land_use`` (DEPAC class 1..9): one value or a map. ``background``: NH3, NOx, SO2
     [ug/m3], values or maps. ``conversion``: given rates; None: internal. ``reach`` [m]: pairs beyond are left out.
     ``profiles``: user diurnal profiles by negative code. ``groups`` (sources,): group number of each source; the
-    result then has a dimension ``group``. ``mode``: exact, or fast: tables per kind of source, near field exact,
-    on one surface; ``check`` random pairs are then recomputed exactly and the 95th percentile and maximum of the
-    relative error of total nitrogen written to attrs. Receptor order is kept.
+    result then has a dimension ``group``. ``mode``: exact, or fast: tables per kind of source and receptor
+    surface, near field exact; ``check`` random pairs are then recomputed exactly and the 95th percentile and maximum
+    of the relative error of total nitrogen written to attrs. Receptor order is kept.
 
     Returns a Dataset over ``receptor`` with the columns of the field's result files; attrs hold pairs,
     cpu_seconds, pairs_per_cpu_second.
@@ -167,6 +162,7 @@ def deposit(
     kernel_climate = pairs.Climate(
         np.ascontiguousarray(climate.table),
         np.ascontiguousarray(climate.table).ravel(),
+        fan_table(climate.table),
         bool((climate.table[..., 0] > 0).all()),
         float(climate.hours),
         float(climate.z0),
@@ -203,10 +199,9 @@ def deposit(
     extra: dict[str, float] = {}
     try:
         if mode == "exact":
-            out, road, ratio, seconds = _run(prepared)
-            count = int(pairs.count_pairs(source_input.values, receptor_input.values, cell, subdivide, float(reach)))
+            out, road, ratio, seconds, count = _run(prepared)
         else:
-            out, seconds, count, extra = _run_fast(prepared, check)
+            out, seconds, count, extra = run_fast(prepared, _run, check)
             road, ratio = np.zeros((len(places), 12, 3)), np.zeros((len(places), 12))
     finally:
         set_threads(before)
@@ -241,8 +236,8 @@ class _Prepared(NamedTuple):
     roads: Roads
 
 
-def _run(prepared: _Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Run the kernel, twice with road chemistry; returns sums, road sums, NO2/NOx near roads and CPU seconds."""
+def _run(prepared: _Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, int]:
+    """Run the kernel, twice with road chemistry; returns sums, road sums, NO2/NOx near roads, CPU seconds and pairs."""
     sources, receptors, maps, climate, substance, options, roads = prepared
     chemical = options.road_chemistry
     work = workspace(pairs.PARTS)
@@ -256,143 +251,22 @@ def _run(prepared: _Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
     parts = int(np.clip(count * len(sources.values) // 512, 1, pairs.PARTS))
     fixed = (parts, work, iw, order, fan, sources, receptors, maps, climate, substance, options)
     road = np.zeros((count, 12, 3))
+    counts = np.zeros(pairs.PARTS, dtype=np.int64)
     # no receptors: loads the compiled kernel, so that the time below is that of the computation
     nobody = pairs.Receptors(receptors.values[:0], receptors.shares[:0])
-    pairs.run_pairs(*fixed[:6], nobody, *fixed[7:], 0, ratio, out, road)
+    pairs.run_pairs(*fixed[:6], nobody, *fixed[7:], 0, ratio, out, road, counts)
     begin = time.process_time()
     if chemical:
-        pairs.run_pairs(*fixed, 1, ratio, out, road)
+        pairs.run_pairs(*fixed, 1, ratio, out, road, counts)
         first = road
         ozone = np.asarray(roads.ozone)
         ratio = _road_ratio(first[:, :, 0], first, ozone)
         road = np.zeros((count, 12, 3))
-        pairs.run_pairs(*fixed, 2, ratio, out, road)
+        pairs.run_pairs(*fixed, 2, ratio, out, road, counts)
         ratio = _road_ratio(road[:, :, 0], first, ozone)
     else:
-        pairs.run_pairs(*fixed, 0, ratio, out, road)
-    return out, road, ratio, time.process_time() - begin
-
-
-def _run_fast(prepared: _Prepared, check: int) -> tuple[np.ndarray, float, int, dict[str, float]]:
-    """Tables per kind of source, look-up beyond the near field, the near field exactly; sums as of :func:`_run`."""
-    sources, receptors, maps, options = prepared.sources, prepared.receptors, prepared.maps, prepared.options
-    surfaces = np.unique(np.column_stack((receptors.values[:, pairs.RZ :], receptors.shares)), axis=0)
-    if not maps.uniform or len(surfaces) > 1 or options.cell > 0 or sources.codes[:, 2].any():
-        raise ConfigError(
-            "fast mode needs point receptors, one roughness, land use and background, and no groups; use mode 'exact'"
-        )
-    if sources.codes[:, 3].any():
-        raise ConfigError("fast mode has no road options; use mode 'exact'")
-    values = sources.values
-    near = np.maximum(_NEAREST, np.maximum(2.0 * np.abs(values[:, pairs.SD]), 4.0 * values[:, pairs.SH]))
-    x, y = receptors.values[:, pairs.RX], receptors.values[:, pairs.RY]
-    span = np.hypot(
-        max(x.max(), values[:, pairs.SX].max()) - min(x.min(), values[:, pairs.SX].min()),
-        max(y.max(), values[:, pairs.SY].max()) - min(y.min(), values[:, pairs.SY].min()),
-    )
-    far = float(min(options.reach, max(span, 2.0 * _NEAREST)))
-    columns = [c for c in range(pairs.SOURCE_COLUMNS) if c not in (pairs.SX, pairs.SY, pairs.SQ, pairs.SREACH)]
-    kinds, first, which = np.unique(
-        np.column_stack((np.nan_to_num(values[:, columns], nan=-999.0), sources.codes[:, 1])),
-        axis=0,
-        return_index=True,
-        return_inverse=True,
-    )
-    if len(kinds) > _MOST_KINDS:
-        raise ConfigError(
-            f"{len(kinds)} kinds of sources (height, heat, size, timing) are too many for tables (at most "
-            f"{_MOST_KINDS}); round heights and heats, or use mode 'exact'"
-        )
-    distance = lookup.nodes(_NEAREST, far * 1.001, _NODES)
-    begin = time.process_time()
-    table = _tables(prepared, first, distance)
-    order = np.lexsort((x, np.floor(y / 1000.0)))
-    looked, count = _look_up(values, np.ravel(which), near, table, distance, far, x[order], y[order])
-    out = np.zeros((len(x), 1, pairs.OUTPUTS))
-    out[order, 0, :] = looked[:, : pairs.OUTPUTS]
-    # the near field exactly: receptors with any source so close
-    centres = values[:, [pairs.SX, pairs.SY]]
-    found = cKDTree(np.column_stack((x, y))).query_ball_point(centres, near + 1.0)
-    rows = np.unique(np.concatenate([np.asarray(one, dtype=np.int64) for one in found]))
-    if rows.size:
-        close = values.copy()
-        close[:, pairs.SREACH] = near
-        few = pairs.Receptors(receptors.values[rows], receptors.shares[rows])
-        exact, *_ = _run(prepared._replace(sources=sources._replace(values=close), receptors=few))
-        out[rows] += exact
-        count += int(pairs.count_pairs(close, few.values, 0.0, options.subdivide, options.reach))
-    seconds = time.process_time() - begin
-    extra = _check_fast(prepared, check, near, np.ravel(which), table, distance, far) if check > 0 else {}
-    return out, seconds, count, extra
-
-
-def _tables(prepared: _Prepared, first: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Results of the exact chain per g/s times x^2, shape (kinds, 360, nodes, COLUMNS)."""
-    values = prepared.sources.values[first].copy()
-    values[:, pairs.SX] = values[:, pairs.SY] = 0.0
-    values[:, pairs.SQ], values[:, pairs.SREACH] = 1.0, np.inf
-    codes = prepared.sources.codes[first].copy()
-    codes[:, 2] = np.arange(len(first))
-    bearing = np.radians(np.arange(360) - 180.0)
-    places = np.repeat(prepared.receptors.values[:1], 360 * len(distance), axis=0)
-    places[:, pairs.RX] = np.outer(np.sin(bearing), distance).ravel()
-    places[:, pairs.RY] = np.outer(np.cos(bearing), distance).ravel()
-    shares = np.repeat(prepared.receptors.shares[:1], len(places), axis=0)
-    ring = prepared._replace(
-        sources=prepared.sources._replace(values=values, codes=codes),
-        receptors=pairs.Receptors(places, shares),
-        options=prepared.options._replace(subdivide=False, reach=np.inf),
-    )
-    out, *_ = _run(ring)
-    table = np.zeros((len(first), 360, len(distance), lookup.COLUMNS), dtype=np.float32)
-    scaled = out.reshape(360, len(distance), len(first), pairs.OUTPUTS) * distance[None, :, None, None] ** 2
-    table[..., : pairs.OUTPUTS] = scaled.transpose(2, 0, 1, 3)
-    return table
-
-
-def _look_up(values, kind, near, table, distance, far, x, y):
-    """Sums of the tables at points in the given order, and the number of pairs."""
-    entries = np.column_stack((values[:, pairs.SX], values[:, pairs.SY], values[:, pairs.SQ], near))
-    entries = np.ascontiguousarray(entries)
-    out = np.zeros((len(x), lookup.COLUMNS))
-    counts = np.zeros(-(-len(x) // 256), dtype=np.int64)
-    per_log = (len(distance) - 1) / np.log(distance[-1] / distance[0])
-    log_first = float(np.log(distance[0]))
-    lookup.look_up(x, y, entries, kind.astype(np.int64), table, log_first, per_log, far, out, counts)
-    return out, int(counts.sum())
-
-
-def _check_fast(prepared: _Prepared, check: int, near, kind, table, distance, far) -> dict[str, float]:
-    """Relative error of total nitrogen at about ``check`` random pairs, recomputed exactly."""
-    rng = np.random.default_rng(20051)
-    values, places = prepared.sources.values, prepared.receptors.values
-    number = min(len(values), max(1, int(np.sqrt(check))))
-    chosen = rng.choice(len(values), number, replace=False)
-    errors: list[np.ndarray] = []
-    for s in chosen:
-        reach = np.hypot(places[:, pairs.RX] - values[s, pairs.SX], places[:, pairs.RY] - values[s, pairs.SY])
-        inside = np.flatnonzero((reach > near[s]) & (reach <= far))
-        if inside.size == 0:
-            continue
-        rows = rng.choice(inside, min(inside.size, max(1, check // number)), replace=False)
-        one = prepared._replace(
-            sources=prepared.sources._replace(values=values[s : s + 1], codes=prepared.sources.codes[s : s + 1]),
-            receptors=pairs.Receptors(places[rows], prepared.receptors.shares[rows]),
-        )
-        exact, *_ = _run(one)
-        x, y = places[rows, pairs.RX], places[rows, pairs.RY]
-        fast, _ = _look_up(values[s : s + 1], kind[s : s + 1], near[s : s + 1], table, distance, far, x, y)
-        ratio = 1.0 / prepared.substance.mass_ratio
-        true = exact[:, 0, 1] + exact[:, 0, 2] + ratio * (exact[:, 0, 4] + exact[:, 0, 5])
-        found = fast[:, 1] + fast[:, 2] + ratio * (fast[:, 4] + fast[:, 5])
-        some = true != 0.0
-        errors.append(np.abs(found[some] / true[some] - 1.0))
-    error = np.concatenate(errors) if errors else np.zeros(1)
-    return {
-        "checked_pairs": float(error.size),
-        "error_estimate": float(np.percentile(error, 95)),
-        "error_maximum": float(error.max()),
-    }
+        pairs.run_pairs(*fixed, 0, ratio, out, road, counts)
+    return out, road, ratio, time.process_time() - begin, int(counts.sum())
 
 
 def _road_ratio(concentration: np.ndarray, first: np.ndarray, ozone: np.ndarray) -> np.ndarray:
@@ -577,8 +451,12 @@ def _maps(z0, land_use, background, table, places) -> pairs.Maps:
             level = np.where(level > 0, _no2(level), 0.0)
         layers.append(level)
         mean.append(middle)
+    path = np.zeros(13)
+    path[0], path[10:] = float(z0_map.values[0, 0]), (mean[0], mean[1], mean[2])
+    path[use[0, 0]] = 1.0
     return pairs.Maps(
         uniform,
+        path,
         np.ascontiguousarray(np.log(z0_map.values.astype(float))),
         z0_map.frame,
         np.ascontiguousarray(use),

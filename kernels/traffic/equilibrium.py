@@ -8,6 +8,7 @@ from kernels.jit import njit
 from kernels.traffic import paths
 from kernels.traffic.contraction import Contracted, contract
 from kernels.traffic.cost import term, term_integral
+from kernels.traffic.hierarchy import LANES, Hierarchy, build_hierarchy
 from kernels.traffic.paths import PathStore
 
 __all__ = [
@@ -32,6 +33,10 @@ TIGHT, POLISHED, POLISHING = 1e-9, 0.05, 5
 MOVING_ABOVE = 3.0
 INNER_SHARE = 0.02  # restricted gap, as a share of the gap at hand, at which new paths help more than sweeps
 PATHS_PER_PAIR, ARCS_PER_PATH = 2, 24  # first size of the pools; they grow
+ROOM = 1 << 16  # arcs of new paths that a slot can hold before they join
+# Triangles of the hierarchy per block, row and arc above which Dijkstra's algorithm is faster: per triangle it takes
+# about a quarter of the time that a search takes per arc.
+DENSE = 4.0
 
 
 class LinkTerms(NamedTuple):
@@ -51,6 +56,7 @@ class Problem(NamedTuple):
     links: int
     link_terms: LinkTerms
     order: np.ndarray  # (pair) place in the caller's arrays
+    hierarchy: Hierarchy
     store: PathStore
 
 
@@ -136,8 +142,16 @@ def build(
     arcs, count = len(graph.head), len(graph.through)
     begin = graph.member_start[:-1]
     pool = PATHS_PER_PAIR * pairs + 16
-    heap = (paths.SLOTS, arcs + 2)
-    batch = (min(paths.BATCH, max(len(row_first), 1)), count)
+    rows = len(row_first)
+    row_class = m[row_first].astype(np.int32)
+    # groups of up to LANES rows of one class
+    since = np.arange(rows) - np.searchsorted(row_class, row_class)
+    group_start = np.append(np.flatnonzero(since % LANES == 0), rows).astype(np.int32)
+    hierarchy = build_hierarchy(graph.tail, graph.head, graph.through, len(pce), DENSE * rows * arcs / paths.BLOCKS)
+    places = len(hierarchy.start) - 1 if len(hierarchy.place) else 0
+    slots, room = paths.SLOTS, max(count, ROOM)
+    climbing, dijkstra = (slots, places, LANES), (slots, 0 if places else count)
+    heap = (slots, 0 if places else arcs + 2)
     store = PathStore(
         start=graph.start,
         head=graph.head,
@@ -148,8 +162,9 @@ def build(
         extra=np.add.reduceat(extra[:, graph.member], begin, axis=1) if arcs else np.zeros((len(pce), 0)),
         pce=pce,
         row_source=source[row_first].astype(np.int32),
-        row_class=m[row_first].astype(np.int32),
+        row_class=row_class,
         row_start=np.append(row_first, pairs).astype(np.int32),
+        group_start=group_start,
         pair_row=(np.cumsum(new) - 1).astype(np.int32),
         pair_node=target.astype(np.int32),
         demand=np.zeros(pairs),
@@ -160,22 +175,34 @@ def build(
         begin=np.zeros(pool, np.int64),
         size=np.zeros(pool, np.int32),
         path_cost=np.zeros(pool),
+        flow_before=np.zeros(pool),
         arcs=np.zeros(ARCS_PER_PATH * pool, np.int32),
-        counter=np.array([-1, 0, 0, 0]),
+        counter=np.array([-1, 0, 0, 0, 0, 0]),
         volume=np.zeros(arcs),
         slope=np.zeros(arcs),
+        ahead=np.zeros(arcs),
         cost=np.zeros((len(pce), arcs)),
         mark=np.zeros(arcs, np.int64),
         mark_other=np.zeros(arcs, np.int64),
-        label=np.zeros(batch),
-        before=np.zeros(batch, np.int32),
-        wanted=np.zeros((paths.SLOTS, count), np.int32),
+        priced=np.zeros(rows, np.int32),
+        row_cost=np.zeros(rows),
+        row_least=np.zeros(rows),
+        new_begin=np.zeros(pairs, np.int32),
+        new_size=np.zeros(pairs, np.int32),
+        new_arcs=np.zeros((slots, room), np.int32),
+        new_room=np.zeros(slots, np.int64),
+        climbed=np.zeros(climbing),
+        label=np.zeros(climbing if places else (slots, count, 1)),
+        on_climb=np.zeros(climbing[:2], np.bool_),
+        stack=np.zeros((slots, places + 2), np.int32),
+        before=np.zeros(dijkstra, np.int32),
+        wanted=np.zeros(dijkstra, np.int32),
         heap_key=np.zeros(heap),
         heap_item=np.zeros(heap, np.int32),
         totals=np.zeros(4),
     )
     terms = LinkTerms(*(np.asarray(v) for v in (constant, kind, k, p, scale)))
-    return Problem(graph, links, terms, order, store)
+    return Problem(graph, links, terms, order, hierarchy, store)
 
 
 @njit
@@ -192,6 +219,16 @@ def beckmann(s, class_volume):
     return total
 
 
+def _sweep(s: PathStore, aim: float, excess: float, total: float) -> None:
+    """Sweeps over the pairs until their paths differ little, as a share of ``total``, against the gap at hand."""
+    for n in range(INNER):
+        if n == INNER // 2:
+            s.flow_before[:] = s.flow
+        if paths.sweep(s, 0.1 * aim) <= max(0.25 * aim, INNER_SHARE * excess) * total:
+            return
+    paths.extrapolate(s)
+
+
 def solve(
     problem: Problem, demand: np.ndarray, gap: float = 1e-6, max_iterations: int = 1000
 ) -> tuple[Problem, PathEquilibrium]:
@@ -200,16 +237,19 @@ def solve(
     Stops where the relative gap ``(TSTT - SPTT) / TSTT`` of the flows that are returned is at most ``gap``.
     """
     s = problem.store
-    cold = s.counter[paths.PATHS] == 0
+    cold = bool(s.counter[paths.PATHS] == 0)
     paths.scale_flows(s, np.ascontiguousarray(np.asarray(demand, np.float64)[problem.order]))
     status, relative, iterations, history = NOT_CONVERGED, np.inf, 0, []
     aim, polish = (gap, 0) if gap > TIGHT else (POLISHED * gap, POLISHING)
     moving = cold
     paths.refresh(s)
+    if not cold:  # the paths at hand first take the new demand among themselves
+        used = s.volume > 0
+        _sweep(s, aim, 0.0, float(s.volume[used] @ s.cost.min(axis=0)[used]))
     while True:
         if not moving:
             paths.refresh(s)
-        s = paths.price(s, moving)
+        s = paths.price(s, problem.hierarchy, moving)
         if s.lost.any():
             status = UNREACHABLE
             break
@@ -233,9 +273,7 @@ def solve(
             if relative <= aim or iterations >= max_iterations or polish < 0:
                 break
             moving = relative > MOVING_ABOVE * gap and iterations + 1 < max_iterations
-        for _ in range(INNER):
-            if paths.sweep(s, 0.1 * aim) <= max(0.25 * aim, INNER_SHARE * excess) * total:
-                break
+        _sweep(s, aim, excess, total)
         iterations += 1
     problem = problem._replace(store=s)
     return problem, _outcome(problem, status, relative, iterations, np.array(history))

@@ -4,6 +4,8 @@ All-or-nothing loading by Dijkstra on the links as they are (no contraction, no 
 Mitradjieva and Lindberg 2013 (Transp. Sci. 47(2)), exact line search. Slow below a gap of 1e-5 by nature.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from kernels.jit import njit
@@ -23,16 +25,26 @@ from kernels.traffic.shortest_path import search
 __all__ = ["all_or_nothing", "solve_reference"]
 
 
+class Search(NamedTuple):
+    """Scratch of :func:`kernels.traffic.shortest_path.search`."""
+
+    label: np.ndarray
+    before: np.ndarray
+    wanted: np.ndarray
+    key: np.ndarray
+    item: np.ndarray
+
+
 @njit
-def all_or_nothing(s, cost, demand, target):
+def all_or_nothing(s, work, cost, demand, target):
     """Load each pair's demand on its shortest path: ``target`` (class, arc) [veh]; least cost of all (pcu-weighted).
 
-    ``s`` is a :class:`kernels.traffic.paths.PathStore` (network and pairs only), ``cost`` (class, arc) [time],
-    ``demand`` (pair) [veh]. Pairs without a path are marked in ``s.lost``.
+    ``s`` is a :class:`kernels.traffic.paths.PathStore` (network and pairs only), ``work`` its scratch,
+    ``cost`` (class, arc) [time], ``demand`` (pair) [veh]. Pairs without a path are marked in ``s.lost``.
     """
     target[:] = 0.0
     least = 0.0
-    label, before, wanted = s.label[0], s.before[0], s.wanted[0]
+    label, before, wanted = work.label, work.before, work.wanted
     wanted[:] = -1
     for row in range(len(s.row_source)):
         m = s.row_class[row]
@@ -44,8 +56,7 @@ def all_or_nothing(s, cost, demand, target):
         if missing == 0:
             continue
         source = s.row_source[row]
-        key, item = s.heap_key[0], s.heap_item[0]
-        search(s.start, s.head, cost[m], s.through, source, wanted, row, missing, label, before, key, item)
+        search(s.start, s.head, cost[m], s.through, source, wanted, row, missing, label, before, work.key, work.item)
         for e in range(s.row_start[row], s.row_start[row + 1]):
             if demand[e] <= 0.0:
                 continue
@@ -90,15 +101,18 @@ def solve_reference(
     cost, slope, ahead = np.zeros_like(s.cost), np.zeros_like(s.slope), np.zeros_like(s.slope)
     target = np.zeros_like(cost)
     trial = np.zeros_like(cost)
+    nodes, arcs = len(s.through), len(s.head)
+    before, wanted = np.zeros((2, nodes), np.int32)
+    work = Search(np.zeros(nodes), before, wanted, np.zeros(arcs + 2), np.zeros(arcs + 2, np.int32))
     _costs(s, np.zeros_like(slope), cost, slope)
-    all_or_nothing(s, cost, q, target)
+    all_or_nothing(s, work, cost, q, target)
     x = target.copy()
     older: list[np.ndarray] = []  # targets before, newest first
     step, status, relative, iterations, history, total = 1.0, NOT_CONVERGED, np.inf, 0, [], 0.0
     while True:
         volume = s.pce @ x
         _costs(s, volume, cost, slope)
-        least = all_or_nothing(s, cost, q, target)
+        least = all_or_nothing(s, work, cost, q, target)
         if s.lost.any():
             status = UNREACHABLE
             break

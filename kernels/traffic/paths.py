@@ -3,16 +3,19 @@
 After Jayakrishnan et al. 1994 (TRR 1443) and Xie, Nie and Liu 2018 (TRR 2672(48)). Each pair of places (and class)
 keeps a list of paths with their flows. In turn:
 
-1. one early-stopped shortest-path search per origin at frozen costs gives the relative gap of the flows at hand, and
-   the paths that are cheaper than all of a pair's set join it;
+1. one pass of shortest paths prices every pair against its paths; those that are cheaper than all of a pair's set
+   join it. At frozen costs this gives the relative gap of the flows at hand; a *moving* pass shifts flow and costs
+   after each block of rows instead, and gives an estimate;
 2. sweeps over the pairs move flow from dearer paths to the cheapest by the Newton step
    ``df = (c_k - c_s) / sum of t' over the arcs of just one of the two``, link costs following at once.
 
-Searches run on threads over the origins of a fixed batch, each writing its own tree; flows are moved serially: results
-do not depend on the number of threads.
+Shortest paths come from a contraction hierarchy (:mod:`kernels.traffic.hierarchy`), from Dijkstra's algorithm where
+the network has none. Pricing runs on threads over fixed sets of rows at frozen costs; new paths join and flows move
+serially, in the order of the pairs: results do not depend on the number of threads.
 
 Arrays of :class:`PathStore`: ``pair`` counts (class, origin, destination) rows of demand, sorted by row = (class,
-origin); paths are linked lists in a pool with a free list; their arcs lie in one array that is packed when full.
+origin); up to ``LANES`` rows of a class form a group that is searched at once; paths are linked lists in a pool with a
+free list; their arcs lie in one array that is packed when full.
 """
 
 from typing import NamedTuple
@@ -21,14 +24,28 @@ import numpy as np
 
 from kernels.jit import njit, pnjit, prange
 from kernels.traffic.cost import term
+from kernels.traffic.hierarchy import Hierarchy, customise, spread, trace
 from kernels.traffic.shortest_path import search
 
-__all__ = ["BATCH", "SLOTS", "PathStore", "grown", "load_paths", "packed", "price", "refresh", "scale_flows", "sweep"]
+__all__ = [
+    "BLOCKS",
+    "SLOTS",
+    "PathStore",
+    "extrapolate",
+    "grown",
+    "load_paths",
+    "packed",
+    "price",
+    "refresh",
+    "scale_flows",
+    "sweep",
+]
 
-BATCH = 16  # rows whose trees are searched at the same costs
-SLOTS = 4  # scratch sets of searches; fixed, so that nothing depends on the number of threads
+BLOCKS = 4  # of groups in a pass, each priced at the same costs
+SLOTS = 4  # sets of scratch arrays; fixed, so that nothing depends on the number of threads
 DEARER = 1.0 - 1e-13  # a new path joins where it is cheaper than the set by more than rounding
-FREE, PATHS, ARCS, STAMP = 0, 1, 2, 3  # places in ``counter``
+NEAR = 2.0  # a pair that can go on less than this many times its last change does not
+FREE, PATHS, ARCS, STAMP, BLOCK, PRICED = 0, 1, 2, 3, 4, 5  # places in ``counter``
 
 
 class PathStore(NamedTuple):
@@ -49,6 +66,7 @@ class PathStore(NamedTuple):
     row_source: np.ndarray  # (row) node
     row_class: np.ndarray  # (row)
     row_start: np.ndarray  # (row + 1) pairs
+    group_start: np.ndarray  # (group + 1) rows
     pair_row: np.ndarray  # (pair)
     pair_node: np.ndarray  # (pair) destination
     demand: np.ndarray  # (pair)
@@ -59,15 +77,27 @@ class PathStore(NamedTuple):
     begin: np.ndarray  # (path)
     size: np.ndarray  # (path)
     path_cost: np.ndarray  # (path)
+    flow_before: np.ndarray  # (path) where the line of ``extrapolate`` comes from
     arcs: np.ndarray  # pool of arcs
-    counter: np.ndarray  # first free path, paths ever used, end of the arc pool, stamp
+    counter: np.ndarray  # first free path, paths ever used, end of the arc pool, stamp, block at hand, is it priced
     volume: np.ndarray  # (arc) flow in passenger-car equivalents
     slope: np.ndarray  # (arc)
+    ahead: np.ndarray  # (arc) direction of ``extrapolate``
     cost: np.ndarray  # (class, arc)
     mark: np.ndarray  # (arc)
     mark_other: np.ndarray  # (arc)
-    label: np.ndarray  # (batch, node)
-    before: np.ndarray  # (batch, node)
+    priced: np.ndarray  # (row) first pair that is still to be priced
+    row_cost: np.ndarray  # (row) cost of the flows
+    row_least: np.ndarray  # (row) least cost of the demand
+    new_begin: np.ndarray  # (pair) place of its new path in the slot's arcs
+    new_size: np.ndarray  # (pair) arcs of its new path, 0 where none
+    new_arcs: np.ndarray  # (slot, arcs) and below: scratch of the searches
+    new_room: np.ndarray  # (slot) end of what is free in ``new_arcs``
+    climbed: np.ndarray  # (slot, place, lane)
+    label: np.ndarray  # (slot, place, lane), or (slot, node, 1) without a hierarchy
+    on_climb: np.ndarray  # (slot, place)
+    stack: np.ndarray  # (slot, place + 2)
+    before: np.ndarray  # (slot, node) and below: of Dijkstra's algorithm
     wanted: np.ndarray  # (slot, node)
     heap_key: np.ndarray  # (slot, arc + 2)
     heap_item: np.ndarray  # (slot, arc + 2)
@@ -90,8 +120,8 @@ def _update_arc(s, a):
 
 
 @njit
-def _search_row(s, row, slot, b):
-    """Tree of one row at the costs at hand, into place b of the batch."""
+def _search_row(s, row, slot):
+    """Tree of one row at the costs at hand by Dijkstra's algorithm."""
     wanted = s.wanted[slot]
     missing = 0
     stamp = row + 1
@@ -109,56 +139,136 @@ def _search_row(s, row, slot, b):
             wanted,
             stamp,
             missing,
-            s.label[b],
-            s.before[b],
+            s.label[slot, :, 0],
+            s.before[slot],
             s.heap_key[slot],
             s.heap_item[slot],
         )
 
 
 @njit
-def _search_slot(s, row0, row1, slot):
-    """Trees of every ``SLOTS``-th row of the batch row0..row1."""
-    s.wanted[slot][:] = 0
-    for row in range(row0 + slot, row1, s.wanted.shape[0]):
-        _search_row(s, row, slot, row - row0)
-
-
-@pnjit
-def _search_batch(s, row0, row1):
-    """Trees of rows row0..row1 at the costs at hand; rows go to slots in fixed strides."""
-    for slot in prange(s.wanted.shape[0]):
-        _search_slot(s, row0, row1, slot)
+def _trace_back(tail, source, target, before, out, end):
+    """Arcs of the path of a tree, written to end before ``end``; where they begin, -1 where they do not fit."""
+    v = target
+    while v != source:
+        if end == 0:
+            return -1
+        end -= 1
+        out[end] = before[v]
+        v = tail[before[v]]
+    return end
 
 
 @njit
-def _new_path(s, e, before, source):
-    """Append the tree's path to pair e; -1 where the pools are full."""
+def _price_row(s, h, row, slot, lane):
+    """Price the pairs of a row against its search, and write down cheaper paths; False where there is no room."""
+    hierarchic = len(h.place) > 0
+    m = s.row_class[row]
+    cost = s.cost[m]
+    source = s.row_source[row]
+    label = s.label[slot]
+    spent = s.row_cost[row]
+    possible = s.row_least[row]
+    done = True
+    for e in range(s.priced[row], s.row_start[row + 1]):
+        q = s.demand[e]
+        node = s.pair_node[e]
+        if q <= 0.0 or node == source:
+            continue
+        least = label[h.place[node], lane] if hierarchic else label[node, lane]
+        s.lost[e] = least == np.inf
+        if s.lost[e]:
+            continue
+        cheapest = np.inf
+        total = 0.0
+        path = s.first[e]
+        while path >= 0:
+            c = 0.0
+            for i in range(s.begin[path], s.begin[path] + s.size[path]):
+                c += cost[s.arcs[i]]
+            total += s.flow[path] * c
+            cheapest = min(cheapest, c)
+            path = s.following[path]
+        if least < cheapest * DEARER:
+            room = s.new_room[slot]
+            if hierarchic:
+                begin = trace(
+                    h,
+                    m,
+                    source,
+                    node,
+                    lane,
+                    s.climbed[slot],
+                    label,
+                    s.on_climb[slot],
+                    s.stack[slot],
+                    s.new_arcs[slot],
+                    room,
+                )
+            else:
+                begin = _trace_back(s.tail, source, node, s.before[slot], s.new_arcs[slot], room)
+            if begin < 0:
+                s.priced[row] = e
+                done = False
+                break
+            s.new_begin[e] = begin
+            s.new_size[e] = room - begin
+            s.new_room[slot] = begin
+        spent += total
+        possible += q * min(least, cheapest)
+    s.row_cost[row] = spent
+    s.row_least[row] = possible
+    if done:
+        s.priced[row] = s.row_start[row + 1]
+    return done
+
+
+@njit
+def _price_slot(s, h, group0, group1, slot):
+    """Search and price every ``SLOTS``-th group of group0..group1, as far as there is room for new paths."""
+    s.new_room[slot] = s.new_arcs.shape[1]
+    for group in range(group0 + slot, group1, s.new_arcs.shape[0]):
+        row0 = s.group_start[group]
+        row1 = s.group_start[group + 1]
+        if s.priced[row1 - 1] == s.row_start[row1]:
+            continue
+        if len(h.place) > 0:
+            m = s.row_class[row0]
+            spread(h, m, s.row_source[row0:row1], s.climbed[slot], s.label[slot], s.on_climb[slot])
+        for row in range(row0, row1):
+            if s.priced[row] == s.row_start[row + 1]:
+                continue
+            if len(h.place) == 0:
+                _search_row(s, row, slot)
+            if not _price_row(s, h, row, slot, row - row0 if len(h.place) > 0 else 0):
+                return
+
+
+@pnjit
+def _price_groups(s, h, group0, group1):
+    """Search and price the groups group0..group1 at the costs at hand."""
+    for slot in prange(s.new_arcs.shape[0]):
+        _price_slot(s, h, group0, group1, slot)
+
+
+@njit
+def _join(s, e, slot):
+    """The new path of pair e joins its set."""
     counter = s.counter
-    length = 0
-    v = s.pair_node[e]
-    while v != source:
-        v = s.tail[before[v]]
-        length += 1
-    if counter[ARCS] + length > len(s.arcs):
-        return -1
-    if counter[FREE] >= 0:
-        path = counter[FREE]
+    path = counter[FREE]
+    if path >= 0:
         counter[FREE] = s.following[path]
-    elif counter[PATHS] < len(s.flow):
+    else:
         path = counter[PATHS]
         counter[PATHS] += 1
-    else:
-        return -1
-    end = counter[ARCS] + length
-    s.begin[path] = counter[ARCS]
-    s.size[path] = length
-    counter[ARCS] = end
-    v = s.pair_node[e]
-    while v != source:
-        end -= 1
-        s.arcs[end] = before[v]
-        v = s.tail[before[v]]
+    begin = counter[ARCS]
+    size = s.new_size[e]
+    s.begin[path] = begin
+    s.size[path] = size
+    counter[ARCS] += size
+    for i in range(size):
+        s.arcs[begin + i] = s.new_arcs[slot, s.new_begin[e] + i]
+    s.new_size[e] = 0
     s.flow[path] = 0.0
     s.following[path] = s.first[e]
     s.first[e] = path
@@ -166,64 +276,72 @@ def _new_path(s, e, before, source):
 
 
 @njit
-def _columns(s, e0, e1, row0, moving):
-    """Price pairs e0..e1 against their trees and let cheaper paths in; first pair not treated (pools full).
+def _fits(s, row0, row1):
+    """Whether the pools have room for the new paths of rows row0..row1."""
+    paths = 0
+    arcs = 0
+    for e in range(s.row_start[row0], s.row_start[row1]):
+        paths += s.new_size[e] > 0
+        arcs += s.new_size[e]
+    return s.counter[PATHS] + paths <= len(s.flow) and s.counter[ARCS] + arcs <= len(s.arcs)
 
-    ``moving``: shift flow pair by pair, so that costs differ from those of the trees.
-    """
-    for e in range(e0, e1):
-        q = s.demand[e]
-        if q <= 0.0:
-            continue
-        row = s.pair_row[e]
-        b = row - row0
-        m = s.row_class[row]
-        cost = s.cost[m]
-        source = s.row_source[row]
-        least = s.label[b, s.pair_node[e]]
-        if least == np.inf:
-            s.lost[e] = True
-            continue
-        s.lost[e] = False
-        path = s.first[e]
-        if path < 0:
-            path = _new_path(s, e, s.before[b], source)
-            if path < 0:
-                return e
-            s.flow[path] = q
-            s.totals[2] += 1.0
-            for i in range(s.begin[path], s.begin[path] + s.size[path]):
-                a = s.arcs[i]
-                s.volume[a] += q * s.pce[m]
-                if moving:
-                    _update_arc(s, a)
-            continue
-        cheapest = np.inf
-        total = 0.0
-        while path >= 0:
-            c = 0.0
-            for i in range(s.begin[path], s.begin[path] + s.size[path]):
-                c += cost[s.arcs[i]]
-            s.path_cost[path] = c
-            total += s.flow[path] * c
-            cheapest = min(cheapest, c)
-            path = s.following[path]
-        if moving:
-            least = 0.0
-            v = s.pair_node[e]
-            while v != source:
-                least += cost[s.before[b, v]]
-                v = s.tail[s.before[b, v]]
-        if least < cheapest * DEARER:
-            path = _new_path(s, e, s.before[b], source)
-            if path < 0:
-                return e
-            s.totals[3] += 1.0
-        s.totals[0] += s.pce[m] * total
-        s.totals[1] += s.pce[m] * q * min(least, cheapest)
-        if moving and s.following[s.first[e]] >= 0:
-            _shift(s, e, 0.0)
-    return e1
+
+@njit
+def _let_in(s, group0, group1, moving):
+    """New paths of the groups group0..group1 join their sets; ``moving``: flow shifts to them."""
+    for group in range(group0, group1):
+        slot = (group - group0) % s.new_arcs.shape[0]
+        for row in range(s.group_start[group], s.group_start[group + 1]):
+            cars = s.pce[s.row_class[row]]
+            for e in range(s.row_start[row], s.row_start[row + 1]):
+                if s.new_size[e] > 0:
+                    path = _join(s, e, slot)
+                    if s.following[path] >= 0:
+                        s.totals[3] += 1.0
+                    else:
+                        s.totals[2] += 1.0
+                        s.flow[path] = s.demand[e]
+                        for i in range(s.begin[path], s.begin[path] + s.size[path]):
+                            s.volume[s.arcs[i]] += cars * s.demand[e]
+                if moving and s.first[e] >= 0 and s.demand[e] > 0.0 and s.following[s.first[e]] >= 0:
+                    _shift(s, e, 0.0)
+
+
+@njit
+def _pass(s, h, moving):
+    """Price all blocks from the one at hand on; False where the pools must grow first."""
+    counter = s.counter
+    groups = len(s.group_start) - 1
+    blocks = min(BLOCKS, groups)
+    while counter[BLOCK] < blocks:
+        group0 = counter[BLOCK] * groups // blocks
+        group1 = (counter[BLOCK] + 1) * groups // blocks
+        row0 = s.group_start[group0]
+        row1 = s.group_start[group1]
+        if len(h.place) > 0 and not counter[PRICED]:
+            last = -1 if moving or group0 == 0 else s.row_class[row0 - 1]
+            for m in range(max(last + 1, s.row_class[row0]), s.row_class[row1 - 1] + 1):
+                customise(h, m, s.cost[m])
+        loaded = s.totals[2]
+        while True:
+            if not counter[PRICED]:
+                _price_groups(s, h, group0, group1)
+                counter[PRICED] = 1
+            if not _fits(s, row0, row1):
+                return False
+            _let_in(s, group0, group1, moving)
+            counter[PRICED] = 0
+            if np.all(s.priced[row0:row1] == s.row_start[row0 + 1 : row1 + 1]):
+                break
+        if moving and s.totals[2] > loaded:
+            for a in range(len(s.volume)):
+                _update_arc(s, a)
+        counter[BLOCK] += 1
+    for row in range(len(s.row_source)):
+        cars = s.pce[s.row_class[row]]
+        s.totals[0] += cars * s.row_cost[row]
+        s.totals[1] += cars * s.row_least[row]
+    return True
 
 
 @njit
@@ -339,6 +457,91 @@ def sweep(s, floor):
 
 
 @njit
+def _set_direction(s):
+    """Change of flows since ``flow_before`` by arc; the farthest step along it, and what it pays in constant costs."""
+    s.ahead[:] = 0.0
+    farthest = np.inf
+    constant = 0.0
+    for e in range(len(s.first)):
+        k = s.first[e]
+        if k < 0 or s.demand[e] <= 0.0 or s.following[k] < 0:
+            continue
+        total = 0.0
+        limit = np.inf
+        while k >= 0:
+            d = s.flow[k] - s.flow_before[k]
+            total += d
+            if d < 0.0:
+                limit = min(limit, -s.flow[k] / d)
+            k = s.following[k]
+        # a pair one of whose paths has left the set, or would soon, is at a corner: it does not go on
+        still = abs(total) > 1e-9 * s.demand[e] or limit < NEAR
+        if not still:
+            farthest = min(farthest, limit)
+        m = s.row_class[s.pair_row[e]]
+        k = s.first[e]
+        while k >= 0:
+            if still:
+                s.flow_before[k] = s.flow[k]
+            else:
+                d = s.pce[m] * (s.flow[k] - s.flow_before[k])
+                for i in range(s.begin[k], s.begin[k] + s.size[k]):
+                    s.ahead[s.arcs[i]] += d
+                    constant += d * s.extra[m, s.arcs[i]]
+            k = s.following[k]
+    return farthest, constant
+
+
+@njit
+def _rise(s, step, constant):
+    """Slope of the objective along ``ahead`` after ``step`` of it."""
+    total = constant
+    for a in range(len(s.ahead)):
+        d = s.ahead[a]
+        if d != 0.0:
+            t = s.base[a]
+            x = max(s.volume[a] + step * d, 0.0)
+            for e in range(s.term_start[a], s.term_start[a + 1]):
+                y, _ = term(s.kind[e], s.k[e], s.p[e], s.scale[e], x)
+                t += y
+            total += t * d
+    return total
+
+
+@njit
+def extrapolate(s):
+    """Go on along the change of flows since ``flow_before`` as far as the objective falls.
+
+    Where pairs exchange steep links among each other, sweeps creep along one direction; this takes it in one step.
+    """
+    high, constant = _set_direction(s)
+    if high == np.inf or _rise(s, 0.0, constant) >= 0.0:
+        return
+    low = 0.0
+    if _rise(s, high, constant) <= 0.0:
+        low = high
+    for _ in range(40):
+        if high - low <= 1e-3 * high:
+            break
+        middle = 0.5 * (low + high)
+        if _rise(s, middle, constant) <= 0.0:
+            low = middle
+        else:
+            high = middle
+    for e in range(len(s.first)):
+        k = s.first[e]
+        if k < 0 or s.demand[e] <= 0.0 or s.following[k] < 0:
+            continue
+        while k >= 0:
+            s.flow[k] = max(s.flow[k] + low * (s.flow[k] - s.flow_before[k]), 0.0)
+            k = s.following[k]
+    for a in range(len(s.ahead)):
+        if s.ahead[a] != 0.0:
+            s.volume[a] = max(s.volume[a] + low * s.ahead[a], 0.0)
+            _update_arc(s, a)
+
+
+@njit
 def refresh(s):
     """Arc volumes from the path flows, and all costs: no rounding of many small moves is carried on."""
     s.volume[:] = 0.0
@@ -400,34 +603,32 @@ def packed(s, arcs):
 
 
 def grown(s: PathStore) -> PathStore:
-    """The store with room for more: arcs packed, pools enlarged where they are more than half full."""
+    """The store with room for the new paths that wait: arcs packed, pools at least doubled where too small."""
     arcs = np.empty_like(s.arcs)
     packed(s, arcs)
-    if s.counter[ARCS] > len(arcs) // 2:
-        arcs = np.concatenate([arcs, np.empty(len(arcs), arcs.dtype)])
+    wanted = int(s.counter[ARCS] + s.new_size.sum())
+    if 2 * wanted > len(arcs):
+        arcs = np.concatenate([arcs, np.empty(max(wanted, len(arcs)), arcs.dtype)])
     s = s._replace(arcs=arcs)
-    if s.counter[FREE] < 0 and s.counter[PATHS] > len(s.flow) // 2:
-        more = {n: getattr(s, n) for n in ("following", "flow", "begin", "size", "path_cost")}
-        s = s._replace(**{n: np.concatenate([v, np.zeros_like(v)]) for n, v in more.items()})
+    wanted = int(s.counter[PATHS] + np.count_nonzero(s.new_size))
+    if wanted > len(s.flow):
+        more = {n: getattr(s, n) for n in ("following", "flow", "begin", "size", "path_cost", "flow_before")}
+        s = s._replace(**{n: np.concatenate([v, np.zeros(wanted, v.dtype)]) for n, v in more.items()})
     return s
 
 
-def price(s: PathStore, moving: bool) -> PathStore:
-    """One pass of searches over all rows; ``s.totals`` then holds what the flows cost and what they might.
+def price(s: PathStore, h: Hierarchy, moving: bool) -> PathStore:
+    """One pass over all rows; ``s.totals`` then holds what the flows cost and what they might.
 
     At frozen costs (``moving=False``) the totals are those of the flows at hand, unless pairs were newly loaded.
     """
     s.totals[:] = 0.0
-    rows = len(s.row_source)
-    for row0 in range(0, rows, BATCH):
-        row1 = min(row0 + BATCH, rows)
-        _search_batch(s, row0, row1)
-        e, end = int(s.row_start[row0]), int(s.row_start[row1])
-        while True:
-            e = _columns(s, e, end, row0, moving)
-            if e == end:
-                break
-            s = grown(s)
+    s.row_cost[:] = 0.0
+    s.row_least[:] = 0.0
+    s.priced[:] = s.row_start[:-1]
+    s.counter[BLOCK] = 0
+    while not _pass(s, h, moving):
+        s = grown(s)
     return s
 
 

@@ -88,7 +88,7 @@ def deposit(
     year
         Year of the decoded CSV of a climatology; in hourly mode the year that is stepped through.
     mode
-        exact; fast: tables over direction and distance, one surface, point receptors; or hourly: hours of real
+        exact; fast: tables over direction and distance, near sources exact; or hourly: hours of real
         weather on a lattice.
     check
         Number of random pairs that fast mode recomputes exactly for its error estimate.

@@ -26,11 +26,11 @@ def view(
     browser
         Open the browser; without it the address is only printed.
     html
-        Write one HTML file that holds viewer and run, and serve nothing.
+        Write one HTML file that holds viewer and runs, and serve nothing.
     """
     console = Console(soft_wrap=True, highlight=False)
     if html is not None:
-        console.print(f"{single_page(run, html)}", markup=False)
+        console.print(f"{single_page(run, html, other)}", markup=False)
         return 0
     server = RunServer([run] if other is None else [run, other], port)
     console.print(f"{server.url}\nserving on this machine only; end with Ctrl-C", markup=False)

@@ -1,9 +1,11 @@
 """The small local server of the viewer: loopback only, its own pages and the named run files, by HTTP Range.
 
-``http.server`` knows no Range, and the browser reads a run file lazily with it. Paths are never joined to a folder:
-a page is one of a fixed list, a run is its number, so that no request can reach another file.
+``http.server`` knows no Range, and the browser reads a run file lazily with it. A run in progress is read between two
+writes of its writer, and its ETag names that state, so that the browser never joins bytes of two states. Paths are
+never joined to a folder: a page is one of a fixed list, a run is its number, so that no request can reach another file.
 """
 
+import os
 import re
 import threading
 from collections.abc import Sequence
@@ -14,6 +16,11 @@ from typing import Any
 
 from twin.errors import RecordError
 from twin.records import check_same_coordinates, find_run, open_run
+
+try:
+    import fcntl
+except ImportError:  # no POSIX locks: a change of the file between two answers still shows in its ETag
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["PAGES", "STATIC", "RunServer"]
 
@@ -31,6 +38,7 @@ POLICY = (
     "img-src 'self' data: blob:; connect-src 'self'; worker-src 'self'"
 )
 PIECE = 1 << 20  # bytes sent at once
+AT_ONCE = 64 << 20  # bytes of a run read under its lock; a longer answer is no reading of a step
 
 
 class RunServer:
@@ -78,6 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "ProvinceTwin"
     sys_version = ""
+    disable_nagle_algorithm = True  # head and body are two writes; the second must not wait 40 ms for the first
     owner: RunServer
 
     def do_GET(self) -> None:
@@ -113,22 +122,30 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         with source:
-            size = source.seek(0, 2)
-            span = _span(self.headers.get("Range"), size)
+            if counted and fcntl is not None:
+                fcntl.flock(source, fcntl.LOCK_SH)  # a run in progress: wait until its writer has closed it
+            state = os.fstat(source.fileno())
+            span = _span(self.headers.get("Range"), state.st_size)
             if span is None:
                 self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-                self.send_header("Content-Range", f"bytes */{size}")
+                self.send_header("Content-Range", f"bytes */{state.st_size}")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
             first, last = span
+            left = last - first + 1
+            source.seek(first)
+            ready = source.read(left) if body and left <= AT_ONCE else b""
+            if counted and fcntl is not None:
+                fcntl.flock(source, fcntl.LOCK_UN)  # before sending: a slow reader must not stop the run
             part = self.headers.get("Range") is not None
             self.send_response(HTTPStatus.PARTIAL_CONTENT if part else HTTPStatus.OK)
             if part:
-                self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+                self.send_header("Content-Range", f"bytes {first}-{last}/{state.st_size}")
             self.send_header("Accept-Ranges", "bytes")
-            self.send_header("Content-Length", str(last - first + 1))
+            self.send_header("Content-Length", str(left))
             self.send_header("Content-Type", kind)
+            self.send_header("ETag", f'"{state.st_ino:x}-{state.st_mtime_ns:x}-{state.st_size:x}"')
             self.send_header("Cache-Control", "no-store")
             self.send_header("Content-Security-Policy", POLICY)
             self.send_header("X-Content-Type-Options", "nosniff")
@@ -136,12 +153,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             if not body:
                 return
-            source.seek(first)
-            left = last - first + 1
             try:
-                while left and (piece := source.read(min(PIECE, left))):
+                while left and (piece := ready or source.read(min(PIECE, left))):
                     self.wfile.write(piece)
                     left -= len(piece)
+                    ready = b""
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
             if counted:

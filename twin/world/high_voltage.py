@@ -201,9 +201,10 @@ def _add_loads(
     if not len(can):
         raise DataError(f"high-voltage grid: no vertex of kind {supplies!r} inside to supply from")
     lowest: dict[int, int] = {}
-    for k in can:
-        if vertex[k] not in lowest or level[k] < level[lowest[vertex[k]]]:
-            lowest[vertex[k]] = int(k)
+    for k in can.tolist():
+        v = int(vertex[k])
+        if v not in lowest or level[k] < level[lowest[v]]:
+            lowest[v] = k
     bus = np.array(list(lowest.values()))
     at = grid.vertices.loc[vertex[bus], ["x", "y"]].to_numpy()
     nearest = cKDTree(at).query(np.column_stack((x, y)))[1]

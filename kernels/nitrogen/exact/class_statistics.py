@@ -38,13 +38,16 @@ from kernels.nitrogen.exact.lanes import (
     ZI2,
     P,
     X,
+    Y,
 )
 from kernels.nitrogen.exact.plume_rise import preliminary_rise
 
 __all__ = [
     "QUANTITIES",
+    "area_statistics",
     "class_statistics",
     "distance_class",
+    "fan_table",
     "near_statistics",
     "nearest",
     "timing_weights",
@@ -85,6 +88,7 @@ QUANTITIES = 27
 
 # what an area source averages over its fan of sectors
 _FAN = np.array((1, 3, 4, 5, 10, 13, 15, 18, 19, 21, 22, 26))
+_RIM = (0.7 / 1.7) ** 0.33  # breadth at the rim of an area
 _PLAIN_WIND = np.array((2.6, 3.8, 4.0, 6.9, 1.4, 2.5))  # m/s, per class, where the table has none
 _PLAIN_MIXING = np.array((300.0, 985.0, 302.0, 537.0, 50.0, 153.0))  # m, per class
 _NOMINAL = np.array((0.0, 1.0e5, 3.0e5, 1.0e6))  # m, distances of the table's classes
@@ -234,7 +238,7 @@ def class_statistics(w, i, climate, k, direction, x, radius, turning, out):
     mixing1 = mixing1 if mixing1 != 0.0 else _PLAIN_MIXING[k]
     mixing1 = min(mixing1, min(mixing, mixing2))
     if radius > 0.0 and not single and count > 0.0:
-        count = _fan(table, k, a, b, d, i1, w_sector, radius, xe, out)
+        count = _fan(climate.fan, k, a, b, d, i1, w_sector, radius, xe, out)
         mixing, rb, ra4, ra50 = out[1], out[3], out[4], out[5]
         rain, radiation, rc_so2 = out[10], out[13], out[15]
         friction, temperature, obukhov, heat = out[18], out[19], out[21], out[22]
@@ -280,44 +284,62 @@ def _travel(table, tau, k, i1, i2, weight):
     return value if value != 0.0 else _NOMINAL[tau]
 
 
+def fan_table(table: np.ndarray) -> np.ndarray:
+    """Hours, and hours times each quantity that areas average over their fan of sectors, (4, 6, 12, 13)."""
+    hours = table[..., [HOURS]]
+    return np.ascontiguousarray(np.concatenate((hours, hours * table[..., _FAN]), axis=-1))
+
+
 @njit
-def _fan(table, k, a, b, d, i1, weight, radius, xe, out):
-    """Average the class over the sectors that an area source spans; returns the hours of the fan."""
+def _fan(sums, k, a, b, d, i1, weight, radius, xe, out):
+    """Average the class over the sectors that an area source spans; returns the hours of the fan.
+
+    ``sums``: of :func:`fan_table`; ``out`` (27,): means at the places of their quantities.
+    """
     if xe > radius:
         edge = math.atan2(math.sqrt(xe * xe - radius * radius), radius)
         f = min(6.0, 6.0 / math.pi * (2.0 * math.pi - 2.0 * (edge + 5.0 * math.pi / 12.0)))
         q = radius / xe
         q3 = q * q * q
-        breadth = 1.0 + (f - 1.0) * (q3 * (0.7 / 1.7) ** 0.33 + 1.0 - q3)
+        breadth = 1.0 + (f - 1.0) * (q3 * _RIM + 1.0 - q3)
     else:
         breadth = 1.0 + 5.0 * ((1.7 * radius - xe) / (1.7 * radius)) ** 0.33
-    for m in range(12):
-        out[_FAN[m]] = 0.0
     hours = 0.0
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = s10 = s11 = 0.0
     for j in range(-3, 4):
         share = min(max(0.5 * breadth - abs(j - weight) + 0.5, 0.0), 1.0)
         if share == 0.0:
             continue
         s = (i1 + j) % 12
-        na = share * (1.0 - d) * table[a, k, s, HOURS]
-        nb = share * d * table[b, k, s, HOURS]
-        hours += na + nb
-        for m in range(12):
-            q = _FAN[m]
-            out[q] += na * table[a, k, s, q] + nb * table[b, k, s, q]
-    if hours > 0.0:
-        for m in range(12):
-            out[_FAN[m]] /= hours
+        near, far = sums[a, k, s], sums[b, k, s]
+        e, g = share * (1.0 - d), share * d
+        hours += e * near[0] + g * far[0]
+        s0 += e * near[1] + g * far[1]
+        s1 += e * near[2] + g * far[2]
+        s2 += e * near[3] + g * far[3]
+        s3 += e * near[4] + g * far[4]
+        s4 += e * near[5] + g * far[5]
+        s5 += e * near[6] + g * far[6]
+        s6 += e * near[7] + g * far[7]
+        s7 += e * near[8] + g * far[8]
+        s8 += e * near[9] + g * far[9]
+        s9 += e * near[10] + g * far[10]
+        s10 += e * near[11] + g * far[11]
+        s11 += e * near[12] + g * far[12]
+    per = 1.0 / hours if hours > 0.0 else 1.0
+    means = (s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11)
+    for m in range(12):
+        out[_FAN[m]] = means[m] * per
     if xe < radius:
         rho = ((radius - xe) / radius) ** 0.33
         everything = 0.0
         for s in range(12):
-            everything += table[0, k, s, HOURS]
+            everything += sums[0, k, s, 0]
         for m in range(12):
             q = _FAN[m]
             mean = 0.0
             for s in range(12):
-                mean += table[0, k, s, HOURS] * table[0, k, s, q]
+                mean += sums[0, k, s, 1 + m]
             if everything > 0.0:
                 out[q] = rho * mean / everything + (1.0 - rho) * out[q]
         hours = rho * 0.5 * everything + (1.0 - rho) * hours
@@ -392,5 +414,38 @@ def near_statistics(w, iw, direction, base, n, climate, k):
     for i in range(n):
         if (w[TW + i] == 0.0 or w[RAIN + i] == 0.0) and w[FR + i] > 0.0:
             i1 = iw[first + i] // QUANTITIES - k * 12
+            w[TW + i] = climate.rain[0, i1]
+            w[RAIN + i] = climate.rain[1, i1]
+
+
+@njit
+def area_statistics(w, iw, base, n, climate, k, out):
+    """After :func:`near_statistics` on the same lanes: areas take the mean over their fan of sectors.
+
+    ``base``: first row of the scratch that near_statistics filled; ``out`` (27,): scratch of the fan.
+    """
+    first = base + 2 * STRIDE
+    for i in range(n):
+        radius = w[Y + i]
+        if radius <= 0.0 or w[P + i] <= 0.0:
+            continue
+        d = 1.0 - (1.0e5 - w[X + i]) / (1.0e5 + 1.0)
+        i1 = iw[first + i] // QUANTITIES - k * 12
+        hours = _fan(climate.fan, k, 0, 1, d, i1, w[A2 + i], radius, w[XE + i], out)
+        w[P + i] = hours / climate.hours
+        w[ZI + i] = out[MIXING]
+        w[RBS + i] = out[RB]
+        w[RA4S + i] = out[RA4]
+        w[RA50S + i] = out[RA50]
+        w[US + i] = out[FRICTION]
+        w[OL + i] = out[OBUKHOV]
+        w[TC + i] = out[TEMPERATURE]
+        w[H0 + i] = out[HEAT_FLUX] if out[HEAT_FLUX] != 0.0 else 1.0
+        w[RAD + i] = out[RADIATION]
+        w[RCSO2 + i] = out[RC_SO2]
+        w[RCAER + i] = out[RC_AEROSOL]
+        dry_before = w[FR + i] <= 0.0
+        w[FR + i] = out[RAIN_PROBABILITY]
+        if dry_before and w[FR + i] > 0.0 and (w[TW + i] == 0.0 or w[RAIN + i] == 0.0):
             w[TW + i] = climate.rain[0, i1]
             w[RAIN + i] = climate.rain[1, i1]

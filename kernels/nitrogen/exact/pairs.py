@@ -12,7 +12,7 @@ import numpy as np
 
 from kernels.jit import njit, pnjit, prange
 from kernels.nitrogen.exact.canopy import aerosol_resistances, nh3_resistances, nox_resistances
-from kernels.nitrogen.exact.class_statistics import class_statistics, distance_class, near_statistics
+from kernels.nitrogen.exact.class_statistics import area_statistics, class_statistics, distance_class, near_statistics
 from kernels.nitrogen.exact.depletion import area_spread, deplete, fluxes, secondary
 from kernels.nitrogen.exact.elementary import exp, log
 from kernels.nitrogen.exact.lanes import (
@@ -94,7 +94,7 @@ from kernels.nitrogen.exact.lanes import (
     X,
     Y,
 )
-from kernels.nitrogen.exact.plume_rise import below_mixing_height, plume_rise
+from kernels.nitrogen.exact.plume_rise import below_mixing_height, buoyant_rise, plume_rise
 from kernels.nitrogen.exact.sector_concentration import concentration, point_spread, square_spread
 from kernels.nitrogen.exact.surface_layer import boundary_resistance, resistance, transfer_roughness
 from kernels.nitrogen.exact.vertical_dispersion import sigma_z
@@ -111,7 +111,6 @@ __all__ = [
     "Receptors",
     "Sources",
     "Substance",
-    "count_pairs",
     "run_pairs",
 ]
 
@@ -161,7 +160,8 @@ class Receptors(NamedTuple):
 class Maps(NamedTuple):
     """Maps that trajectories cross; frames are x left, y top, cell size in x and y [m]."""
 
-    uniform: bool  # all maps hold one value: back_mean, use[0, 0] and the source's roughness
+    uniform: bool  # all paths are alike: ``path``
+    path: np.ndarray  # (13,) roughness length [m], shares of 9 land uses, NH3, SO2 [ug/m3], NO2 [ppb]
     log_z0: np.ndarray  # (ny, nx) ln m
     z0_frame: np.ndarray
     use: np.ndarray  # (ny, nx) int64, land use 1..9
@@ -176,6 +176,7 @@ class Climate(NamedTuple):
 
     table: np.ndarray  # (4, 6, 12, 27)
     flat: np.ndarray  # the same, flat
+    fan: np.ndarray  # (4, 6, 12, 13) of :func:`class_statistics.fan_table`
     full: bool  # every class has hours
     hours: float  # h
     z0: float  # m, of the region
@@ -224,6 +225,14 @@ def _cell(frame, x, y, ny, nx):
 def _trajectory(w, i, sx, sy, rx, ry, maps):
     """Means over 21 points from receptor to source of ln z0, land-use shares and background (NH3, SO2, NO2)."""
     log_z0, use, back, back_mean = maps.log_z0, maps.use, maps.back, maps.back_mean
+    rough, one_background = log_z0.size > 1, back[0].size == 1
+    z0_frame, use_frame = maps.z0_frame, maps.use_frame
+    alike = log_z0.shape == use.shape and (
+        z0_frame[0] == use_frame[0]
+        and z0_frame[1] == use_frame[1]
+        and z0_frame[2] == use_frame[2]
+        and z0_frame[3] == use_frame[3]
+    )
     total = 0.0
     nh3 = so2 = no2 = 0.0
     for lu in range(9):
@@ -232,10 +241,15 @@ def _trajectory(w, i, sx, sy, rx, ry, maps):
         f = j / (_PATH - 1.0)
         x = rx + f * (sx - rx)
         y = ry + f * (sy - ry)
-        row, column = _cell(maps.z0_frame, x, y, log_z0.shape[0], log_z0.shape[1])
+        row = column = 0
+        if rough:
+            row, column = _cell(z0_frame, x, y, log_z0.shape[0], log_z0.shape[1])
         total += log_z0[max(row, 0), max(column, 0)]
-        row, column = _cell(maps.use_frame, x, y, use.shape[0], use.shape[1])
+        if not alike:
+            row, column = _cell(use_frame, x, y, use.shape[0], use.shape[1])
         w[LUT + (use[max(row, 0), max(column, 0)] - 1) * STRIDE + i] += 1.0 / _PATH
+        if one_background:
+            continue
         row, column = _cell(maps.back_frame, x, y, back.shape[1], back.shape[2])
         for b in range(3):
             value = back_mean[b] if row < 0 else back[b, row, column]
@@ -247,9 +261,9 @@ def _trajectory(w, i, sx, sy, rx, ry, maps):
             else:
                 no2 += value
     w[Z0T + i] = math.exp(total / _PATH)
-    w[NH3T + i] = nh3 / _PATH
-    w[SO2T + i] = so2 / _PATH
-    return no2 / _PATH
+    w[NH3T + i] = back_mean[0] if one_background else nh3 / _PATH
+    w[SO2T + i] = back_mean[1] if one_background else so2 / _PATH
+    return back_mean[2] if one_background else no2 / _PATH
 
 
 @njit
@@ -317,22 +331,29 @@ def _surface_layer(w, order, n, z0_region):
 @njit
 def _rise(w, iw, n, sources):
     """Plume height and the part below the mixing height."""
+    exits = False
     for i in range(n):
         s = iw[SOURCE + i]
-        rise = 0.0
-        if sources[s, SBUOY] > 0.0 or sources[s, SVEL] > 0.0:
-            rise = plume_rise(
-                sources[s, SHEAT],
-                w[HS + i],
-                sources[s, SDIAM],
-                sources[s, SVEL],
-                sources[s, STEMP],
-                w[TC + i],
-                w[USS + i],
-                w[OLS + i],
-                w[Z0S + i],
-            )
-        w[D0 + i] = rise
+        stack = not (math.isnan(sources[s, SDIAM]) or math.isnan(sources[s, SVEL]))
+        exits |= stack
+        heat = sources[s, SHEAT]
+        w[D0 + i] = heat if (heat > 0.0 and not stack) else 0.0
+    buoyant_rise(w, n)
+    if exits:
+        for i in range(n):
+            s = iw[SOURCE + i]
+            if not (math.isnan(sources[s, SDIAM]) or math.isnan(sources[s, SVEL])):
+                w[D0 + i] = plume_rise(
+                    sources[s, SHEAT],
+                    w[HS + i],
+                    sources[s, SDIAM],
+                    sources[s, SVEL],
+                    sources[s, STEMP],
+                    w[TC + i],
+                    w[USS + i],
+                    w[OLS + i],
+                    w[Z0S + i],
+                )
     for i in range(n):
         r, h = below_mixing_height(w[HS + i], w[D0 + i], w[ZI + i], w[ZI1 + i], w[OLS + i])
         w[BELOW + i] = r
@@ -433,7 +454,7 @@ def process(work, n, sources, climate, substance, areas, steps, road_pass, out, 
     for i in range(n):
         if iw[ROAD + i] > 0:
             road[iw[RECEPTOR + i], iw[SECTOR + i], 2] += 1.0
-    plain = climate.full and not areas
+    plain = climate.full
     for i in range(padded):
         plain &= w[X + i] <= 5.0e4
     for k in range(6):
@@ -442,6 +463,8 @@ def process(work, n, sources, climate, substance, areas, steps, road_pass, out, 
             for i in range(padded):
                 w[A0 + i] = sources.turning[iw[TYPE + i], k, iw[SECTOR + i]]
             near_statistics(w, iw, DIRECTION, INTEGER_ROWS * STRIDE, padded, climate, k)
+            if areas:
+                area_statistics(w, iw, INTEGER_ROWS * STRIDE, padded, climate, k, fan)
         else:
             for i in range(padded):
                 turn = sources.turning[iw[TYPE + i], k, iw[SECTOR + i]]
@@ -466,13 +489,15 @@ def process(work, n, sources, climate, substance, areas, steps, road_pass, out, 
             nox_resistances(w, padded, substance.present, substance.days, substance.foliage)
         else:
             nh3_resistances(w, padded, substance.present, substance.days, substance.foliage, substance.gamma)
-        aerosol_resistances(w, padded, nitrate)
+        if road_pass != 1:
+            aerosol_resistances(w, padded, nitrate)
         _conversion(w, padded, nitrate, climate.radiation_factor)
         wet_rates(w, padded, substance.diffusion, cloud, cloud_ratio, substance.reversible)
         area_spread(w, order, padded)
         deplete(w, padded, _POWER[k], 1.0 if k >= 4 else 0.0, schmidt, chemistry, dry, rain, gradient)
         fluxes(w, padded)
-        secondary(w, padded, substance.mass_ratio, steps, chemistry, dry, rain, gradient)
+        if road_pass != 1:
+            secondary(w, padded, substance.mass_ratio, steps, chemistry, dry, rain, gradient)
         for i in range(n):
             r = iw[RECEPTOR + i]
             g = iw[GROUP + i]
@@ -519,37 +544,13 @@ def sub_receptors(cell, side, height, x, dx, dy):
 
 
 @njit
-def count_pairs(sources, receptors, cell, subdivide, reach):
-    """Number of (sub-)source and (sub-)receptor pairs of the whole computation."""
-    count = 0
-    for r in range(receptors.shape[0]):
-        for s in range(sources.shape[0]):
-            dx, dy = receptors[r, RX] - sources[s, SX], receptors[r, RY] - sources[s, SY]
-            x = math.sqrt(dx * dx + dy * dy)
-            if x > reach or x > sources[s, SREACH]:
-                continue
-            side, height = sources[s, SD], sources[s, SH]
-            m = sub_receptors(cell, side, height, x, abs(dx), abs(dy)) if subdivide else 0
-            if side <= 0.0 or not subdivide or (2 * m + 1) * (2 * m + 1) >= 1000:
-                count += (2 * m + 1) * (2 * m + 1)
-                continue
-            for jy in range(-m, m + 1):
-                for jx in range(-m, m + 1):
-                    px = receptors[r, RX] + jx * cell / (2 * m + 1)
-                    py = receptors[r, RY] + jy * cell / (2 * m + 1)
-                    ex, ey = abs(px - sources[s, SX]), abs(py - sources[s, SY])
-                    n = sub_sources(side, height, math.sqrt(ex * ex + ey * ey), ex, ey)
-                    count += (2 * n + 1) * (2 * n + 1)
-    return count
-
-
-@njit
 def _part(begin, end, work, sources, receptors, maps, climate, substance, options, road_pass, road_ratio, out, road):
-    """Receptors ``begin`` to ``end``."""
+    """Receptors ``begin`` to ``end``; returns the number of their pairs."""
     w, iw = work[0], work[1]
     places, points, index = receptors.values, sources.values, sources.codes
     cell, subdivide = options.cell, options.subdivide
     n = 0
+    pairs = 0
     areas = False
     steps = 6
     for r in range(begin, end):
@@ -600,6 +601,7 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                         steps = 6
                     i = n
                     n += 1
+                    pairs += 1
                     areas |= radius > 0.0
                     steps = max(steps, int(2.0 * x / 50000.0) + 7 if x > 49000.0 else 6)
                     w[X + i] = x
@@ -630,12 +632,12 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     for lu in range(9):
                         w[LUR + lu * STRIDE + i] = receptors.shares[r, lu]
                     if maps.uniform:
-                        w[Z0T + i] = points[s, SZ0]
-                        w[NH3T + i] = maps.back_mean[0]
-                        w[SO2T + i] = maps.back_mean[1]
-                        no2 = maps.back_mean[2]
+                        w[Z0T + i] = maps.path[0]
                         for lu in range(9):
-                            w[LUT + lu * STRIDE + i] = 1.0 if maps.use[0, 0] == lu + 1 else 0.0
+                            w[LUT + lu * STRIDE + i] = maps.path[1 + lu]
+                        w[NH3T + i] = maps.path[10]
+                        w[SO2T + i] = maps.path[11]
+                        no2 = maps.path[12]
                     else:
                         no2 = _trajectory(w, i, sx, sy, rx, ry, maps)
                     _background(w, i, sector, x, 2.0 * radius, no2, substance.given_rate)
@@ -652,11 +654,27 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     iw[ROAD + i] = 1 if chemical else 0
     if n > 0:
         process(work, n, sources, climate, substance, areas, steps, road_pass, out, road)
+    return pairs
 
 
 @pnjit
 def run_pairs(
-    parts, w, iw, order, fan, sources, receptors, maps, climate, substance, options, road_pass, road_ratio, out, road
+    parts,
+    w,
+    iw,
+    order,
+    fan,
+    sources,
+    receptors,
+    maps,
+    climate,
+    substance,
+    options,
+    road_pass,
+    road_ratio,
+    out,
+    road,
+    counts,
 ):
     """All pairs, receptors in parallel; ``out`` (nr, groups, OUTPUTS) and ``road`` (nr, 12, 3) are added to.
 
@@ -664,7 +682,8 @@ def run_pairs(
     :func:`lanes.workspace`), ``iw`` (PARTS, (INTEGER_ROWS + SCRATCH_ROWS)*STRIDE) and ``order`` (PARTS, STRIDE)
     int64, ``fan`` (PARTS, 27): workspaces. ``road_pass``: 0 without road chemistry, 1 road pairs alone with the
     background's NO2/NOx, 2 all pairs with ``road_ratio`` (nr, 12) near roads. Concentrations ug m-3, fluxes
-    ug m-2 h-1; ``road`` holds per sector sum of c P [ug m-3], sum of P and number of pairs.
+    ug m-2 h-1; ``road`` holds per sector sum of c P [ug m-3], sum of P and number of pairs. ``counts`` (PARTS,)
+    int64: (sub-)source and (sub-)receptor pairs of each part.
     """
     total = receptors.values.shape[0]
     for part in prange(parts):
@@ -672,7 +691,7 @@ def run_pairs(
         end = (part + 1) * total // parts
         if end > begin:
             work = (w[part], iw[part], order[part], fan[part])
-            _part(
+            counts[part] = _part(
                 begin,
                 end,
                 work,

@@ -7,9 +7,11 @@ RIVM report 500045001, chapter 3, for the reflection at the mixing height.
 import math
 
 from kernels.jit import njit
+from kernels.nitrogen.exact.elementary import power
+from kernels.nitrogen.exact.lanes import B0, B1, B2, B3, B4, B5, D0, HS, OLS, TC, USS, Z0S
 from kernels.nitrogen.exact.surface_layer import log_wind, power_wind
 
-__all__ = ["below_mixing_height", "plume_rise", "preliminary_rise"]
+__all__ = ["below_mixing_height", "buoyant_rise", "plume_rise", "preliminary_rise"]
 
 _FLUX = 9.80665 * 1.0e6 / (math.pi * 1.293 * 1005.0 * 273.16)  # m4/s3 per MW
 _HEAT = 1.293 * 1005.0 * 273.16 * 1.0e-6  # MW per (m3/s), air at 0 degC
@@ -75,6 +77,52 @@ def plume_rise(heat, height, diameter, velocity, temperature, air, friction_velo
         u = log_wind(friction_velocity, obukhov_length, z0, max(height, 10.0))
         rise = max(rise, _momentum(diameter, velocity, ts, ambient, u, stable))
     return rise
+
+
+@njit
+def buoyant_rise(w, n):
+    """:func:`plume_rise` of lanes with heat alone: row D0 [m] from the heat content [MW] in row D0; 0 without heat.
+
+    Scratch: B0 rise times u where not stable, B1 cube of the stable one over 2.6, times u, B2 rise before, B3 its
+    evaluation, B4 1 when settled, B5 1 where stable.
+    """
+    going = False
+    for i in range(n):
+        going |= w[D0 + i] > 0.0
+    if not going:
+        return
+    for i in range(n):
+        heat = w[D0 + i]
+        length = w[OLS + i]
+        flux = _FLUX * max(heat, 1.0e-30)
+        ambient = w[TC + i] + _ZERO + (_LAPSE - _DRY) * (w[HS + i] - 1.5)
+        weak = 21.3 * power(flux, 0.75)
+        strong = 38.8 * power(flux, 0.6)
+        w[B0 + i] = weak if flux < 55.0 else strong
+        w[B1 + i] = flux / (9.81 / ambient * _LAPSE)
+        w[B2 + i] = _MISSING
+        w[B3 + i] = 0.0
+        w[B4 + i] = 0.0 if heat > 0.0 else 1.0
+        w[B5 + i] = 1.0 if ((length > 0.0) & (length <= 50.0)) else 0.0
+    evaluations = 0
+    while going and evaluations < 10:
+        for i in range(n):
+            before = w[B2 + i]
+            settled = w[B4 + i] > 0.0
+            z = w[HS + i] + (0.5 * before if before > 0.0 else 0.0)
+            u = log_wind(w[USS + i], w[OLS + i], w[Z0S + i], z)
+            calm = 2.6 * power(w[B1 + i] / u, 0.333)
+            rise = calm if w[B5 + i] > 0.0 else w[B0 + i] / u
+            near = abs(rise - before) < 0.1 + 0.05 * rise
+            w[B3 + i] = w[B3 + i] if settled else rise
+            w[B2 + i] = before if settled else rise
+            w[B4 + i] = 1.0 if (settled | near) else 0.0
+        evaluations += 1
+        going = False
+        for i in range(n):
+            going |= w[B4 + i] == 0.0
+    for i in range(n):
+        w[D0 + i] = w[B3 + i]
 
 
 @njit
