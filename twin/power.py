@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from scipy.sparse import csr_matrix
 
 from kernels.power.forest import Forest, plant
 from kernels.power.mesh import Mesh, MeshSolution, admittance, operating_points, spacing, weave
@@ -23,12 +24,12 @@ from twin.readers.power_network import PowerNetwork, Rows, TapChanger
 
 __all__ = ["Circuit", "circuit_of", "powerflow"]
 
-Solver = Literal["auto", "radial", "meshed", "linear", "pgm"]
-SOLVERS = ("auto", "radial", "meshed", "linear", "pgm")
+Solver = Literal["auto", "radial", "meshed", "split", "linear", "pgm"]
+SOLVERS = ("auto", "radial", "meshed", "split", "linear", "pgm")
 SHARED = 8  # lanes: from here on they share factors
+ROUGH = (1e-3, 1e-6)  # pu: tolerance of the first sweeps, whose voltages are passed on but not kept
 EXCHANGES = 40  # between a meshed core and its radial parts
 MATCH = 1e-2  # of the tolerance: movement of a root's voltage at which they match
-SPLIT_SHARE = 0.5  # of the nodes in radial parts: from here on these are swept apart from the meshed core
 
 
 @dataclass
@@ -182,7 +183,8 @@ def powerflow(
 
     ``network`` is a file, a folder, ``simbench:CODE``, ``pandapower:CASE`` or a network read before. ``profiles`` are
     factors (step) by profile name on the loads that carry it; ``profiles`` is a CSV or NetCDF file, a mapping, or
-    None for the base point. ``solver``: ``radial`` sweeps, ``meshed`` is Newton's method, ``auto`` chooses,
+    None for the base point. ``solver``: ``radial`` sweeps, ``meshed`` is Newton's method, ``auto`` chooses one of
+    them, ``split`` sweeps radial parts and solves the meshed core,
     ``linear`` is one current iteration or Newton step and screening only, ``pgm`` calls power-grid-model.
     ``reactive_limits``: whether generators keep their reactive limits; None does as the format's own tool does
     (power-grid-model yes, pandapower and MATPOWER no). Steps that were not solved are NaN with their status;
@@ -358,7 +360,7 @@ def _solve(circuit: Circuit, demand: Demand, solver: str, tolerance: float, limi
     """The solver asked for, or the one that fits."""
     net = circuit.network
     forest = None
-    if solver != "meshed" and not (circuit.generator & circuit.fed).any():
+    if solver not in {"meshed", "split"} and not (circuit.generator & circuit.fed).any():
         forest = _forest(circuit)
         if forest.code != RADIAL:
             forest = None
@@ -366,10 +368,8 @@ def _solve(circuit: Circuit, demand: Demand, solver: str, tolerance: float, limi
         raise DataError(f"{net.origin}: the network has loops, several sources or held voltages; use --solver meshed")
     if forest is not None:
         return _sweep(circuit, forest, demand, tolerance, solver == "linear")
-    if solver == "auto":
-        tree = _trees(circuit)
-        if tree.sum() > SPLIT_SHARE * circuit.count:
-            return solve_split(circuit, tree, demand, tolerance, limits)
+    if solver == "split":
+        return solve_split(circuit, _trees(circuit), demand, tolerance, limits)
     return _newton(circuit, demand, tolerance, limits, solver == "linear")
 
 
@@ -437,7 +437,6 @@ def _mesh(circuit: Circuit) -> tuple[Mesh, np.ndarray]:
 
 def _start(circuit: Circuit, start: np.ndarray, end: np.ndarray, ratio: np.ndarray) -> np.ndarray:
     """Angles of the sources, carried over the branches with their shift, breadth first."""
-    from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import breadth_first_order
 
     n = circuit.count
@@ -519,14 +518,18 @@ def solve_split(circuit: Circuit, tree: np.ndarray, demand: Demand, tolerance: f
     core = circuit.fed & ~tree
     mesh = weave(n, rows, columns, values, kind, core)
     first = _start(circuit, circuit.start, circuit.end, circuit.ratio)
+    inner = np.flatnonzero(core)
     root_of = np.arange(n)  # the core node that feeds each node
     root_of[forest.order] = forest.root[forest.block_of_bus[forest.order]]
     roots = np.unique(forest.root)
 
+    gather = csr_matrix((np.ones(n), (root_of, np.arange(n))), shape=(n, n))
+    blocks_of = csr_matrix(
+        (np.ones(forest.root.size), (forest.root, np.arange(forest.root.size))), (n, forest.root.size)
+    )
+
     def lumped(x: np.ndarray) -> np.ndarray:
-        out = np.zeros_like(x)
-        np.add.at(out, root_of, x)
-        return out
+        return gather @ x
 
     def constant_only(x: np.ndarray) -> np.ndarray:
         return np.where(tree.reshape(-1, *(1,) * (x.ndim - 1)), 0, x)
@@ -550,34 +553,38 @@ def solve_split(circuit: Circuit, tree: np.ndarray, demand: Demand, tolerance: f
         status = np.zeros(d.lanes, np.int8)
         trees = forest.allocate(d.lanes)
         mismatch, at_limit = np.full(d.lanes, np.nan), np.zeros((n, d.lanes), np.int8)
-        for _ in range(EXCHANGES):
-            some = d.of(todo)
+        for turn in range(EXCHANGES):
+            every = todo.size == d.lanes
+            pick: Any = slice(None) if every else todo
+            some = d if every else d.of(todo)
             points = operating_points(basis, some.level, spacing(d.lanes)) if d.lanes >= SHARED else None
-            p, q = own_p[:, todo] + drawn.real[:, todo], own_q[:, todo] + drawn.imag[:, todo]
+            p, q = own_p[:, pick] + drawn[:, pick].real, own_q[:, pick] + drawn[:, pick].imag
+            rough = ROUGH[turn] if turn < len(ROUGH) else 0.1 * tolerance
             out = mesh.solve(
-                first, p, q, parts=None if core_part is None else tuple(x[:, todo].copy() for x in core_part),
-                points=points, tolerance=tolerance, limits=limits,
+                first, p, q, points=points, tolerance=tolerance, limits=limits,
+                parts=None if core_part is None else tuple(x if every else x[:, todo].copy() for x in core_part),
             )  # fmt: skip
-            v[:, todo] = out.v_real + 1j * out.v_imag
-            status[todo], mismatch[todo] = out.status, out.mismatch
+            v[inner[:, None], todo] = out.v_real[inner] + 1j * out.v_imag[inner]
+            status[pick], mismatch[pick] = out.status, out.mismatch
             if limits is not None:
-                at_limit[:, todo] = out.at_limit
+                at_limit[:, pick] = out.at_limit
             good = out.status == OK
-            moved = np.abs(v[roots][:, todo] - before[:, todo]).max(0, initial=0.0)
-            before[:, todo] = v[roots][:, todo]
+            moved = np.abs(v[roots][:, pick] - before[:, pick]).max(0, initial=0.0)
+            before[:, pick] = v[roots][:, pick]
             swept = forest.allocate(todo.size)
             forest.solve(
-                swept, np.where(core[:, None], v[:, todo], np.nan), some.p, some.q, **_zip_of(some),
-                tolerance=0.1 * tolerance, max_iterations=500, scratch=scratch,
+                swept, v[:, pick], some.p, some.q, **_zip_of(some),
+                tolerance=max(rough, 0.1 * tolerance), max_iterations=500, scratch=scratch,
             )  # fmt: skip
-            for name in ("v_real", "v_imag", "j_real", "j_imag", "status", "mismatch"):
-                getattr(trees, name)[:, todo] = getattr(swept, name)
-            s = v[forest.root][:, todo] * np.conj(swept.source_real + 1j * swept.source_imag)
+            if every:
+                trees = swept
+            else:
+                for name in ("v_real", "v_imag", "j_real", "j_imag", "status", "mismatch"):
+                    getattr(trees, name)[:, todo] = getattr(swept, name)
+            s = v[forest.root][:, pick] * np.conj(swept.source_real + 1j * swept.source_imag)
             fallen = (swept.status != OK).any(0)
-            drawn[:, todo] = 0
-            for block, root in enumerate(forest.root):
-                drawn[root, todo] += np.where(swept.status[block] == OK, s[block], 0)
-            todo = todo[good & ~fallen & (moved > MATCH * tolerance)]
+            drawn[:, pick] = blocks_of @ np.where(swept.status == OK, s, 0)
+            todo = todo[good & ~fallen & ((moved > MATCH * tolerance) | (turn < len(ROUGH)))]
             if not todo.size:
                 break
         status[todo] = MAX_ITERATIONS

@@ -46,7 +46,8 @@ def powerflow(
     steps
         A:B, steps A up to and without B of the profiles.
     solver
-        auto, radial, meshed, linear (screening only) or pgm (power-grid-model).
+        auto, radial, meshed, split (radial parts apart from a meshed core), linear (screening only) or pgm
+        (power-grid-model).
     tolerance
         Of the voltage, pu.
     threads
