@@ -15,17 +15,26 @@ import xarray as xr
 
 from kernels.nitrogen.sector_statistics import sector_statistics, stability_class
 from twin.clock import Moment
+from twin.components import deposition
 from twin.components.deposition import UNRESOLVED_SHOWER, Deposition
 from twin.ledger import Ledger
 from twin.nitrogen import Switches, deposit
 from twin.readers.climatology import Climatology
 from twin.readers.knmi import read_knmi
 
-SIZE, CELL, STRIDE = 41, 250.0, 73
+SIZE, CELL, STRIDE = 41, 250.0, 137
 WEST, SOUTH = 100_000.0, 400_000.0
 
 
 RINGS = ((900, 1100), (1900, 2100), (3700, 4300))  # m from the source
+
+
+@pytest.fixture(scope="module", autouse=True)
+def plumes_of_the_hour_alone():
+    """The sector mode has one weather for all of a plume's way: so has the hourly mode here."""
+    before, deposition.AGEING = deposition.AGEING, 1
+    yield
+    deposition.AGEING = before
 
 
 def hourly(weather, surface=1.0):
