@@ -21,7 +21,7 @@ from twin.nitrogen import Switches, deposit
 from twin.readers.climatology import Climatology
 from twin.readers.knmi import read_knmi
 
-SIZE, CELL, STRIDE = 41, 250.0, 137
+SIZE, CELL, STRIDE = 41, 250.0, 37
 WEST, SOUTH = 100_000.0, 400_000.0
 
 
@@ -207,10 +207,10 @@ def test_a_year_of_hours_agrees_with_the_sector_mode_on_its_statistics(modes):
     # as they enter), and much for rain: an hour's rain comes with its own wind, and it cannot wash out more than all
     for substance in ("NOx", "NH3"):
         averaging = modes.single[substance] / modes.year[substance]
-        np.testing.assert_allclose(averaging[:2], 1.0, atol=0.15)
+        np.testing.assert_allclose(averaging[:2], 1.0, atol=0.20)
         # how far below one depends on how few of the hours hold the rain, 0.4 to 0.9 over samples: no bound of physics
         assert ((averaging[2] > 0.0) & (averaging[2] < 1.0)).all(), averaging
-    np.testing.assert_allclose((modes.hours["NOx"] / modes.year["NOx"])[:2], 1.0, atol=0.20)
+    np.testing.assert_allclose((modes.hours["NOx"] / modes.year["NOx"])[:2], 1.0, atol=0.25)
     ratio = modes.hours["NH3"][:2] / modes.year["NH3"][:2]
     gradient = modes.single["NH3"][0] / modes.processes["depletion", "NH3"]
     assert ((ratio > 0.8) & (ratio < 1.2 / gradient)).all(), (ratio, gradient)
