@@ -358,7 +358,7 @@ def _result(names, sources, lattice, receptors, sums, at, hours, seconds, ledger
     )
     pairs = sources * len(places) * hours
     books = {name.lower(): ledger.balances[name.lower()] for name in names}
-    away = {name: ledger.transfers[f"{name} over the edge"].given for name in books}
+    away = {name: ledger.balances[f"{name} over the edge"].inflow for name in books}
     result.attrs.update(
         mode="hourly",
         substance="+".join(names),

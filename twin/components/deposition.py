@@ -69,7 +69,7 @@ class Deposition(Component):
     turbulence of the hours in which it ages. Rain of those hours takes its part when it falls: until then that part is
     in the air and is carried (the change of the budget). Dry deposition on the way and what crosses the edge are booked
     with the emission; of the latter, part is still over the lattice when the hour ends, and how much it is stands in
-    the ledger (``... in the air at the end of the step``). Gaussian crosswind (Briggs 1973), vertical spread of
+    the ledger (the change of ``nox over the edge``). Gaussian crosswind (Briggs 1973), vertical spread of
     OPS, turbulence of Holtslag and van Ulden (1983), surfaces of DEPAC with the receptor's own resistance;
     deposition is a negative source at the ground (Horst 1977), so the budget closes by construction.
     An hour without wind direction is spread over a uniform rose.
@@ -285,10 +285,13 @@ class Deposition(Component):
                 for k in np.flatnonzero(shares) + 1:
                     self.pending[(h + k) % AGEING, substance] += (shares[k - 1] * seconds) * result.later
             exported = float(result.exported.sum())
-            clock.ledger.give(f"{name} over the edge", exported * to_mol, "mol")
-            # a steady plume longer than an hour holds more than an hour's emission: earlier hours booked that
-            held = min(result.airborne / seconds, exported)
-            clock.ledger.give(f"{name} over the edge, in the air at the end of the step", held * to_mol, "mol")
+            # of it, what is still over the lattice when the hour ends; a steady plume longer than an hour holds more
+            # than an hour's emission, which earlier hours booked
+            held = min(result.airborne / seconds, exported) * to_mol
+            exported *= to_mol
+            clock.ledger.balance(
+                f"{name} over the edge", inflow=exported, outflow=exported - held, change=held, units="mol"
+            )
         s.total += s.dry
         s.total += s.wet
 
