@@ -36,14 +36,14 @@ def fast(data: Path, count: int = 20_000):
     x, y = rng.integers(130_000, 180_000, count).astype(float), rng.integers(440_000, 490_000, count).astype(float)
     receptors = pd.DataFrame({"name": np.arange(count).astype(str), "x": x, "y": y})
     weather = folder / "inputs" / "ops" / "a005105c.005"
-    return deposit(sources, receptors, weather, background=cases.BACKGROUND, mode="fast", reach=25e3, n_threads=1)
+    return deposit(sources, receptors, weather, background=cases.BACKGROUND, mode="fast", reach=25e3, threads=1)
 
 
 def main() -> None:
     """Print one line per case: pairs, CPU seconds, pairs per CPU second; the best of three."""
     data = Path(os.environ["TWIN_DATA"])
     for name in EXACT:
-        runs = [cases.run(data, name, n_threads=1).attrs for _ in range(3)]
+        runs = [cases.run(data, name, threads=1).attrs for _ in range(3)]
         best = max(runs, key=lambda attrs: attrs["pairs_per_cpu_second"])
         sys.stdout.write(f"{name:45s} {best['pairs']:9d} {best['pairs_per_cpu_second']:12.0f} per CPU second\n")
     attrs = fast(data).attrs

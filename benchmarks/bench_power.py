@@ -31,7 +31,7 @@ def test_a_batch_of_radial_steps(benchmark, feeders, per_feeder, steps):
 
 @pytest.mark.parametrize("steps", [64, 512])
 def test_a_batch_of_meshed_steps_with_swings_of_the_whole_system(benchmark, steps):
-    from twin.power import _demand, _mesh, circuit_of
+    from twin.power.flow import _demand, _mesh, circuit_of
     from twin.readers.networks import open_network
 
     net = open_network("pandapower:case9241pegase")

@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from kernels.jit import threads
-from twin.power_year import YearOptions, power_year
+from twin.power.year import YearOptions, power_year
 from twin.world.power import NetworkRules, Places, synthesise
 from twin.world.synthetic import SyntheticWorld, _profiles, _weather
 

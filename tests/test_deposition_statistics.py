@@ -158,9 +158,7 @@ class Modes:
 
     def sector(self, climate, substance, **options):
         background = {"NH3": 6.0, "NOx": 20.0, "SO2": 1.5}
-        out = deposit(
-            self.case, self.places, climate, substance=substance, background=background, n_threads=1, **options
-        )
+        out = deposit(self.case, self.places, climate, substance=substance, background=background, threads=1, **options)
         total = {"NOx": "NOy", "NH3": "NHx"}[substance]
         # the printed concentration of NOx is divided by 1.08 where chemistry is on (nitrogen.md 8)
         printed = 1.08 if substance == "NOx" and not options else 1.0

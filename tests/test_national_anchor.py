@@ -17,8 +17,8 @@ from rasterio.features import rasterize
 from rasterio.transform import from_origin
 
 from twin.nitrogen import Grid
-from twin.nitrogen_hours import Period, deposit_hours
-from twin.nitrogen_layers import Layer, total_nitrogen
+from twin.nitrogen.hours import Period, deposit_hours
+from twin.nitrogen.layers import Layer, total_nitrogen
 from twin.readers.raster_map import Map
 
 CELL, COLUMNS, ROWS = 5000.0, 56, 66

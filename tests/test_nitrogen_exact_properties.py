@@ -113,8 +113,8 @@ def test_doubling_an_emission_doubles_every_result(substance):
 
 def test_results_do_not_depend_on_threads_or_on_the_order_of_receptors():
     places, climate = receptors(101), climatology()
-    one = deposit(sources(*MANY), places, climate, background=BACKGROUND, n_threads=1)
-    two = deposit(sources(*MANY), places, climate, background=BACKGROUND, n_threads=2)
+    one = deposit(sources(*MANY), places, climate, background=BACKGROUND, threads=1)
+    two = deposit(sources(*MANY), places, climate, background=BACKGROUND, threads=2)
     turned = deposit(sources(*MANY), places[::-1].reset_index(drop=True), climate, background=BACKGROUND)
     for name in one.data_vars:
         assert np.array_equal(one[name], two[name])

@@ -90,7 +90,7 @@ def test_fast_mode_does_not_depend_on_threads_and_its_groups_superpose():
     z0, land_use = stripes()
     places, points = receptors(2000, reach=12000.0), many(150, (5.0, {}))
     choices = {"background": BACKGROUND, "mode": "fast", "check": 0, "z0": z0, "land_use": land_use}
-    one, two = (deposit(points, places, climatology(), n_threads=n, **choices) for n in (1, 2))
+    one, two = (deposit(points, places, climatology(), threads=n, **choices) for n in (1, 2))
     groups = deposit(points, places, climatology(), groups=np.arange(150) // 140, **choices)
     for name in one.data_vars:
         assert np.array_equal(one[name], two[name])

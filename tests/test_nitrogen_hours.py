@@ -9,7 +9,7 @@ import pytest
 from twin.commands.deposit import deposit, deposit_case
 from twin.errors import ConfigError, DataError
 from twin.nitrogen import Grid
-from twin.nitrogen_hours import Period, deposit_hours, lattice_around
+from twin.nitrogen.hours import Period, deposit_hours, lattice_around
 from twin.readers.source_table import read_source_table
 
 BACKGROUND = "NH3=6,NOx=20,SO2=1.5"

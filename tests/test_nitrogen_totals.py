@@ -8,10 +8,10 @@ import xarray as xr
 from kernels.nitrogen import hexagons
 from twin import nitrogen
 from twin.errors import DataError, UnitError
-from twin.nitrogen_layers import Layer, exceedance, read_habitats, total_nitrogen
-from twin.permit_rules import CUT_OFF, REACH, apply_cut_off
+from twin.nitrogen.layers import Layer, exceedance, read_habitats, total_nitrogen
+from twin.nitrogen.permit_rules import CUT_OFF, REACH, apply_cut_off
+from twin.nitrogen.source_receptor import SourceReceptor, source_receptor
 from twin.readers.raster_map import Map
-from twin.source_receptor import SourceReceptor, source_receptor
 
 BACKGROUND = {"NH3": 6.0, "NOx": 20.0, "SO2": 1.5}
 

@@ -10,8 +10,8 @@ from kernels.power.hosting import hosting_capacity
 from twin.commands.limits import hosting as hosting_command
 from twin.commands.limits import outages as outages_command
 from twin.errors import ConfigError, DataError
-from twin.feeders import feeders_of
-from twin.power_limits import hosting, ring_outages
+from twin.power.limits import hosting, ring_outages
+from twin.world.feeders import feeders_of
 from twin.world.power import Places, synthesise
 
 

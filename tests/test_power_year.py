@@ -13,10 +13,10 @@ from twin.clock import Moment
 from twin.component import Component, Out
 from twin.components.demand import Demand
 from twin.errors import ConfigError
-from twin.feeders import feeders_of
 from twin.ledger import Ledger
-from twin.power_year import FIXED, YearOptions, _Day, power_year
+from twin.power.year import FIXED, YearOptions, _Day, power_year
 from twin.wiring import Wiring
+from twin.world.feeders import feeders_of
 from twin.world.power import NetworkRules, Places, synthesise
 from twin.world.synthetic import SyntheticWorld, _profiles, _weather
 

@@ -16,8 +16,8 @@ from twin import nitrogen
 from twin.errors import ConfigError, DataError
 from twin.exports.imaer import write_imaer
 from twin.nitrogen import Conversion, Grid, Map, Roads, Switches
-from twin.nitrogen_hours import Period, deposit_hours, lattice_around
-from twin.permit_rules import REACH, apply_cut_off
+from twin.nitrogen.hours import Period, deposit_hours, lattice_around
+from twin.nitrogen.permit_rules import REACH, apply_cut_off
 from twin.readers.brn import read_brn
 from twin.readers.climatology import read_climatology
 from twin.readers.ctr import Control, read_ctr
@@ -170,7 +170,7 @@ def deposit_case(
         raise ConfigError(f"--out {out}: give a name that ends in .csv, .h5 or .gml")
     if cut_off is not None and not cut_off >= 0:
         raise ConfigError(f"--cut-off {cut_off}: a deposition in mol/ha/yr, 0 or more, is needed")
-    arguments: dict[str, Any] = {"n_threads": threads, "mode": mode, "check": check}
+    arguments: dict[str, Any] = {"threads": threads, "mode": mode, "check": check}
     control = read_ctr(case) if case.suffix.lower() == ".ctr" else None
     if control is None:
         if case.suffix.lower() not in _SOURCES:

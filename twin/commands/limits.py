@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from twin.power_limits import hosting as hosting_of
-from twin.power_limits import ring_outages
+from twin.power import hosting as hosting_of
+from twin.power import ring_outages
 
 __all__ = ["hosting", "outages"]
 

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from kernels.jit import set_threads
 from kernels.power.status import OK, STATUS_NAMES
 from twin.errors import ConfigError
 from twin.power import Solver
 from twin.power import powerflow as solve
+from twin.threads import use_threads
 
 __all__ = ["branch_table", "bus_table", "powerflow", "steps_of", "summary"]
 
@@ -65,23 +65,17 @@ def powerflow(
     reactive_limits
         Keep generators within their reactive limits; without it, as the format's own tool does.
     """
-    if threads is not None:
-        if threads < 1:
-            raise ConfigError(f"--threads {threads}: give a number above zero")
-        try:
-            set_threads(threads)
-        except ValueError as error:
-            raise ConfigError(f"--threads {threads}: more than there are ({error})") from None
     if transformer_model not in {"pi", "t"}:
         raise ConfigError(f"--transformer-model {transformer_model}: write pi or t")
     for path in (out, buses, branches):
         if path is not None and not path.absolute().parent.is_dir():
             raise ConfigError(f"{path}: its folder does not exist; make it first")
-    data = solve(
-        grid, profiles=profiles, steps=steps_of(steps), solver=solver, tolerance=tolerance,
-        transformer_model="t" if transformer_model == "t" else "pi", several_sources=several_sources,
-        reactive_limits=reactive_limits,
-    )  # fmt: skip
+    with use_threads(threads):
+        data = solve(
+            grid, profiles=profiles, steps=steps_of(steps), solver=solver, tolerance=tolerance,
+            transformer_model="t" if transformer_model == "t" else "pi", several_sources=several_sources,
+            reactive_limits=reactive_limits,
+        )  # fmt: skip
     if buses is not None:
         bus_table(data).to_csv(buses, index=False, float_format="%.15g")
     if branches is not None:

@@ -16,7 +16,7 @@ from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.components.demand import hour_of_year
 from twin.errors import ConfigError, DataError
-from twin.feeders import stations_of
+from twin.world.feeders import stations_of
 
 __all__ = ["Charging", "Strategy"]
 

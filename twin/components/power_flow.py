@@ -13,7 +13,7 @@ from kernels.power.tree import LOOP, RADIAL
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.errors import ConvergenceError, DataError
-from twin.feeders import BASE, feeders_of
+from twin.world.feeders import BASE, feeders_of
 
 __all__ = ["PowerFlow"]
 

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from kernels.jit import set_threads, threads
 from kernels.nitrogen.exact import pairs
 from kernels.nitrogen.exact.class_statistics import fan_table, timing_weights, wind_turning
 from kernels.nitrogen.exact.depac import leaf_area
@@ -24,11 +23,12 @@ from kernels.nitrogen.exact.lanes import STRIDE, workspace
 from kernels.nitrogen.exact.season import Season
 from kernels.nitrogen.exact.timing import KINDS, PROFILES
 from twin.errors import ConfigError, DataError, UnitError
-from twin.nitrogen_fast import run_fast
+from twin.nitrogen.fast import run_fast
 from twin.readers.brn import read_brn
 from twin.readers.climatology import Climatology, read_climatology
 from twin.readers.raster_map import Map
 from twin.readers.rcp import read_rcp
+from twin.threads import use_threads
 
 __all__ = ["Conversion", "Grid", "Map", "Roads", "Switches", "deposit"]
 
@@ -117,7 +117,7 @@ def deposit(
     reach: float = np.inf,
     profiles: Mapping[int, np.ndarray] | None = None,
     groups: np.ndarray | None = None,
-    n_threads: int | None = None,
+    threads: int | None = None,
     mode: str = "exact",
     check: int = 200,
 ) -> xr.Dataset:
@@ -193,18 +193,13 @@ def deposit(
             "road chemistry needs the ozone background: give O3 in ug/m3, one value or one per wind sector"
         )
     prepared = _Prepared(source_input, receptor_input, maps, kernel_climate, kernel_substance, options, roads)
-    before = threads()
-    if n_threads is not None:
-        set_threads(n_threads)
     extra: dict[str, float] = {}
-    try:
+    with use_threads(threads):
         if mode == "exact":
             out, road, ratio, seconds, count = _run(prepared)
         else:
             out, seconds, count, extra = run_fast(prepared, _run, check)
             road, ratio = np.zeros((len(places), 12, 3)), np.zeros((len(places), 12))
-    finally:
-        set_threads(before)
     result = _result(out, road, ratio, substance, switches, conversion, receptor_input, chemical)
     result = result.assign_coords(
         receptor=("receptor", places["name"].to_numpy().astype(str)),

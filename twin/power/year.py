@@ -26,7 +26,7 @@ from twin.analysis.congestion import CongestionRecord
 from twin.components.charging import EVENING, PUBLIC_STAY, Strategy
 from twin.components.demand import Demand, hour_of_year
 from twin.errors import ConfigError, DataError
-from twin.feeders import BASE, feeders_of, stations_of
+from twin.world.feeders import BASE, feeders_of, stations_of
 
 __all__ = ["YearOptions", "power_year"]
 

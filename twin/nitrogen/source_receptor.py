@@ -15,9 +15,9 @@ import pandas as pd
 import scipy.sparse
 import xarray as xr
 
-from twin import nitrogen
 from twin.errors import DataError
-from twin.permit_rules import REACH
+from twin.nitrogen.deposition import deposit
+from twin.nitrogen.permit_rules import REACH
 from twin.readers.brn import read_brn
 from twin.readers.rcp import read_rcp
 
@@ -144,7 +144,7 @@ def source_receptor(
         few = places.iloc[rows].reset_index(drop=True)
         few.attrs = dict(places.attrs)
         groups = np.arange(len(part))
-        field = nitrogen.deposit(part, few, weather, substance, reach=reach, groups=groups, **options)[total].values
+        field = deposit(part, few, weather, substance, reach=reach, groups=groups, **options)[total].values
         keep = near[rows]
         r, c = np.nonzero(keep)
         data.append(field[r, c])

@@ -17,8 +17,8 @@ from kernels.power.status import ISLANDED, MAX_ITERATIONS, OK, STATUS_NAMES
 from kernels.power.topology import join, peel
 from kernels.power.tree import RADIAL
 from twin.errors import ConfigError, ConvergenceError, DataError
-from twin.power_pgm import solve_with_pgm
-from twin.power_taps import regulate
+from twin.power.pgm import solve_with_pgm
+from twin.power.taps import regulate
 from twin.readers.networks import open_network
 from twin.readers.power_network import PowerNetwork, Rows, TapChanger
 

@@ -1,0 +1,10 @@
+"""Nitrogen deposition on its own: sources, receptors and weather to concentration and deposition.
+
+``deposition`` is the exact sector-plume chain, ``fast`` its tables, ``hours`` the hourly mode, ``layers`` total
+nitrogen, background and critical loads, ``source_receptor`` the matrix of single sources, ``permit_rules`` numbers set
+by law.
+"""
+
+from twin.nitrogen.deposition import Conversion, Grid, Map, Roads, Switches, deposit
+
+__all__ = ["Conversion", "Grid", "Map", "Roads", "Switches", "deposit"]
