@@ -49,6 +49,23 @@ def power(x, p):
 
 
 @njit
+def _other_term(kind, k, p, scale, x):
+    """:func:`term` of the kinds other than powers: apart, so that the common kind stays small enough to be inlined."""
+    if kind == PRELOADED:
+        y = k * power(x + scale, p)
+        return y, p * y / (x + scale)
+    z = x * scale
+    if kind == CONICAL:
+        b = (2.0 * p - 1.0) / (2.0 * p - 2.0)
+        u = p * (1.0 - z)
+        root = np.sqrt(u * u + b * b)
+        return k * (1.0 + root - u - b), k * scale * p * (1.0 - u / root)
+    u = z - 1.0
+    root = np.sqrt(u * u + p * z)
+    return k * (u + root), k * scale * (1.0 + (u + 0.5 * p) / root) if root > 0.0 else k * scale
+
+
+@njit(inline="always")
 def term(kind, k, p, scale, x):
     """Travel time [time] of one term at flow ``x`` >= 0 and its derivative [time / flow]; see the module.
 
@@ -63,18 +80,7 @@ def term(kind, k, p, scale, x):
         if p == 1.0:
             return 0.0, k
         return 0.0, k * p * 1e-9 ** (p - 1.0)
-    if kind == PRELOADED:
-        y = k * power(x + scale, p)
-        return y, p * y / (x + scale)
-    z = x * scale
-    if kind == CONICAL:
-        b = (2.0 * p - 1.0) / (2.0 * p - 2.0)
-        u = p * (1.0 - z)
-        root = np.sqrt(u * u + b * b)
-        return k * (1.0 + root - u - b), k * scale * p * (1.0 - u / root)
-    u = z - 1.0
-    root = np.sqrt(u * u + p * z)
-    return k * (u + root), k * scale * (1.0 + (u + 0.5 * p) / root) if root > 0.0 else k * scale
+    return _other_term(kind, k, p, scale, x)
 
 
 @njit

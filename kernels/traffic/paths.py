@@ -104,7 +104,7 @@ class PathStore(NamedTuple):
     totals: np.ndarray  # cost of the flows, least cost of the demand, pairs newly loaded, new paths
 
 
-@njit
+@njit(inline="always")  # a call would copy the whole store
 def _update_arc(s, a):
     """Travel time, slope and class costs of arc a at its volume."""
     t = s.base[a]
@@ -344,7 +344,7 @@ def _pass(s, h, moving):
     return True
 
 
-@njit
+@njit(inline="always")  # a call would copy the whole store
 def _pair_difference(s, cost, k, best, token_k, token_best):
     """Cost of path k less that of ``best`` and sum of slopes, over the arcs of just one of them."""
     gain = 0.0
@@ -362,7 +362,7 @@ def _pair_difference(s, cost, k, best, token_k, token_best):
     return gain, steep
 
 
-@njit
+@njit(inline="always")  # a call would copy the whole store
 def _move(s, k, best, token_k, token_best, cars):
     """Move ``cars`` (passenger-car equivalents) from path k to ``best``, costs of the arcs that differ following."""
     for i in range(s.begin[k], s.begin[k] + s.size[k]):
