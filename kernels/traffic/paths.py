@@ -144,6 +144,8 @@ def _search_row(s, row, slot):
             s.heap_key[slot],
             s.heap_item[slot],
         )
+    for e in range(s.row_start[row], s.row_start[row + 1]):
+        wanted[s.pair_node[e]] = 0  # the next pass asks anew
 
 
 @njit
