@@ -177,6 +177,19 @@ def test_dijkstra_and_small_rooms_give_the_same_equilibrium(monkeypatch):
         assert other.summary["beckmann"] == pytest.approx(base.summary["beckmann"], rel=1e-10)
 
 
+def test_few_pairs_are_searched_anew_in_every_pass(monkeypatch):
+    # Dijkstra's algorithm with a row to each slot, and demand that needs several passes
+    monkeypatch.setattr(equilibrium, "DENSE", 0.0)
+    net, trips = town(3)
+    few = [0, len(trips.trips) // 2]
+    pairs = replace(
+        trips, origin=trips.origin[few], destination=trips.destination[few], trips=net.capacity.max() * np.ones(2)
+    )
+    result = certify(net, pairs)
+    assert len(result.problem.hierarchy.place) == 0
+    assert result.summary["iterations"] > 2
+
+
 def test_ninety_thousand_pairs():
     zones, side = 301, 26
     net, trips = town(7, side, zones)
