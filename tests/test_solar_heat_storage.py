@@ -118,6 +118,18 @@ def test_inertia_lowers_the_peak_of_a_daily_heat_load():
     assert max(given[48:]) < 0.9 * asked.max()
 
 
+def test_days_that_grow_colder_leave_something_to_lend():
+    # daily means of 1 to 1.8 kW over five days with an evening peak: a store of 10 kWh still takes the edge off the last
+    hour = np.arange(120)
+    asked = (1.0 + 0.2 * (hour // 24)) * (1.0 + 0.4 * np.sin((hour - 12) * 2 * np.pi / 24))
+    mean, stored, out, given = asked[:1].copy(), np.zeros(1), np.empty(1), []
+    for heat in asked:
+        run_evenly(np.array([heat]), 1.0, 24.0, np.array([10.0]), mean, stored, out)
+        given.append(out[0])
+    assert max(given[96:]) < 0.85 * max(asked[96:])
+    assert np.abs(stored).max() < 10.0
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), efficiency=st.floats(0.7, 1.0), limit=st.floats(-1, 4) | st.none())
 def test_a_battery_keeps_its_energy_and_its_limits(seed, efficiency, limit):
