@@ -119,7 +119,7 @@ def test_inertia_lowers_the_peak_of_a_daily_heat_load():
 
 
 def test_days_that_grow_colder_leave_something_to_lend():
-    # daily means of 1 to 1.8 kW over five days with an evening peak: a store of 10 kWh still takes the edge off the last
+    # daily means of 1 to 1.8 kW over five days with an evening peak: 10 kWh still take the edge off the last
     hour = np.arange(120)
     asked = (1.0 + 0.2 * (hour // 24)) * (1.0 + 0.4 * np.sin((hour - 12) * 2 * np.pi / 24))
     mean, stored, out, given = asked[:1].copy(), np.zeros(1), np.empty(1), []

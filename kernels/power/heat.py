@@ -54,11 +54,12 @@ def heat_pump_power(heat, temperature, cop_base, cop_slope, cop_least, cop_most,
 def run_evenly(heat, hours, memory, reserve, mean, stored, out):
     """Let the mass of buildings carry the peaks of their heat; in place.
 
-    The pump follows the running mean of the heat demand, ``mean`` relaxing to it over ``memory`` [h], and gives back what
-    was lent at the same pace (else a mean that lags on days growing colder would leave nothing to lend in the evening),
-    as far as the store of the building, ``stored`` in [-reserve, reserve], allows; so heat delivered = heat asked for +
-    change of what is stored. ``heat`` (bus) [kW] asked for, ``reserve`` (bus) [kWh] heat capacity times the swing of indoor
-    temperature that is accepted, ``mean`` (bus) [kW] and ``stored`` (bus) [kWh] state, ``out`` (bus) [kW] delivered.
+    The pump follows the running mean of the heat demand, ``mean`` relaxing to it over ``memory`` [h], and gives back
+    what was lent at the same pace (else a mean that lags on days growing colder would leave nothing to lend in the
+    evening), as far as the store of the building, ``stored`` in [-reserve, reserve], allows; so heat delivered = heat
+    asked for + change of what is stored. ``heat`` (bus) [kW] asked for, ``reserve`` (bus) [kWh] heat capacity times the
+    swing of indoor temperature that is accepted, ``mean`` (bus) [kW] and ``stored`` (bus) [kWh] state, ``out`` (bus)
+    [kW] delivered.
     """
     relax = min(hours / memory, 1.0)
     for b in range(heat.shape[0]):
