@@ -65,7 +65,9 @@ def test_slow_values_are_sums_means_and_last_values_of_their_interval(runs):
     np.testing.assert_array_equal(part["n_deposition"].values, total[1::2])
     at = {v: k for k, v in enumerate(whole["bus_id"].values)}
     load = whole["bus_load"].values[2:, [at[v] for v in part["bus_id"].values]].astype("f8")
-    np.testing.assert_allclose(part["bus_load"].values[0], load.mean(axis=0), rtol=1e-6)
+    # demand less photovoltaics: a small mean of two large hours keeps the rounding of the hours (single precision)
+    rounding = np.abs(load).max(axis=0) * 2.0**-23
+    assert (np.abs(part["bus_load"].values[0] - load.mean(axis=0)) <= rounding).all()
 
 
 def test_precision_is_that_of_each_variable(runs):
