@@ -45,13 +45,13 @@ def test_the_load_of_a_day_is_that_of_the_component(world):
     power, weather = world
     tree = xr.DataTree.from_dict({"power": power, "weather": weather})
 
-    class GivenCharging(Component):
+    class NoCharging(Component):
         """Stands for the charging component."""
 
         power = Out("charging_power", ("bus",), "kW", "charging")
 
     component = Demand()
-    wiring = Wiring([GivenCharging(), component], tree)
+    wiring = Wiring([NoCharging(), component], tree)
     slot: SimpleNamespace = wiring.slots["demand"]
     component.setup(slot, tree)
     wiring.arrays["charging_power"][:] = 0
