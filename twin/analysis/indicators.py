@@ -1,11 +1,12 @@
 """Indicators of a run: a few totals per result that policy people compare, each with its unit.
 
 Time sums weigh each output step with its length (``time_bounds`` where the file has them, else the spacing of the
-output times). Sums run in double precision over at most one step of one variable in memory.
+output times). Sums run in double precision over a few steps of one variable in memory.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ RATES = {
     "W": ("kWh", 1 / 3.6e6),
 }
 PER_AREA = ("m-2", "m-3", "ha-1", "ha-1 yr-1")  # densities: their sum over places means nothing
+AT_ONCE = 32_000_000  # bytes read at a time
 FULL = 1.0  # loading at the rating
 
 
@@ -70,24 +72,28 @@ def _of(run: xr.Dataset, name: str) -> Iterator[Indicator]:
     seconds = step_seconds(run, axis)
     methods = str(array.attrs.get("cell_methods", ""))
     if methods == "time: point" and dims:
-        last = _inside(run, array[-1].values.astype("f8"), dims)
-        yield Indicator(f"{name}: mean at the end", units, _mean(last), "ratio")
-        yield Indicator(f"{name}: highest at the end", units, _extreme(last, np.nanmax), "peak")
+        last = array[-1].values[_inside(run, dims)].astype("f8")
+        last = last[np.isfinite(last)] if np.isfinite(last).any() else np.array([np.nan])
+        yield Indicator(f"{name}: mean at the end", units, float(last.mean()), "ratio")
+        yield Indicator(f"{name}: highest at the end", units, float(last.max()), "peak")
         return
     weights = _weights(run, name, dims)
     over_time = peak = amount = 0.0
     mean: list[float] = []
     low, high, over = np.inf, -np.inf, 0.0
-    for k, length in enumerate(seconds):
-        values = _inside(run, array[k].values.astype("f8"), dims)
-        if not np.isfinite(values).any():
+    inside = _inside(run, dims)
+    for length, step in zip(seconds, _steps(array)):
+        values = step[inside].astype("f8")
+        known = np.isfinite(values)
+        if not known.any():
             continue
-        now = float(np.nansum(values * weights))
+        now = float(np.sum(values * weights, where=known))
         amount += now
         over_time += now * length
         peak = max(peak, abs(now))
-        mean.append(_mean(values))
-        low, high = min(low, float(np.nanmin(values))), max(high, float(np.nanmax(values)))
+        mean.append(float(np.mean(values, where=known)))
+        low = min(low, float(np.min(values, where=known, initial=np.inf)))
+        high = max(high, float(np.max(values, where=known, initial=-np.inf)))
         over += float(np.count_nonzero(values > FULL)) * length / 3600
     if not mean:
         return
@@ -112,6 +118,13 @@ def _of(run: xr.Dataset, name: str) -> Iterator[Indicator]:
             yield Indicator(f"{name}: asset-hours above rating", "h", over, "additive")
 
 
+def _steps(array: xr.DataArray) -> Iterator[np.ndarray]:
+    """Values step by step, read some steps at a time: a run file is opened anew for each reading."""
+    at_once = max(1, AT_ONCE // max(1, array[0].nbytes))
+    for k in range(0, array.shape[0], at_once):
+        yield from array[k : k + at_once].values
+
+
 def _weights(run: xr.Dataset, name: str, dims: tuple) -> np.ndarray | float:
     """Link lengths [m] for flows; links that do not count (skeleton and gates) weigh nothing."""
     if dims != ("road_link",) or run[name].attrs.get("units") != "h-1" or "road_length" not in run.data_vars:
@@ -120,16 +133,6 @@ def _weights(run: xr.Dataset, name: str, dims: tuple) -> np.ndarray | float:
     return length * run["road_reported"].values if "road_reported" in run.data_vars else length
 
 
-def _inside(run: xr.Dataset, values: np.ndarray, dims: tuple) -> np.ndarray:
-    """Lattice values inside the province only, others as they are."""
-    if dims == ("y", "x") and "province" in run.data_vars:
-        return np.where(run["province"].values == 1, values, np.nan)
-    return values
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-
-
-def _extreme(values: np.ndarray, function: Callable) -> float:
-    return float(function(values)) if np.isfinite(values).any() else float("nan")
+def _inside(run: xr.Dataset, dims: tuple) -> np.ndarray | EllipsisType:
+    """Cells of the province where values lie on the lattice; else all."""
+    return run["province"].values == 1 if dims == ("y", "x") and "province" in run.data_vars else ...
