@@ -18,7 +18,7 @@ import twin
 from twin.session import warm_up
 warm_up()
 r = twin.run("zuid_holland", data=sys.argv[1], out=sys.argv[2], quiet=True)
-json.dump({"path": str(r.path), "wall": r.wall_seconds, "build": r.build_seconds, "record": r.record_seconds,
+json.dump({"path": str(r.path), "wall": r.wall_seconds, "build": r.build_seconds, "record": r.record_seconds, "cpu": r.cpu_seconds,
            "components": r.components, "ledger": r.ledger,
            "megabytes": r.peak_bytes / 1e6}, sys.stdout)
 """
@@ -36,15 +36,14 @@ def week(data, tmp_path_factory):
 
 
 def test_a_week_takes_three_minutes_and_two_gigabytes(week):
-    cpu = sum(c["cpu"] for c in week["components"].values())
-    assert cpu + week["build"] + week["record"] < 180, "processor seconds; the wall clock of a shared machine is noisy"
+    assert week["cpu"] + week["build"] < 180, "processor seconds; the wall clock of a shared machine is noisy"
     assert 100 < week["megabytes"] < 2000
 
 
 def test_time_outside_the_components_is_below_a_tenth(week):
-    stepping = week["wall"] - week["build"]
-    inside = sum(c["wall"] for c in week["components"].values())
-    assert (stepping - inside) / stepping < 0.10
+    # of processor time: the wall clock also holds the disk of a shared machine
+    inside = sum(c["cpu"] for c in week["components"].values())
+    assert (week["cpu"] - inside) / week["cpu"] < 0.10
 
 
 def test_the_books_of_the_week_close(week):

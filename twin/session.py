@@ -36,6 +36,7 @@ class RunResult:
     wall_seconds: float
     build_seconds: float
     record_seconds: float
+    cpu_seconds: float  # processor time of stepping and recording, all threads
     components: dict[str, dict[str, float]]
     ledger: list[tuple[str, str, float, float, float]]
     peak_bytes: int = 0
@@ -113,13 +114,13 @@ def run(
     began = time.perf_counter()
     with stage(f"building the world of {checked.province.title}", quiet):
         simulation = build(checked, data=data, scenario=chosen)
-    built = time.perf_counter() - began
+    built, cpu = time.perf_counter() - began, time.process_time()
     name = checked.province.name + (f"-{chosen.name}" if chosen is not None else "")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     target, saved = folder / f"{name}.h5", folder / f"{name}.checkpoint"
     if reuse and _finished(target, simulation):
-        return RunResult(target, len(simulation.output_times), built, built, 0.0, {}, [], cached=True)
+        return RunResult(target, len(simulation.output_times), built, built, 0.0, 0.0, {}, [], cached=True)
     bounds = checked.output.region
     region = Region(simulation.world, bounds) if bounds is not None else None
     writer = _writer(simulation, region, target, saved, resume, _provenance(simulation, chosen))
@@ -149,6 +150,7 @@ def run(
         time.perf_counter() - began,
         built,
         record,
+        time.process_time() - cpu,
         {k: {"wall": t.wall + t.first, "cpu": t.cpu, "first": t.first} for k, t in simulation.timings.items()},
         simulation.ledger.summary(),
         _peak_bytes(),

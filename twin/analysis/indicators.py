@@ -22,7 +22,7 @@ RATES = {
     "W": ("kWh", 1 / 3.6e6),
 }
 PER_AREA = ("m-2", "m-3", "ha-1", "ha-1 yr-1")  # densities: their sum over places means nothing
-AT_ONCE = 32_000_000  # bytes read at a time
+AT_ONCE = 8_000_000  # bytes read at a time
 FULL = 1.0  # loading at the rating
 
 
@@ -82,19 +82,23 @@ def _of(run: xr.Dataset, name: str) -> Iterator[Indicator]:
     mean: list[float] = []
     low, high, over = np.inf, -np.inf, 0.0
     inside = _inside(run, dims)
-    for length, step in zip(seconds, _steps(array)):
-        values = step[inside].astype("f8")
+    for steps, block in _blocks(array):
+        values = block[(slice(None), inside) if isinstance(inside, np.ndarray) else slice(None)].astype("f8")
+        across = tuple(range(1, values.ndim))
         known = np.isfinite(values)
-        if not known.any():
+        some = known.any(axis=across)
+        if not some.all():
+            values, known, steps = values[some], known[some], steps[some]
+        if not some.any():
             continue
-        now = float(np.sum(values * weights, where=known))
-        amount += now
-        over_time += now * length
-        peak = max(peak, abs(now))
-        mean.append(float(np.mean(values, where=known)))
+        now = np.sum(values * weights, axis=across, where=known)
+        amount += float(now.sum())
+        over_time += float(now @ seconds[steps])
+        peak = max(peak, float(np.abs(now).max()))
+        mean += np.mean(values, axis=across, where=known).tolist()
         low = min(low, float(np.min(values, where=known, initial=np.inf)))
         high = max(high, float(np.max(values, where=known, initial=-np.inf)))
-        over += float(np.count_nonzero(values > FULL)) * length / 3600
+        over += float(np.count_nonzero(values > FULL, axis=across) @ seconds[steps]) / 3600
     if not mean:
         return
     additive = bool(dims) and bool(array.attrs.get("additive", 1)) and not units.endswith(PER_AREA)
@@ -118,11 +122,12 @@ def _of(run: xr.Dataset, name: str) -> Iterator[Indicator]:
             yield Indicator(f"{name}: asset-hours above rating", "h", over, "additive")
 
 
-def _steps(array: xr.DataArray) -> Iterator[np.ndarray]:
-    """Values step by step, read some steps at a time: a run file is opened anew for each reading."""
+def _blocks(array: xr.DataArray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Some steps at a time, with their numbers: a run file is opened anew for each reading."""
     at_once = max(1, AT_ONCE // max(1, array[0].nbytes))
     for k in range(0, array.shape[0], at_once):
-        yield from array[k : k + at_once].values
+        block = array[k : k + at_once].values
+        yield np.arange(k, k + len(block)), block
 
 
 def _weights(run: xr.Dataset, name: str, dims: tuple) -> np.ndarray | float:
