@@ -18,8 +18,8 @@ import twin
 from twin.session import warm_up
 warm_up()
 r = twin.run("zuid_holland", data=sys.argv[1], out=sys.argv[2], quiet=True)
-json.dump({"path": str(r.path), "wall": r.wall_seconds, "build": r.build_seconds, "record": r.record_seconds, "cpu": r.cpu_seconds,
-           "components": r.components, "ledger": r.ledger,
+json.dump({"path": str(r.path), "wall": r.wall_seconds, "build": r.build_seconds, "record": r.record_seconds,
+           "cpu": r.cpu_seconds, "components": r.components, "ledger": r.ledger,
            "megabytes": r.peak_bytes / 1e6}, sys.stdout)
 """
 
