@@ -5,6 +5,8 @@ Policy, and why:
 * ``error_model="numpy"``: a division by zero gives inf or NaN, as arrays do, and never raises in compiled code.
 * no ``fastmath`` that lets LLVM assume away NaN or inf: a diverged lane would look converged. ``SAFE_FASTMATH``
   (re-association, contraction, reciprocal, signed zero) is for kernels that state why it is safe for them.
+* ``fused_njit`` lets a multiplication and an addition round once and a quotient become a product with a reciprocal
+  (``contract``, ``arcp``): NaN and inf stay as they are and no sum is reordered, results move in the last digit.
 * ``nogil``: a caller's thread may go on.
 * the on-disk cache is keyed by the content of the whole ``kernels`` package: Numba's own stamp only sees the
   file of the function, so that a changed callee in another file would be served stale.
@@ -21,7 +23,7 @@ from pathlib import Path
 import numba
 from numba import prange
 
-__all__ = ["SAFE_FASTMATH", "cache_directory", "compiled_marker", "njit", "pnjit", "prange", "set_threads", "threads"]
+__all__ = ["SAFE_FASTMATH", "cache_directory", "compiled_marker", "fused_njit", "njit", "pnjit", "prange", "set_threads", "threads"]
 
 SAFE_FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
@@ -57,6 +59,11 @@ def njit(function=None, **flags):
     """``numba.njit`` with the project's flags; serial. Extra ``flags`` override."""
     options = {"error_model": "numpy", "nogil": True, "cache": True, **flags}
     return numba.njit(function, **options) if function is not None else numba.njit(**options)
+
+
+def fused_njit(function=None, **flags):
+    """As :func:`njit`, with fused multiply-add and reciprocals."""
+    return njit(function, **{"fastmath": {"contract", "arcp"}, **flags})
 
 
 def pnjit(function=None, **flags):

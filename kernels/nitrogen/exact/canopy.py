@@ -2,7 +2,7 @@
 
 import math
 
-from kernels.jit import njit
+from kernels.jit import fused_njit
 from kernels.nitrogen.exact.depac import (
     DIFFUSIVITY,
     PLANT,
@@ -66,7 +66,7 @@ __all__ = ["aerosol_resistances", "nh3_resistances", "nox_resistances"]
 _TWO_PI = 2.0 * math.pi
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def _wet(rain_probability, humidity):
     """1 where the surface counts as wet in the annual mode."""
     base = 0.4 * rain_probability + humidity / 59.0 - 0.4
@@ -74,7 +74,7 @@ def _wet(rain_probability, humidity):
     return 0.3 * square * square * base >= 0.5
 
 
-@njit
+@fused_njit
 def _radiation(w, n):
     """Rows A0 radiation [W/m2], A1 sine of solar height, A2 direct, A3 diffuse visible radiation [W/m2]."""
     for i in range(n):
@@ -87,7 +87,7 @@ def _radiation(w, n):
         w[A3 + i] = diffuse
 
 
-@njit
+@fused_njit
 def _stomata(w, n, land_use, component, leaf):
     """Row A4: stomatal conductance [m/s]."""
     if leaf <= 0.0:
@@ -108,7 +108,7 @@ def _stomata(w, n, land_use, component, leaf):
         w[A4 + i] = gs if radiation > 0.0 else 0.0
 
 
-@njit
+@fused_njit
 def _clear(w, n):
     for i in range(n):
         w[B0 + i] = 0.0
@@ -116,7 +116,7 @@ def _clear(w, n):
         w[B2 + i] = 0.0
 
 
-@njit
+@fused_njit
 def _mix(w, n, land_use, days):
     """Add one land use: B3, B4 sums over days of 1/(Rc + Ra + Rb); B0 signed, B1 positive, B2 trajectory."""
     receptor = LUR + (land_use - 1) * STRIDE
@@ -137,7 +137,7 @@ def _mix(w, n, land_use, days):
         w[B2 + i] += w[A5 + i] / ((r if r > 0.0 else 1000.0) + ra)
 
 
-@njit
+@fused_njit
 def _total(w, n):
     for i in range(n):
         ra = w[RA4 + i] + w[RB + i]
@@ -146,7 +146,7 @@ def _total(w, n):
         w[RCT + i] = 1.0 / w[B2 + i] - (w[RA4T + i] + w[RBT + i])
 
 
-@njit
+@fused_njit
 def nh3_resistances(w, n, present, days, foliage, gamma):
     """Rc of NH3 with compensation point: rows RCSIGN (signed), RCPOS (positive) at the receptor, RCT on the path.
 
@@ -196,7 +196,7 @@ def nh3_resistances(w, n, present, days, foliage, gamma):
     _total(w, n)
 
 
-@njit
+@fused_njit
 def nox_resistances(w, n, present, days, foliage):
     """Rc of NOx from Rc of NO2, NO and HNO2 with their shares, statistical Ra(4) + Rb; rows as for NH3.
 
@@ -238,7 +238,7 @@ def nox_resistances(w, n, present, days, foliage):
         w[RCT + i] = 1.0 / (ratio / (w[RCT + i] + r) + rest) - r
 
 
-@njit
+@fused_njit
 def aerosol_resistances(w, n, nitrate):
     """Rc of the secondary species at the receptor (RCSR) and on the path (RCST): NH4, or the mix NO3 + HNO3.
 

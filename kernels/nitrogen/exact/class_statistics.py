@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from kernels.jit import njit
+from kernels.jit import fused_njit
 from kernels.nitrogen.exact.lanes import (
     A0,
     A1,
@@ -94,13 +94,13 @@ _PLAIN_MIXING = np.array((300.0, 985.0, 302.0, 537.0, 50.0, 153.0))  # m, per cl
 _NOMINAL = np.array((0.0, 1.0e5, 3.0e5, 1.0e6))  # m, distances of the table's classes
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def nearest(value):
     """Nearest integer, halves away from zero."""
     return int(math.copysign(math.floor(abs(value) + 0.5), value))
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def distance_class(x):
     """Distance class 0..3 of a pair at x [m]."""
     if x <= 5.0e4:
@@ -110,7 +110,7 @@ def distance_class(x):
     return 2 if x <= 5.0e5 else 3
 
 
-@njit
+@fused_njit
 def wind_turning(table, heat, height, diameter, velocity, temperature, out):
     """Turning of the wind over the plume [degree] per class and preliminary sector: 1.58 shear (1 - exp(-h/180)).
 
@@ -137,7 +137,7 @@ def timing_weights(table: np.ndarray, profile: np.ndarray) -> np.ndarray:
     return np.divide(weighted, total, out=np.zeros_like(total), where=total > 0)
 
 
-@njit
+@fused_njit
 def class_statistics(w, i, climate, k, direction, x, radius, turning, out):
     """Fill the statistics rows of lane ``i`` for class ``k``.
 
@@ -276,7 +276,7 @@ def class_statistics(w, i, climate, k, direction, x, radius, turning, out):
     return t, degree_days
 
 
-@njit
+@fused_njit
 def _travel(table, tau, k, i1, i2, weight):
     """Effective travel distance of a distance class [m], between the sectors."""
     second = weight if table[tau, k, i2, HOURS] != 0.0 else 0.0
@@ -290,7 +290,7 @@ def fan_table(table: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.concatenate((hours, hours * table[..., _FAN]), axis=-1))
 
 
-@njit
+@fused_njit
 def _fan(sums, k, a, b, d, i1, weight, radius, xe, out):
     """Average the class over the sectors that an area source spans; returns the hours of the fan.
 
@@ -346,7 +346,7 @@ def _fan(sums, k, a, b, d, i1, weight, radius, xe, out):
     return hours
 
 
-@njit
+@fused_njit
 def near_statistics(w, iw, direction, base, n, climate, k):
     """As :func:`class_statistics` for ``n`` lanes of points up to 50 km, in a table without empty classes.
 
@@ -418,7 +418,7 @@ def near_statistics(w, iw, direction, base, n, climate, k):
             w[RAIN + i] = climate.rain[1, i1]
 
 
-@njit
+@fused_njit
 def area_statistics(w, iw, base, n, climate, k, out):
     """After :func:`near_statistics` on the same lanes: areas take the mean over their fan of sectors.
 

@@ -8,7 +8,7 @@ stomata after Emberson et al. (2000). Land use: 1 grass, 2 arable, 3 permanent c
 
 import numpy as np
 
-from kernels.jit import njit
+from kernels.jit import fused_njit
 from kernels.nitrogen.exact.elementary import exp, log, power
 
 __all__ = [
@@ -44,7 +44,7 @@ _CANOPY = np.array((0.0, 0.0, 1.0, 1.0, 20.0, 20.0, 0.0, 0.0, 0.0, 0.0))  # m, h
 _MOL = 41000.0  # mmol/m3 of air: conductance per area to m/s
 
 
-@njit
+@fused_njit
 def leaf_area(land_use, day, latitude):
     """One-sided leaf area index and surface area index on a day of the year; (-1, -1) where nothing grows."""
     begin, end, low, high, rise, fall = 0.0, 366.0, 2.0, 3.5, 140.0, 135.0
@@ -81,7 +81,7 @@ def leaf_area(land_use, day, latitude):
     return lai, sai
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def visible_radiation(radiation, sinphi):
     """Direct and diffuse visible radiation [W/m2] from global radiation [W/m2] and the sine of the solar height."""
     sp = sinphi if sinphi > 0.0 else 1.0e-4
@@ -100,7 +100,7 @@ def visible_radiation(radiation, sinphi):
     return direct, c1 * visible - direct
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def light(direct, diffuse, sinphi, strong, leaf, root7, root8, a, least):
     """Light factor of stomata, sunlit and shaded leaves; ``leaf`` index with its powers 0.7 and 0.8."""
     sp = sinphi if sinphi > 0.0 else 1.0e-4
@@ -113,7 +113,7 @@ def light(direct, diffuse, sinphi, strong, leaf, root7, root8, a, least):
     return max(least, value)
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def stomatal_conductance(temperature, humidity, light_factor, leaf, gmax, least, t_min, t_opt, t_max, v1, v2, ratio):
     """Gs = LAI gmax/41000 Fl max(FT Fv, fmin) D/D0 [m/s]; temperature [degC], humidity [%]."""
     e = (t_max - t_opt) / (t_opt - t_min)
@@ -128,7 +128,7 @@ def stomatal_conductance(temperature, humidity, light_factor, leaf, gmax, least,
     return leaf * (gmax / _MOL) * light_factor * max(ft * fv, least) * ratio
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def external_conductance(component, temperature, humidity, wet, surface):
     """Conductance of the external surface [m/s]; ``surface`` area index > 0."""
     if component == 0:
@@ -143,7 +143,7 @@ def external_conductance(component, temperature, humidity, wet, surface):
     return 1.0 / (10.0 if wet else rw)
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def soil_conductance(land_use, component, temperature, wet, surface, friction_velocity):
     """Conductance of the soil through the canopy [m/s]; 0 under grass and heath."""
     if land_use == 1 or land_use == 8:
@@ -156,13 +156,13 @@ def soil_conductance(land_use, component, temperature, wet, surface, friction_ve
     return 1.0 / (rs + (path if _CANOPY[land_use] > 0.0 else 0.0))
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def emission_potential(kelvin):
     """Gas over solution: 2.75e15/T exp(-1.04e4/T) [ug/m3]; Wichink Kruit et al. (2010)."""
     return 2.75e15 / kelvin * exp(-1.04e4 / kelvin)
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def effective_resistance(gs, gw, gsoil, gamma, leafy, covered, concentration, so2, temperature, potential, ra_rb):
     """Total Rc [s/m], compensation point [ug/m3] and effective Rc [s/m] of NH3.
 

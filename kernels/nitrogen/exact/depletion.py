@@ -5,7 +5,7 @@ Source: Van Jaarsveld (2004), RIVM report 500045001, chapter 4.
 
 import math
 
-from kernels.jit import njit
+from kernels.jit import fused_njit
 from kernels.nitrogen.exact.elementary import exp, log, power
 from kernels.nitrogen.exact.lanes import (
     A3,
@@ -89,7 +89,7 @@ _PER_HOUR = 3.6e5  # %/h in 1/s
 _SECTOR = 2.0 * math.pi / 12.0
 
 
-@njit
+@fused_njit
 def area_spread(w, order, n):
     """Rows SR, UR: sigma_z and wind over an area source of radius Y1; elsewhere the plume's own."""
     any_area = False
@@ -121,7 +121,7 @@ def area_spread(w, order, n):
         w[UR + i] = ur if outside else w[UR + i]
 
 
-@njit
+@fused_njit
 def deplete(w, n, p, stable, schmidt, chemistry, dry, rain, gradient):
     """Rows D2, D3, DC, UM, G4, CGT, CGTZ, VD50.
 
@@ -235,7 +235,7 @@ def deplete(w, n, p, stable, schmidt, chemistry, dry, rain, gradient):
         w[DC + i] = exp(-path / um * rate)
 
 
-@njit
+@fused_njit
 def fluxes(w, n):
     """Rows OUT_C [ug/m3], OUT_DRY and OUT_WET [ug/m2/h] of the primary species, times the class frequency.
 
@@ -258,7 +258,7 @@ def fluxes(w, n):
         w[OUT_WET + i] = wet if (on & (x >= xd)) else 0.0
 
 
-@njit
+@fused_njit
 def secondary(w, n, mass_ratio, steps, chemistry, dry, rain, gradient):
     """Rows OUT_CS [ug/m3], OUT_DRYS and OUT_WETS [ug/m2/h] of the secondary species, times the class frequency.
 

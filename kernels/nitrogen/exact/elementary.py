@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from kernels.jit import njit
+from kernels.jit import fused_njit
 
 __all__ = ["arctan", "exp", "log", "power"]
 
@@ -28,7 +28,7 @@ _HALF_PI = math.pi / 2.0
 _QUARTER_PI = math.pi / 4.0
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def exp(x):
     """e to the power x; 3e-308 below -708, inf is not reached (saturates at 709)."""
     y = min(max(x, -708.0), 709.0)
@@ -52,7 +52,7 @@ def exp(x):
     return p * scale
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def log(x):
     """Natural logarithm of x > 0 (normal numbers)."""
     bits = np.float64(x).view(np.uint64) + _SHIFT
@@ -73,7 +73,7 @@ def log(x):
     return e * _LN2_HIGH + (2.0 * s + (2.0 * s * z * p + e * _LN2_LOW))
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def power(x, y):
     """x to the power y for x > 0; 0 for x <= 0."""
     positive = x > 0.0
@@ -81,7 +81,7 @@ def power(x, y):
     return value if positive else 0.0
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def arctan(y):
     """Arctangent of y >= 0."""
     far = y > 2.414213562373095

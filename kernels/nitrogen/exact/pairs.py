@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kernels.jit import njit, pnjit, prange
+from kernels.jit import fused_njit, pnjit, prange
 from kernels.nitrogen.exact.canopy import aerosol_resistances, nh3_resistances, nox_resistances
 from kernels.nitrogen.exact.class_statistics import area_statistics, class_statistics, distance_class, near_statistics
 from kernels.nitrogen.exact.depletion import area_spread, deplete, fluxes, secondary
@@ -211,7 +211,7 @@ class Options(NamedTuple):
     road_chemistry: bool
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def _cell(frame, x, y, ny, nx):
     """Row and column of a map cell; (-1, -1) outside. ``frame`` x left, y top, cell size x and y [m]."""
     column = math.floor((x - frame[0]) / frame[2])
@@ -221,7 +221,7 @@ def _cell(frame, x, y, ny, nx):
     return row, column
 
 
-@njit
+@fused_njit
 def _trajectory(w, i, sx, sy, rx, ry, maps):
     """Means over 21 points from receptor to source of ln z0, land-use shares and background (NH3, SO2, NO2)."""
     log_z0, use, back, back_mean = maps.log_z0, maps.use, maps.back, maps.back_mean
@@ -266,7 +266,7 @@ def _trajectory(w, i, sx, sy, rx, ry, maps):
     return back_mean[2] if one_background else no2 / _PATH
 
 
-@njit
+@fused_njit
 def _background(w, i, sector, x, side, no2_path, given_rate):
     """Chemistry that does not depend on the class: NO2/NOx, rate of NH3, HNO3 share of the path.
 
@@ -291,7 +291,7 @@ def _background(w, i, sector, x, side, no2_path, given_rate):
     w[SHARET + i] = min(0.8, 0.024 * (nh3 / 1000.0) ** -0.44)
 
 
-@njit
+@fused_njit
 def _surface_layer(w, order, n, z0_region):
     """Friction velocity and Obukhov length over source, trajectory and receptor, from the class's values."""
     differs = False
@@ -328,7 +328,7 @@ def _surface_layer(w, order, n, z0_region):
         w[OLR + i] = w[A1 + i]
 
 
-@njit
+@fused_njit
 def _rise(w, iw, n, sources):
     """Plume height and the part below the mixing height."""
     exits = False
@@ -360,7 +360,7 @@ def _rise(w, iw, n, sources):
         w[HT + i] = h
 
 
-@njit
+@fused_njit
 def _spread(w, order, n, k, areas):
     """Coefficient of sigma_z = g x^p from the mean over source and receptor meteorology, then sigma_z."""
     p = _POWER[k]
@@ -390,7 +390,7 @@ def _spread(w, order, n, k, areas):
         square_spread(w, n, p)
 
 
-@njit
+@fused_njit
 def _resistances(w, n, nitrate, z0_region):
     """Ra and Rb at the receptor from its own surface layer, on the path from the statistics."""
     schmidt = _SCHMIDT[1] if nitrate else _SCHMIDT[0]
@@ -408,7 +408,7 @@ def _resistances(w, n, nitrate, z0_region):
         w[RBT + i] = rb * us / w[UST + i]
 
 
-@njit
+@fused_njit
 def _conversion(w, n, nitrate, radiation_factor):
     """Row KC: rate of chemical conversion [%/h]; NOx 100 Q 62e-8 918 NO2/NOx + 2 night fraction."""
     for i in range(n):
@@ -418,7 +418,7 @@ def _conversion(w, n, nitrate, radiation_factor):
         w[KC + i] = given if given >= 0.0 else rate
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def _timing(kind, weight, temperature, rain, resist, degree_days):
     """Factor on the emission of a class; kinds 0 weight, 2 space heating, 4 animal housing, 5 manure."""
     if kind == 2:
@@ -433,7 +433,7 @@ def _timing(kind, weight, temperature, rain, resist, degree_days):
     return weight
 
 
-@njit
+@fused_njit
 def process(work, n, sources, climate, substance, areas, steps, road_pass, out, road):
     """All six classes of a block of ``n`` filled lanes; adds the results to ``out`` and ``road``."""
     w, iw, order, fan = work
@@ -517,13 +517,13 @@ def process(work, n, sources, climate, substance, areas, steps, road_pass, out, 
                 out[r, g, 6] += w[RATIO + i] * c
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def _single(value):
     """Rounded to single precision, as absolute coordinates of sub-sources and sub-receptors are."""
     return np.float64(np.float32(value))
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def sub_sources(side, height, x, dx, dy):
     """Number n of a square's (2n+1)^2 sub-sources, for a receptor at x from its centre [m]."""
     if side <= 0.0:
@@ -533,7 +533,7 @@ def sub_sources(side, height, x, dx, dy):
     return min(32, int(2.0 * side / (x + 0.1)))
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def sub_receptors(cell, side, height, x, dx, dy):
     """Number m of a cell's (2m+1)^2 sub-receptors, for a source at x from its centre [m]."""
     if cell <= 0.0 or cell == abs(side):
@@ -543,7 +543,7 @@ def sub_receptors(cell, side, height, x, dx, dy):
     return min(4, int(2.0 * cell / (x + abs(side) + 10.0 * height)))
 
 
-@njit
+@fused_njit
 def _part(begin, end, work, sources, receptors, maps, climate, substance, options, road_pass, road_ratio, out, road):
     """Receptors ``begin`` to ``end``; returns the number of their pairs."""
     w, iw = work[0], work[1]

@@ -6,7 +6,7 @@ RIVM report 500045001, chapter 3, for the reflection at the mixing height.
 
 import math
 
-from kernels.jit import njit
+from kernels.jit import fused_njit
 from kernels.nitrogen.exact.elementary import power
 from kernels.nitrogen.exact.lanes import B0, B1, B2, B3, B4, B5, D0, HS, OLS, TC, USS, Z0S
 from kernels.nitrogen.exact.surface_layer import log_wind, power_wind
@@ -21,7 +21,7 @@ _DRY = 0.0098  # K/m, dry adiabatic lapse rate
 _MISSING = -999.0
 
 
-@njit
+@fused_njit
 def _heat_and_momentum(heat, diameter, velocity, temperature, ambient):
     """Heat content [MW] and gas temperature [K] from whichever of the two is given; missing = NaN."""
     ts = temperature + _ZERO
@@ -38,7 +38,7 @@ def _heat_and_momentum(heat, diameter, velocity, temperature, ambient):
     return heat, ts
 
 
-@njit
+@fused_njit
 def _momentum(diameter, velocity, ts, ambient, wind, stable):
     rise = 3.0 * diameter * velocity / wind
     if stable:
@@ -48,7 +48,7 @@ def _momentum(diameter, velocity, ts, ambient, wind, stable):
     return rise
 
 
-@njit
+@fused_njit
 def plume_rise(heat, height, diameter, velocity, temperature, air, friction_velocity, obukhov_length, z0):
     """Rise [m] of a plume over its stack.
 
@@ -79,7 +79,7 @@ def plume_rise(heat, height, diameter, velocity, temperature, air, friction_velo
     return rise
 
 
-@njit
+@fused_njit
 def buoyant_rise(w, n):
     """:func:`plume_rise` of lanes with heat alone: row D0 [m] from the heat content [MW] in row D0; 0 without heat.
 
@@ -125,7 +125,7 @@ def buoyant_rise(w, n):
         w[D0 + i] = w[B3 + i]
 
 
-@njit
+@fused_njit
 def _buoyancy(flux, wind, stable, ambient):
     if stable:
         return 2.6 * (flux / (9.81 / ambient * _LAPSE * wind)) ** 0.333
@@ -134,12 +134,12 @@ def _buoyancy(flux, wind, stable, ambient):
     return 38.8 * flux**0.6 / wind
 
 
-@njit
+@fused_njit
 def _statistical_wind(wind_10m, exponent, z):
     return power_wind(wind_10m, exponent, z) if z > 10.0 else wind_10m
 
 
-@njit
+@fused_njit
 def preliminary_rise(heat, height, diameter, velocity, temperature, stable, wind_10m, exponent):
     """Rise [m] from the class alone: 12 degC, power-law wind; arguments as in :func:`plume_rise`."""
     ambient = 12.0 + _ZERO + (_LAPSE - _DRY) * (height - 1.5)
@@ -160,7 +160,7 @@ def preliminary_rise(heat, height, diameter, velocity, temperature, stable, wind
     return rise
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def below_mixing_height(height, rise, mixing_height, mixing_local, obukhov_length):
     """Fraction of the plume below the mixing height, and the plume height limited to it [m].
 

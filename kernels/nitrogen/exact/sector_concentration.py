@@ -5,7 +5,7 @@ Source: Van Jaarsveld (2004), RIVM report 500045001, chapter 3.
 
 import math
 
-from kernels.jit import njit
+from kernels.jit import fused_njit
 from kernels.nitrogen.exact.elementary import exp, log, power
 from kernels.nitrogen.exact.lanes import (
     BELOW,
@@ -42,7 +42,7 @@ _LOG_LEVEL = 50.0  # m, above it the power law
 _HIGHEST = 500.0  # m
 
 
-@njit
+@fused_njit
 def point_spread(w, n, p):
     """Rows Y0, Y1, SZ for points: sz^2 = (g x^p)^2 + b^2 + s0^2, b = min(g x^p, rise/2.5066)/1.5 of buoyant plumes."""
     for i in range(n):
@@ -57,7 +57,7 @@ def point_spread(w, n, p):
         w[Y1 + i] = 0.0
 
 
-@njit
+@fused_njit
 def square_spread(w, n, p):
     """Rows Y0, Y1, SZ for lanes with a radius, from the spread at both edges of the area; points keep theirs."""
     for i in range(n):
@@ -83,7 +83,7 @@ def square_spread(w, n, p):
         w[Y1 + i] = (y1 if below else radius) if area else w[Y1 + i]
 
 
-@njit
+@fused_njit
 def concentration(w, n):
     """Rows C [ug/m3] and U [m/s]; a plume wholly above the mixing height has no concentration and its own layer.
 

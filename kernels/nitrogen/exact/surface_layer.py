@@ -6,7 +6,7 @@ Holtslag (1984) for the stable profile; Paulson (1970) for the unstable one.
 
 import math
 
-from kernels.jit import njit
+from kernels.jit import fused_njit
 from kernels.nitrogen.exact.elementary import arctan, exp, log, power
 from kernels.nitrogen.exact.lanes import A0, A1, A2, A3, B0, B1, B2, B3, B4, B5, B6, B7
 
@@ -29,7 +29,7 @@ _BLEND = 50.0  # m, height where the wind does not know the roughness below
 _STEPS = 40
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def log_wind(friction_velocity, obukhov_length, z0, z):
     """Wind speed at z [m/s], at least 0.75: u*/k [ln(z/z0) - Psi(z/L)]; all lengths in m.
 
@@ -47,14 +47,14 @@ def log_wind(friction_velocity, obukhov_length, z0, z):
     return max(friction_velocity / KARMAN * (head + rest), _LEAST_WIND)
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def stable_wind(friction_velocity, obukhov_length, z0, z):
     """:func:`log_wind` for L > 0."""
     tail = 17.0 * (exp(-0.29 * z0 / obukhov_length) - exp(-0.29 * z / obukhov_length))
     return max(friction_velocity / KARMAN * (log(z / z0) + tail), _LEAST_WIND)
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def unstable_wind(friction_velocity, obukhov_length, z0, z):
     """:func:`log_wind` for L < 0."""
     y2 = math.sqrt(1.0 - 15.0 * z / obukhov_length)
@@ -63,13 +63,13 @@ def unstable_wind(friction_velocity, obukhov_length, z0, z):
     return max(friction_velocity / KARMAN * (log(z / z0 * shape) + 2.0 * arctan(y) - _HALF_PI), _LEAST_WIND)
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def power_wind(wind_10m, exponent, z):
     """Wind speed at z [m] by the power law u10 (z/10)^p [m/s]."""
     return wind_10m * power(z / 10.0, exponent)
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def psi_heat(z, obukhov_length):
     """Stability correction of the resistance at z [m]; Beljaars and Holtslag (1991) stable, Paulson unstable."""
     e = z / obukhov_length
@@ -80,19 +80,19 @@ def psi_heat(z, obukhov_length):
     return cold if stable else warm
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def resistance(friction_velocity, obukhov_length, z0, z):
     """Aerodynamic resistance [ln(z/z0) - psi(z/L) + psi(z0/L)]/(k u*) [s/m] between z0 and z [m]."""
     return (log(z / z0) - psi_heat(z, obukhov_length) + psi_heat(z0, obukhov_length)) / (KARMAN * friction_velocity)
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def boundary_resistance(friction_velocity, schmidt_power):
     """Rb = 2/(k u*) (Sc/0.72)^(2/3) [s/m]; ``schmidt_power`` is (Sc/0.72)^(2/3). Hicks et al. (1987)."""
     return 2.0 / (KARMAN * friction_velocity) * schmidt_power
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def _psi_unstable(obukhov_length, z):
     """Psi of the unstable wind profile, without a term in z0."""
     y2 = math.sqrt(1.0 - 15.0 * z / obukhov_length)
@@ -100,13 +100,13 @@ def _psi_unstable(obukhov_length, z):
     return log((1.0 + y) * (1.0 + y) * (1.0 + y2) * 0.125) - 2.0 * arctan(y) + _HALF_PI
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def _psi_stable(obukhov_length, z):
     """Psi of the stable wind profile, without the term in z0."""
     return -17.0 * (1.0 - exp(-0.29 * z / obukhov_length))
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def _step(w, i, psi, exponent, settled, last):
     """One step of the iteration in lane i, see :func:`transfer_roughness`; B6 says how it ended."""
     u = w[B0 + i]
@@ -129,19 +129,19 @@ def _step(w, i, psi, exponent, settled, last):
     w[B6 + i] = 2.0 if (diverging | turned) else (1.0 if done else 0.0)
 
 
-@njit
+@fused_njit
 def _sweep_unstable(w, n, settled, last):
     for i in range(n):
         _step(w, i, _psi_unstable(w[B1 + i], _BLEND), 0.1, settled, last)
 
 
-@njit
+@fused_njit
 def _sweep_stable(w, n, last):
     for i in range(n):
         _step(w, i, _psi_stable(w[B1 + i], _BLEND), 0.8, 0.0, last)
 
 
-@njit
+@fused_njit
 def _start(w, n, stable):
     """Rows B2 wind at 50 m times k, B3 buoyancy flux, B4 ln(50/z2) from B0 u*, B1 L, B2 z1, B4 z2."""
     for i in range(n):
@@ -155,7 +155,7 @@ def _start(w, n, stable):
         w[B7 + i] = 0.0
 
 
-@njit
+@fused_njit
 def transfer_roughness(w, order, n):
     """Carry friction velocity and Obukhov length from one roughness to another, same wind at 50 m.
 

@@ -5,7 +5,7 @@ Source: Van Jaarsveld (2004), RIVM report 500045001, chapter 3; Businger et al. 
 
 import math
 
-from kernels.jit import njit
+from kernels.jit import fused_njit
 from kernels.nitrogen.exact.elementary import exp, power
 from kernels.nitrogen.exact.lanes import (
     A1,
@@ -36,7 +36,7 @@ _LEVEL = 0.69  # share of sigma_z at which the wind is taken
 _EVALUATIONS = 13
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def _evaluate(w, i, u, k, share, final):
     """One evaluation in lane i with wind ``u`` and diffusivity ``k``; moves the heights of both. A1 = 2 ends it."""
     h = w[B3 + i]
@@ -77,7 +77,7 @@ def _evaluate(w, i, u, k, share, final):
     w[A1 + i] = 2.0 if (stop | (stays > 0.0)) else last_new
 
 
-@njit
+@fused_njit
 def _sweep_unstable(w, n, final):
     for i in range(n):
         us = w[B0 + i]
@@ -89,7 +89,7 @@ def _sweep_unstable(w, n, final):
         _evaluate(w, i, u, k, 0.75, final)
 
 
-@njit
+@fused_njit
 def _sweep_stable(w, n, final):
     for i in range(n):
         us = w[B0 + i]
@@ -100,7 +100,7 @@ def _sweep_stable(w, n, final):
         _evaluate(w, i, u, k, 1.0, final)
 
 
-@njit
+@fused_njit
 def _surface(w, order, m, result, unstable):
     """Surface layer: sz = sqrt(2 K x/u(zu)), with the heights of u and K following the growing plume.
 
@@ -148,7 +148,7 @@ def _surface(w, order, m, result, unstable):
         padded = (m + 7) & ~7
 
 
-@njit
+@fused_njit
 def _upper(w, n):
     """Upper layer: neutral, or for L < 0 the mean of convective and neutral weighted by f = clip(-zi/(20 L), 0, 1).
 
@@ -192,7 +192,7 @@ def _upper(w, n):
         w[B5 + i] = f * convective + (1.0 - f) * neutral if unstable else neutral
 
 
-@njit
+@fused_njit
 def _gather(w, order, n):
     """Arguments of the chosen lanes, side by side; the last one fills up to whole vectors. Returns the padded count."""
     padded = (n + 7) & ~7
@@ -210,7 +210,7 @@ def _gather(w, order, n):
     return padded
 
 
-@njit
+@fused_njit
 def sigma_z(w, order, result, n):
     """Vertical dispersion at one distance and height.
 

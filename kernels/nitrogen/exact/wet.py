@@ -5,7 +5,7 @@ Source: Van Jaarsveld (2004), RIVM report 500045001, chapter 4.
 
 import math
 
-from kernels.jit import njit
+from kernels.jit import fused_njit
 from kernels.nitrogen.exact.elementary import exp, power
 from kernels.nitrogen.exact.lanes import (
     BELOW,
@@ -38,7 +38,7 @@ _AEROSOL = 1.326 * 0.31  # below-cloud coefficient of the secondary aerosol
 _AEROSOL_CLOUD = 1.4e7  # in-cloud scavenging ratio of the aerosol
 
 
-@njit(forceinline=True)
+@fused_njit(forceinline=True)
 def _rate(probability, time, intensity, below, cloud, depth, share):
     """Removal rate [%/h]: mean of below-cloud (capped by in-cloud) and in-cloud rates, share of the latter."""
     under = 100.0 * probability / time * (1.0 - exp(-below * time))
@@ -47,7 +47,7 @@ def _rate(probability, time, intensity, below, cloud, depth, share):
     return under * (1.0 - share) + inside * share
 
 
-@njit
+@fused_njit
 def wet_rates(w, n, diffusion, cloud, cloud_ratio, reversible):
     """Rows KW, KWS [%/h] and XD [m].
 
