@@ -139,9 +139,8 @@ def _canopy(component, lu, day, t, rh, rad, sp, wet, us, ra_rb, c, so2, lai, sai
             kelvin = 286.2 + 8.34 * np.sin(2.0 * np.pi * (day[i] - 115.1) / 365.0)
             gamma = 430.0
         f = depac.emission_potential(kelvin)
-        rc, point, effective = depac.effective_resistance(
-            gs, gw, soil, gamma, lai[i] > 0.0, covered, c[i], so2[i], t[i], f, ra_rb[i]
-        )
+        stomata, surface = depac.compensation(c[i], so2[i], t[i], f)
+        rc, point, effective = depac.effective_resistance(gs, gw, soil, stomata, surface, gamma * f, c[i], ra_rb[i])
         out[0, i], out[1, i], out[2, i] = gs, gw, rc
         out[3, i] = point if k == 0 else 0.0
         out[4, i] = effective if k == 0 else rc

@@ -17,7 +17,14 @@ import pandas as pd
 import xarray as xr
 
 from kernels.nitrogen.exact import pairs
-from kernels.nitrogen.exact.class_statistics import fan_table, timing_weights, wind_turning
+from kernels.nitrogen.exact.canopy import light_table
+from kernels.nitrogen.exact.class_statistics import (
+    DIRECTION_COLUMNS,
+    direction_table,
+    fan_table,
+    timing_weights,
+    wind_turning,
+)
 from kernels.nitrogen.exact.depac import leaf_area
 from kernels.nitrogen.exact.lanes import STRIDE, workspace
 from kernels.nitrogen.exact.season import Season
@@ -159,11 +166,14 @@ def deposit(
     source_input = _sources(table, climate, z0, roads, emission_factor, profiles, groups)
     receptor_input = _receptors(places, cell, z0, land_use, background)
     maps = _maps(z0, land_use, background, table, places)
+    statistics = np.ascontiguousarray(climate.table)
+    directions = np.zeros((6, 360, DIRECTION_COLUMNS))
+    direction_table(statistics, season.rain(), directions)
     kernel_climate = pairs.Climate(
-        np.ascontiguousarray(climate.table),
-        np.ascontiguousarray(climate.table).ravel(),
-        fan_table(climate.table),
-        bool((climate.table[..., 0] > 0).all()),
+        statistics,
+        directions,
+        fan_table(statistics),
+        bool((statistics[..., 0] > 0).all()),
         float(climate.hours),
         float(climate.z0),
         season.night(),
@@ -174,11 +184,14 @@ def deposit(
     first, second = _MOLAR[substance]
     given = -1.0 if conversion is None else (conversion.nox if nitrate else conversion.nh3)
     days = season.days()
+    foliage = _foliage(days)
+    light = np.zeros((6, 360, 10, 2))
+    light_table(directions, foliage, _present(receptor_input.shares, maps.use), light)
     kernel_substance = pairs.Substance(
         nitrate,
-        _present(receptor_input.shares, maps.use),
         days,
-        _foliage(days),
+        foliage,
+        light,
         _GAMMA_WATER,
         float(_DIFFUSION[substance] if diffusion is None else diffusion),
         bool((not nitrate) if reversible is None else reversible),
@@ -239,17 +252,18 @@ def _run(prepared: _Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
     iw = np.zeros((pairs.PARTS, (pairs.INTEGER_ROWS + pairs.SCRATCH_ROWS) * STRIDE), dtype=np.int64)
     order = np.zeros((pairs.PARTS, STRIDE), dtype=np.int64)
     fan = np.zeros((pairs.PARTS, 27))
+    uses = np.zeros((pairs.PARTS, 2, 10), dtype=np.bool_)
     count = receptors.values.shape[0]
     n_groups = int(sources.codes[:, 2].max()) + 1
     out = np.zeros((count, n_groups, pairs.OUTPUTS))
     ratio = np.zeros((count, 12))
     parts = int(np.clip(count * len(sources.values) // 512, 1, pairs.PARTS))
-    fixed = (parts, work, iw, order, fan, sources, receptors, maps, climate, substance, options)
+    fixed = (parts, work, iw, order, fan, uses, sources, receptors, maps, climate, substance, options)
     road = np.zeros((count, 12, 3))
     counts = np.zeros(pairs.PARTS, dtype=np.int64)
     # no receptors: loads the compiled kernel, so that the time below is that of the computation
     nobody = pairs.Receptors(receptors.values[:0], receptors.shares[:0])
-    pairs.run_pairs(*fixed[:6], nobody, *fixed[7:], 0, ratio, out, road, counts)
+    pairs.run_pairs(*fixed[:7], nobody, *fixed[8:], 0, ratio, out, road, counts)
     begin = time.process_time()
     if chemical:
         pairs.run_pairs(*fixed, 1, ratio, out, road, counts)

@@ -3,30 +3,35 @@
 import math
 
 from kernels.jit import fused_njit
+from kernels.nitrogen.exact.class_statistics import D_DIFFUSE, D_DIRECT, D_RADIATION, D_SINPHI
 from kernels.nitrogen.exact.depac import (
     DIFFUSIVITY,
     PLANT,
+    compensation,
     effective_resistance,
     emission_potential,
     external_conductance,
     light,
     soil_conductance,
     stomatal_conductance,
-    visible_radiation,
 )
 from kernels.nitrogen.exact.elementary import exp, log, power
 from kernels.nitrogen.exact.lanes import (
     A0,
-    A1,
-    A2,
-    A3,
     A4,
-    A5,
     B0,
     B1,
     B2,
     B3,
     B4,
+    B5,
+    B6,
+    B8,
+    B9,
+    D0,
+    D1,
+    DIFFUSE,
+    DIRECT,
     FR,
     LUR,
     LUT,
@@ -36,7 +41,7 @@ from kernels.nitrogen.exact.lanes import (
     RA4,
     RA4S,
     RA4T,
-    RAD,
+    RADW,
     RATIO,
     RB,
     RBT,
@@ -50,6 +55,7 @@ from kernels.nitrogen.exact.lanes import (
     RH,
     SHARER,
     SHARET,
+    SINPHI,
     SO2R,
     SO2T,
     STRIDE,
@@ -61,7 +67,7 @@ from kernels.nitrogen.exact.lanes import (
 )
 from kernels.nitrogen.exact.surface_layer import log_wind
 
-__all__ = ["aerosol_resistances", "nh3_resistances", "nox_resistances"]
+__all__ = ["aerosol_resistances", "light_table", "nh3_resistances", "no2_resistances", "nox_resistances"]
 
 _TWO_PI = 2.0 * math.pi
 
@@ -75,37 +81,62 @@ def _wet(rain_probability, humidity):
 
 
 @fused_njit
-def _radiation(w, n):
-    """Rows A0 radiation [W/m2], A1 sine of solar height, A2 direct, A3 diffuse visible radiation [W/m2]."""
-    for i in range(n):
-        radiation = 2.78 * w[RAD + i]
-        sinphi = 0.00237 * radiation - 1.86e-6 * radiation * radiation
-        direct, diffuse = visible_radiation(radiation, sinphi)
-        w[A0 + i] = radiation
-        w[A1 + i] = sinphi
-        w[A2 + i] = direct
-        w[A3 + i] = diffuse
+def light_table(directions, foliage, present, out):
+    """Light factor of stomata per class, degree of the wind, land use and day, ``out`` (6, 360, 10, 2).
+
+    ``directions``: of :func:`class_statistics.direction_table`; 0 without leaves.
+    """
+    for k in range(6):
+        for degree in range(360):
+            row = directions[k, degree]
+            radiation, sinphi = 2.78 * row[D_RADIATION], row[D_SINPHI]
+            for land_use in range(1, 10):
+                for d in range(2):
+                    leaf = foliage[land_use, d, 0]
+                    out[k, degree, land_use, d] = 0.0
+                    if present[land_use] and leaf > 0.0 and radiation > 0.0:
+                        strong = (radiation > 200.0) & (leaf > 2.5)
+                        a, least = PLANT[land_use, 2], PLANT[land_use, 1]
+                        fl = light(
+                            row[D_DIRECT], row[D_DIFFUSE], sinphi, strong, leaf, leaf**0.7, leaf**0.8, a, least
+                        )
+                        out[k, degree, land_use, d] = fl
 
 
 @fused_njit
-def _stomata(w, n, land_use, component, leaf):
-    """Row A4: stomatal conductance [m/s]."""
+def _light(w, n, land_use, leaf):
+    """Row A4: light factor of stomata from the lane's own radiation, 0 in the dark."""
+    least, a = PLANT[land_use, 1], PLANT[land_use, 2]
+    root7, root8 = leaf**0.7, leaf**0.8
+    dense = leaf > 2.5
+    for i in range(n):
+        radiation = w[RADW + i]
+        strong = (radiation > 200.0) & dense
+        fl = light(w[DIRECT + i], w[DIFFUSE + i], w[SINPHI + i], strong, leaf, root7, root8, a, least)
+        w[A4 + i] = fl if radiation > 0.0 else 0.0
+
+
+@fused_njit
+def _stomata(w, iw, n, land_use, day, component, leaf, light_of):
+    """Row A4: stomatal conductance [m/s]; ``light_of``: see :func:`nh3_resistances`."""
     if leaf <= 0.0:
         for i in range(n):
             w[A4 + i] = 0.0
         return
-    gmax, least, a = PLANT[land_use, 0], PLANT[land_use, 1], PLANT[land_use, 2]
+    tabulated, turned, table = light_of
+    if tabulated:
+        for i in range(n):
+            w[A4 + i] = table[iw[turned + i], land_use, day]
+    else:
+        _light(w, n, land_use, leaf)
+    gmax, least = PLANT[land_use, 0], PLANT[land_use, 1]
     t_min, t_opt, t_max = PLANT[land_use, 3], PLANT[land_use, 4], PLANT[land_use, 5]
     v1, v2 = PLANT[land_use, 6], PLANT[land_use, 7]
     ratio = DIFFUSIVITY[component]
-    root7, root8 = leaf**0.7, leaf**0.8
-    dense = leaf > 2.5
     for i in range(n):
-        radiation = w[A0 + i]
-        strong = (radiation > 200.0) & dense
-        fl = light(w[A2 + i], w[A3 + i], w[A1 + i], strong, leaf, root7, root8, a, least)
-        gs = stomatal_conductance(w[TC + i], w[RH + i], fl, leaf, gmax, least, t_min, t_opt, t_max, v1, v2, ratio)
-        w[A4 + i] = gs if radiation > 0.0 else 0.0
+        w[A4 + i] = stomatal_conductance(
+            w[TC + i], w[RH + i], w[A4 + i], leaf, gmax, least, t_min, t_opt, t_max, v1, v2, ratio
+        )
 
 
 @fused_njit
@@ -117,24 +148,25 @@ def _clear(w, n):
 
 
 @fused_njit
-def _mix(w, n, land_use, days):
-    """Add one land use: B3, B4 sums over days of 1/(Rc + Ra + Rb); B0 signed, B1 positive, B2 trajectory."""
+def _mix_receptor(w, n, land_use, days):
+    """Add one land use: row B3 holds the sum over days of 1/(Rc + Ra + Rb); B0 signed, B1 positive."""
     receptor = LUR + (land_use - 1) * STRIDE
-    path = LUT + (land_use - 1) * STRIDE
-    for i in range(n):
-        w[A5 + i] = w[receptor + i]
     for i in range(n):
         ra = w[RA4 + i] + w[RB + i]
-        share = w[A5 + i]
+        share = w[receptor + i]
         r = days / w[B3 + i] - ra
         w[B0 + i] += share / (r + ra)
         w[B1 + i] += share / ((r if r > 0.0 else 1000.0) + ra)
-    for i in range(n):
-        w[A5 + i] = w[path + i]
+
+
+@fused_njit
+def _mix_path(w, n, land_use, days):
+    """Add one land use: row B4 holds the sum over days of 1/(Rc + Ra + Rb); B2 positive, on the trajectory."""
+    path = LUT + (land_use - 1) * STRIDE
     for i in range(n):
         ra = w[RA4T + i] + w[RBT + i]
         r = days / w[B4 + i] - ra
-        w[B2 + i] += w[A5 + i] / ((r if r > 0.0 else 1000.0) + ra)
+        w[B2 + i] += w[path + i] / ((r if r > 0.0 else 1000.0) + ra)
 
 
 @fused_njit
@@ -147,17 +179,40 @@ def _total(w, n):
 
 
 @fused_njit
-def nh3_resistances(w, n, present, days, foliage, gamma):
+def _surface_of_all(w, n):
+    """What no land use changes: row B5 1 where wet, B6 conductance of the external surface per area index [m/s].
+
+    B8, B9 concentrations of stomata over that of the air [1] at receptor and path, D0, D1
+    those of the external surface [ug/m3].
+    """
+    for i in range(n):
+        t = w[TC + i]
+        f = emission_potential(t + 273.15)
+        w[B5 + i] = 1.0 if _wet(w[FR + i], w[RH + i]) else 0.0
+        w[B6 + i] = external_conductance(0, t, w[RH + i], False, 1.0)
+        point, surface = compensation(w[NH3R + i], w[SO2R + i], t, f)
+        w[B8 + i] = point
+        w[D0 + i] = surface
+        point, surface = compensation(w[NH3T + i], w[SO2T + i], t, f)
+        w[B9 + i] = point
+        w[D1 + i] = surface
+
+
+@fused_njit
+def nh3_resistances(w, iw, n, uses, days, foliage, gamma, light_of):
     """Rc of NH3 with compensation point: rows RCSIGN (signed), RCPOS (positive) at the receptor, RCT on the path.
 
-    ``present`` (10,): land uses that occur in the block; ``days`` (10, 2): days of the year per land use, -1 =
-    none; ``foliage`` (10, 2, 2): LAI and SAI on those days; ``gamma`` of water. Per land use 1/(Rc_eff + Ra + Rb)
-    is averaged over the days, then over land uses by share.
+    ``uses`` (2, 10): land uses that occur in the block at receptors and on paths; ``days`` (10, 2): days of the
+    year per land use, -1 = none; ``foliage`` (10, 2, 2): LAI and SAI on those days; ``gamma`` of water;
+    ``light_of``: whether the light factor is that of a degree of the wind, the integer row of the degree, and the
+    class's part of :func:`light_table`. Per land use 1/(Rc_eff + Ra + Rb) is averaged over the days, then over land
+    uses by share.
     """
-    _radiation(w, n)
     _clear(w, n)
+    _surface_of_all(w, n)
     for land_use in range(1, 10):
-        if not present[land_use]:
+        here, there = uses[0, land_use], uses[1, land_use]
+        if not (here or there):
             continue
         count = 0.0
         for i in range(n):
@@ -169,43 +224,43 @@ def nh3_resistances(w, n, present, days, foliage, gamma):
                 continue
             count += 1.0
             leaf, surface = foliage[land_use, d, 0], foliage[land_use, d, 1]
-            _stomata(w, n, land_use, 0, leaf)
-            leafy, covered = leaf > 0.0, surface > 0.0
+            _stomata(w, iw, n, land_use, d, 0, leaf, light_of)
+            leafy, area = 1.0 if leaf > 0.0 else 0.0, max(surface, 0.0)
             water = land_use == 6
             sea = 286.2 + 8.34 * math.sin(_TWO_PI * (day - 115.1) / 365.0)
-            potential_sea = 2.75e15 / sea * math.exp(-1.04e4 / sea)
-            for i in range(n):
-                t = w[TC + i]
-                wet = _wet(w[FR + i], w[RH + i])
-                gw = external_conductance(0, t, w[RH + i], wet, surface) if covered else 0.0
-                f = potential_sea if water else emission_potential(t + 273.15)
-                ground = gamma if water else 0.0
-                soil = soil_conductance(land_use, 0, t, wet, surface, w[USR + i])
-                ra = w[RA4 + i] + w[RB + i]
-                _, _, rc = effective_resistance(
-                    w[A4 + i], gw, soil, ground, leafy, covered, w[NH3R + i], w[SO2R + i], t, f, ra
-                )
-                w[B3 + i] += 1.0 / (rc + ra)
-                soil = soil_conductance(land_use, 0, t, wet, surface, w[UST + i])
-                ra = w[RA4T + i] + w[RBT + i]
-                _, _, rc = effective_resistance(
-                    w[A4 + i], gw, soil, ground, leafy, covered, w[NH3T + i], w[SO2T + i], t, f, ra
-                )
-                w[B4 + i] += 1.0 / (rc + ra)
-        _mix(w, n, land_use, count)
+            ground = (gamma if water else 0.0) * emission_potential(sea)
+            if here:
+                for i in range(n):
+                    soil = soil_conductance(land_use, 0, w[TC + i], w[B5 + i] > 0.0, surface, w[USR + i])
+                    ra = w[RA4 + i] + w[RB + i]
+                    _, _, rc = effective_resistance(
+                        w[A4 + i], area * w[B6 + i], soil, leafy * w[B8 + i], w[D0 + i], ground, w[NH3R + i], ra
+                    )
+                    w[B3 + i] += 1.0 / (rc + ra)
+            if there:
+                for i in range(n):
+                    soil = soil_conductance(land_use, 0, w[TC + i], w[B5 + i] > 0.0, surface, w[UST + i])
+                    ra = w[RA4T + i] + w[RBT + i]
+                    _, _, rc = effective_resistance(
+                        w[A4 + i], area * w[B6 + i], soil, leafy * w[B9 + i], w[D1 + i], ground, w[NH3T + i], ra
+                    )
+                    w[B4 + i] += 1.0 / (rc + ra)
+        if here:
+            _mix_receptor(w, n, land_use, count)
+        if there:
+            _mix_path(w, n, land_use, count)
     _total(w, n)
 
 
 @fused_njit
-def nox_resistances(w, n, present, days, foliage):
-    """Rc of NOx from Rc of NO2, NO and HNO2 with their shares, statistical Ra(4) + Rb; rows as for NH3.
-
-    Rc = 1/[n/(R(NO2) + r) + (1-n)/(2000 + r) + 0.03/(Rc(SO2) + r)] - r, r = Ra(4) + Rb of the statistics.
-    """
-    _radiation(w, n)
+def no2_resistances(w, iw, n, uses, days, foliage, light_of):
+    """Rc of NO2; rows and arguments as :func:`nh3_resistances`."""
     _clear(w, n)
+    for i in range(n):
+        w[B5 + i] = 1.0 if _wet(w[FR + i], w[RH + i]) else 0.0
     for land_use in range(1, 10):
-        if not present[land_use]:
+        here, there = uses[0, land_use], uses[1, land_use]
+        if not (here or there):
             continue
         count = 0.0
         for i in range(n):
@@ -216,18 +271,29 @@ def nox_resistances(w, n, present, days, foliage):
                 continue
             count += 1.0
             leaf, surface = foliage[land_use, d, 0], foliage[land_use, d, 1]
-            _stomata(w, n, land_use, 1, leaf)
+            _stomata(w, iw, n, land_use, d, 1, leaf, light_of)
             gw = 1.0 / 2000.0 if surface > 0.0 else 0.0
-            for i in range(n):
-                t = w[TC + i]
-                wet = _wet(w[FR + i], w[RH + i])
-                g = w[A4 + i] + gw
-                soil = soil_conductance(land_use, 1, t, wet, surface, w[USR + i])
-                w[B3 + i] += 1.0 / (1.0 / (g + soil) + w[RA4 + i] + w[RB + i])
-                soil = soil_conductance(land_use, 1, t, wet, surface, w[UST + i])
-                w[B4 + i] += 1.0 / (1.0 / (g + soil) + w[RA4T + i] + w[RBT + i])
-        _mix(w, n, land_use, count)
+            if here:
+                for i in range(n):
+                    soil = soil_conductance(land_use, 1, w[TC + i], w[B5 + i] > 0.0, surface, w[USR + i])
+                    w[B3 + i] += 1.0 / (1.0 / (w[A4 + i] + gw + soil) + w[RA4 + i] + w[RB + i])
+            if there:
+                for i in range(n):
+                    soil = soil_conductance(land_use, 1, w[TC + i], w[B5 + i] > 0.0, surface, w[UST + i])
+                    w[B4 + i] += 1.0 / (1.0 / (w[A4 + i] + gw + soil) + w[RA4T + i] + w[RBT + i])
+        if here:
+            _mix_receptor(w, n, land_use, count)
+        if there:
+            _mix_path(w, n, land_use, count)
     _total(w, n)
+
+
+@fused_njit
+def nox_resistances(w, n):
+    """Rc of NOx from Rc of NO2 (rows RCPOS, RCT of :func:`no2_resistances`, replaced), NO and HNO2 with their shares.
+
+    Rc = 1/[n/(R(NO2) + r) + (1-n)/(2000 + r) + 0.03/(Rc(SO2) + r)] - r, r = Ra(4) + Rb of the statistics.
+    """
     for i in range(n):
         r = w[RA4S + i]
         ratio = w[RATIO + i]
@@ -248,21 +314,27 @@ def aerosol_resistances(w, n, nitrate):
     exponent = 0.25 if nitrate else 0.23
     factor_wet = 0.10 if nitrate else 0.066
     exponent_wet = 0.43 if nitrate else 0.41
+    rough = False
+    for i in range(n):
+        rough |= w[Z0R + i] >= 0.5
     for i in range(n):
         us = w[USR + i]
         length = w[OLR + i]
-        z0 = w[Z0R + i]
-        stable = length > 0.0
         low = 500.0 / us / (1.0 + power(300.0 / max(-length, 1.0e-6), 2.0 / 3.0))
-        low = 500.0 / us if stable else low
-        wet = _wet(w[FR + i], w[RH + i])
-        wind = log_wind(us, length, z0, 8.0 * z0)
-        wind = wind if z0 > 0.5 else w[U10 + i]
-        efficiency = (factor_wet if wet else factor) * exp((exponent_wet if wet else exponent) * log(us))
-        humid = 1.0 + (0.37 if wet else 0.18) * exp((w[RH + i] - 80.0) / 20.0)
-        efficiency = efficiency * (humid if w[RH + i] > 80.0 else 1.0)
-        rough = wind / (efficiency * us * us)
-        ra = rough if z0 >= 0.5 else low
+        w[A0 + i] = 500.0 / us if length > 0.0 else low
+    if rough:
+        for i in range(n):
+            us = w[USR + i]
+            z0 = w[Z0R + i]
+            wet = _wet(w[FR + i], w[RH + i])
+            wind = log_wind(us, w[OLR + i], z0, 8.0 * z0)
+            wind = wind if z0 > 0.5 else w[U10 + i]
+            efficiency = (factor_wet if wet else factor) * exp((exponent_wet if wet else exponent) * log(us))
+            humid = 1.0 + (0.37 if wet else 0.18) * exp((w[RH + i] - 80.0) / 20.0)
+            efficiency = efficiency * (humid if w[RH + i] > 80.0 else 1.0)
+            w[A0 + i] = wind / (efficiency * us * us) if z0 >= 0.5 else w[A0 + i]
+    for i in range(n):
+        ra = w[A0 + i]
         if nitrate:
             r = w[RA4S + i]
             y = w[SHARER + i]

@@ -8,10 +8,14 @@ import math
 import numpy as np
 
 from kernels.jit import fused_njit
+from kernels.nitrogen.exact.depac import visible_radiation
+from kernels.nitrogen.exact.elementary import power
 from kernels.nitrogen.exact.lanes import (
     A0,
     A1,
-    A2,
+    DIFFUSE,
+    DIRECT,
+    FALL,
     FR,
     H0,
     NIGHT,
@@ -20,18 +24,21 @@ from kernels.nitrogen.exact.lanes import (
     RA4S,
     RA50S,
     RAD,
+    RADW,
     RAIN,
     RBS,
     RCAER,
     RCSO2,
     RH,
-    STRIDE,
+    SINPHI,
     TC,
     TW,
     U10,
     US,
     VHIGH,
     VLOW,
+    WASH,
+    WASHS,
     XE,
     ZI,
     ZI1,
@@ -43,11 +50,14 @@ from kernels.nitrogen.exact.lanes import (
 from kernels.nitrogen.exact.plume_rise import preliminary_rise
 
 __all__ = [
+    "DIRECTION_COLUMNS",
     "QUANTITIES",
     "area_statistics",
     "class_statistics",
+    "direction_table",
     "distance_class",
     "fan_table",
+    "follow_rain_and_radiation",
     "near_statistics",
     "nearest",
     "timing_weights",
@@ -85,6 +95,29 @@ QUANTITIES = 27
     RC_NH3,
     RC_AEROSOL,
 ) = range(27)
+
+# columns of the table over whole degrees of the wind
+(
+    D_NEAR,  # hours of distance class 1
+    D_FAR,  # of distance class 2
+    D_SECTOR,  # nearest sector
+    D_EXPONENT,
+    D_RADIATION,
+    D_HUMIDITY,
+    D_RC_SO2,
+    D_RC_AEROSOL,
+    D_DEGREE_DAYS,
+    D_RAIN,
+    D_TIME,
+    D_INTENSITY,
+    D_WASH,
+    D_WASHS,
+    D_FALL,
+    D_SINPHI,
+    D_DIRECT,
+    D_DIFFUSE,
+) = range(18)
+DIRECTION_COLUMNS = 18
 
 # what an area source averages over its fan of sectors
 _FAN = np.array((1, 3, 4, 5, 10, 13, 15, 18, 19, 21, 22, 26))
@@ -347,91 +380,137 @@ def _fan(sums, k, a, b, d, i1, weight, radius, xe, out):
 
 
 @fused_njit
-def near_statistics(w, iw, direction, base, n, climate, k):
+def direction_table(table, rain, out):
+    """What a class has per whole degree of the wind at up to 50 km, in a table without empty classes.
+
+    ``table`` (4, 6, 12, 27); ``rain`` (2, 12): of :class:`pairs.Climate`; ``out`` (6, 360, DIRECTION_COLUMNS).
+    """
+    for k in range(6):
+        for degree in range(360):
+            i1 = degree // 30
+            w2 = (degree - 30 * i1) / 30.0
+            w1 = 1.0 - w2
+            i2 = (i1 + 1) % 12
+            ii = i1 if degree - 30 * i1 < 15 else i2
+            v1, v2 = table[0, k, i1], table[0, k, i2]
+            row = out[k, degree]
+            row[D_NEAR] = w1 * v1[HOURS] + w2 * v2[HOURS]
+            row[D_FAR] = w1 * table[1, k, i1, HOURS] + w2 * table[1, k, i2, HOURS]
+            row[D_SECTOR] = ii
+            row[D_EXPONENT] = w1 * v1[EXPONENT] + w2 * v2[EXPONENT]
+            row[D_RADIATION] = w1 * v1[RADIATION] + w2 * v2[RADIATION]
+            row[D_HUMIDITY] = w1 * v1[HUMIDITY] + w2 * v2[HUMIDITY]
+            row[D_RC_SO2] = w1 * v1[RC_SO2] + w2 * v2[RC_SO2]
+            row[D_RC_AEROSOL] = w1 * v1[RC_AEROSOL] + w2 * v2[RC_AEROSOL]
+            row[D_DEGREE_DAYS] = w1 * v1[DEGREE_DAYS] + w2 * v2[DEGREE_DAYS]
+            row[D_RAIN] = w1 * v1[RAIN_PROBABILITY] + w2 * v2[RAIN_PROBABILITY]
+            time, intensity = 0.7 * table[0, k, ii, RAIN_DURATION], table[0, k, ii, RAIN_INTENSITY]
+            if (time == 0.0 or intensity == 0.0) and row[D_RAIN] > 0.0:
+                time, intensity = rain[0, i1], rain[1, i1]
+            row[D_TIME] = time
+            row[D_INTENSITY] = intensity
+            row[D_WASH] = power(intensity, 0.628)
+            row[D_WASHS] = power(intensity, 0.816)
+            row[D_FALL] = 130.0 * math.sqrt(8.95e-4 * power(intensity, 0.21))
+            radiation = 2.78 * row[D_RADIATION]
+            row[D_SINPHI] = 0.00237 * radiation - 1.86e-6 * radiation * radiation
+            direct, diffuse = visible_radiation(radiation, row[D_SINPHI])
+            row[D_DIRECT] = direct
+            row[D_DIFFUSE] = diffuse
+
+
+@fused_njit
+def follow_rain_and_radiation(w, n):
+    """Rows that follow from the intensity of rain and the radiation alone, where they are not those of a degree."""
+    for i in range(n):
+        intensity = w[RAIN + i]
+        w[WASH + i] = power(intensity, 0.628)
+        w[WASHS + i] = power(intensity, 0.816)
+        w[FALL + i] = 130.0 * math.sqrt(8.95e-4 * power(intensity, 0.21))
+        radiation = 2.78 * w[RAD + i]
+        sinphi = 0.00237 * radiation - 1.86e-6 * radiation * radiation
+        direct, diffuse = visible_radiation(radiation, sinphi)
+        w[RADW + i] = radiation
+        w[SINPHI + i] = sinphi
+        w[DIRECT + i] = direct
+        w[DIFFUSE + i] = diffuse
+
+
+@fused_njit
+def near_statistics(w, iw, direction, turned, n, climate, k):
     """As :func:`class_statistics` for ``n`` lanes of points up to 50 km, in a table without empty classes.
 
     Row A0 holds the turning of the wind [degree]; row A1 becomes the degree-day coefficient. ``direction`` is the
-    integer row of the wind direction, ``base`` the first of four integer rows of scratch.
+    integer row of the wind direction, ``turned`` that of the turned one, which is filled.
     """
-    hours_a, hours_b = base, base + STRIDE
-    first, second = base + 2 * STRIDE, base + 3 * STRIDE
-    plane = 6 * 12 * QUANTITIES
     for i in range(n):
         turn = nearest(w[A0 + i] * (1.0 - w[X + i] / 1.0e5))
-        iwd = (iw[direction + i] - turn) % 360
-        i1 = iwd // 30
-        rest = iwd - 30 * i1
-        i2 = (i1 + 1) % 12
-        ii = i1 if rest < 15 else i2
-        w[A2 + i] = rest / 30.0
-        iw[hours_a + i] = (k * 12 + ii) * QUANTITIES
-        iw[hours_b + i] = plane + (k * 12 + ii) * QUANTITIES
-        iw[first + i] = (k * 12 + i1) * QUANTITIES
-        iw[second + i] = (k * 12 + i2) * QUANTITIES
-    flat = climate.flat
+        degree = iw[direction + i] - turn
+        degree = degree + 360 if degree < 0 else degree
+        iw[turned + i] = degree - 360 if degree >= 360 else degree
+    table, directions = climate.table, climate.directions
     total = climate.hours
     night = climate.night[0, k]
     for i in range(n):
         d = 1.0 - (1.0e5 - w[X + i]) / (1.0e5 + 1.0)
         e = 1.0 - d
-        s2 = w[A2 + i]
-        s1 = 1.0 - s2
-        a, b, u, v = iw[hours_a + i], iw[hours_b + i], iw[first + i], iw[second + i]
-        near = s1 * flat[u] + s2 * flat[v]
-        far = s1 * flat[u + plane] + s2 * flat[v + plane]
-        mixing = e * flat[a + MIXING] + d * flat[b + MIXING]
-        heat = e * flat[a + HEAT_FLUX] + d * flat[b + HEAT_FLUX]
-        mixing2 = flat[b + MIXING]
-        mixing1 = flat[a + MIXING]
+        row = directions[k, iw[turned + i]]
+        ii = int(row[D_SECTOR])
+        a, b = table[0, k, ii], table[1, k, ii]
+        mixing = e * a[MIXING] + d * b[MIXING]
+        heat = e * a[HEAT_FLUX] + d * b[HEAT_FLUX]
+        mixing2 = b[MIXING]
+        mixing1 = a[MIXING]
         mixing2 = mixing2 if mixing2 != 0.0 else mixing
         mixing1 = mixing1 if mixing1 != 0.0 else _PLAIN_MIXING[k]
-        rain = s1 * flat[u + RAIN_PROBABILITY] + s2 * flat[v + RAIN_PROBABILITY]
-        w[P + i] = (e * near + d * far) / total
+        w[P + i] = (e * row[D_NEAR] + d * row[D_FAR]) / total
         w[XE + i] = w[X + i]
         w[ZI + i] = mixing
         w[ZI1 + i] = min(mixing1, min(mixing, mixing2))
         w[ZI2 + i] = mixing2
-        w[U10 + i] = e * flat[a + WIND] + d * flat[b + WIND]
-        w[RBS + i] = e * flat[a + RB] + d * flat[b + RB]
-        w[RA4S + i] = e * flat[a + RA4] + d * flat[b + RA4]
-        w[RA50S + i] = e * flat[a + RA50] + d * flat[b + RA50]
-        w[VLOW + i] = e * flat[a + LOW] + d * flat[b + LOW]
-        w[VHIGH + i] = e * flat[a + HIGH] + d * flat[b + HIGH]
-        w[US + i] = e * flat[a + FRICTION] + d * flat[b + FRICTION]
-        w[OL + i] = e * flat[a + OBUKHOV] + d * flat[b + OBUKHOV]
-        w[TC + i] = e * flat[a + TEMPERATURE] + d * flat[b + TEMPERATURE]
+        w[U10 + i] = e * a[WIND] + d * b[WIND]
+        w[RBS + i] = e * a[RB] + d * b[RB]
+        w[RA4S + i] = e * a[RA4] + d * b[RA4]
+        w[RA50S + i] = e * a[RA50] + d * b[RA50]
+        w[VLOW + i] = e * a[LOW] + d * b[LOW]
+        w[VHIGH + i] = e * a[HIGH] + d * b[HIGH]
+        w[US + i] = e * a[FRICTION] + d * b[FRICTION]
+        w[OL + i] = e * a[OBUKHOV] + d * b[OBUKHOV]
+        w[TC + i] = e * a[TEMPERATURE] + d * b[TEMPERATURE]
         w[H0 + i] = heat if heat != 0.0 else 1.0
-        w[PW + i] = s1 * flat[u + EXPONENT] + s2 * flat[v + EXPONENT]
-        w[RAD + i] = s1 * flat[u + RADIATION] + s2 * flat[v + RADIATION]
-        w[RH + i] = s1 * flat[u + HUMIDITY] + s2 * flat[v + HUMIDITY]
-        w[RCSO2 + i] = s1 * flat[u + RC_SO2] + s2 * flat[v + RC_SO2]
-        w[RCAER + i] = s1 * flat[u + RC_AEROSOL] + s2 * flat[v + RC_AEROSOL]
-        w[A1 + i] = s1 * flat[u + DEGREE_DAYS] + s2 * flat[v + DEGREE_DAYS]
-        w[FR + i] = rain
-        w[TW + i] = 0.7 * flat[a + RAIN_DURATION]
-        w[RAIN + i] = flat[a + RAIN_INTENSITY]
+        w[PW + i] = row[D_EXPONENT]
+        w[RAD + i] = row[D_RADIATION]
+        w[RH + i] = row[D_HUMIDITY]
+        w[RCSO2 + i] = row[D_RC_SO2]
+        w[RCAER + i] = row[D_RC_AEROSOL]
+        w[A1 + i] = row[D_DEGREE_DAYS]
+        w[FR + i] = row[D_RAIN]
+        w[TW + i] = row[D_TIME]
+        w[RAIN + i] = row[D_INTENSITY]
+        w[WASH + i] = row[D_WASH]
+        w[WASHS + i] = row[D_WASHS]
+        w[FALL + i] = row[D_FALL]
+        w[RADW + i] = 2.78 * row[D_RADIATION]
+        w[SINPHI + i] = row[D_SINPHI]
+        w[DIRECT + i] = row[D_DIRECT]
+        w[DIFFUSE + i] = row[D_DIFFUSE]
         w[NIGHT + i] = night
-    for i in range(n):
-        if (w[TW + i] == 0.0 or w[RAIN + i] == 0.0) and w[FR + i] > 0.0:
-            i1 = iw[first + i] // QUANTITIES - k * 12
-            w[TW + i] = climate.rain[0, i1]
-            w[RAIN + i] = climate.rain[1, i1]
 
 
 @fused_njit
-def area_statistics(w, iw, base, n, climate, k, out):
+def area_statistics(w, iw, turned, n, climate, k, out):
     """After :func:`near_statistics` on the same lanes: areas take the mean over their fan of sectors.
 
-    ``base``: first row of the scratch that near_statistics filled; ``out`` (27,): scratch of the fan.
+    ``turned``: integer row of the turned direction; ``out`` (27,): scratch of the fan.
     """
-    first = base + 2 * STRIDE
     for i in range(n):
         radius = w[Y + i]
         if radius <= 0.0 or w[P + i] <= 0.0:
             continue
         d = 1.0 - (1.0e5 - w[X + i]) / (1.0e5 + 1.0)
-        i1 = iw[first + i] // QUANTITIES - k * 12
-        hours = _fan(climate.fan, k, 0, 1, d, i1, w[A2 + i], radius, w[XE + i], out)
+        i1 = iw[turned + i] // 30
+        weight = (iw[turned + i] - 30 * i1) / 30.0
+        hours = _fan(climate.fan, k, 0, 1, d, i1, weight, radius, w[XE + i], out)
         w[P + i] = hours / climate.hours
         w[ZI + i] = out[MIXING]
         w[RBS + i] = out[RB]

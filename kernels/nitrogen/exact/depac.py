@@ -16,6 +16,7 @@ __all__ = [
     "NH3",
     "NO2",
     "SO2",
+    "compensation",
     "effective_resistance",
     "emission_potential",
     "external_conductance",
@@ -163,21 +164,29 @@ def emission_potential(kelvin):
 
 
 @fused_njit(forceinline=True)
-def effective_resistance(gs, gw, gsoil, gamma, leafy, covered, concentration, so2, temperature, potential, ra_rb):
-    """Total Rc [s/m], compensation point [ug/m3] and effective Rc [s/m] of NH3.
+def compensation(concentration, so2, temperature, potential):
+    """Compensation concentrations of NH3 [ug/m3] in stomata and over the external surface.
 
-    ``gs``, ``gw``, ``gsoil`` conductances [m/s]; ``gamma`` of water, 0 elsewhere, negative: its magnitude times the
-    concentration; ``concentration`` of NH3 and ``so2`` [ug/m3] (so2 < 0: no background); ``potential`` of
-    :func:`emission_potential`; ``ra_rb`` = Ra(4 m) + Rb [s/m].
+    ``concentration`` of NH3 and ``so2`` [ug/m3] (so2 < 0: no background); ``potential`` of
+    :func:`emission_potential`.
     """
     c = max(concentration, 1.0e-6)
-    rc = 1.0 / (gs + gw + gsoil)
     stomata = 362.0 * 4.7 * c * exp(-0.071 * temperature) * potential
     ratio = 1.12 - 1.32 * (so2 / 64.0) / (c / 17.0)
     together = max(0.0, ratio if so2 >= 0.0 else 1.0)
-    surface = max(0.0, together * (-850.0 + 1840.0 * c * exp(-0.11 * temperature)) * potential)
-    ground = (gamma if gamma >= 0.0 else -gamma * c) * potential
-    point = (gw * (surface if covered else 0.0) + gs * (stomata if leafy else 0.0) + gsoil * ground) * rc
+    return stomata, max(0.0, together * (-850.0 + 1840.0 * c * exp(-0.11 * temperature)) * potential)
+
+
+@fused_njit(forceinline=True)
+def effective_resistance(gs, gw, gsoil, stomata, surface, ground, concentration, ra_rb):
+    """Total Rc [s/m], compensation point [ug/m3] and effective Rc [s/m] of NH3.
+
+    ``gs``, ``gw``, ``gsoil`` conductances of stomata, external surface and soil [m/s] and the compensation
+    concentrations over each [ug/m3]; ``concentration`` of NH3 [ug/m3]; ``ra_rb`` = Ra(4 m) + Rb [s/m].
+    """
+    c = max(concentration, 1.0e-6)
+    rc = 1.0 / (gs + gw + gsoil)
+    point = (gw * surface + gs * stomata + gsoil * ground) * rc
     difference = c - point
     effective = (ra_rb * point + rc * c) / (difference if difference != 0.0 else 1.0)
     return rc, point, effective if difference != 0.0 else 10000.0

@@ -8,6 +8,8 @@ import math
 from kernels.jit import fused_njit
 from kernels.nitrogen.exact.elementary import exp, log, power
 from kernels.nitrogen.exact.lanes import (
+    A0,
+    A1,
     A3,
     A4,
     A5,
@@ -32,8 +34,10 @@ from kernels.nitrogen.exact.lanes import (
     HREC,
     HT,
     KC,
+    KSR,
     KW,
     KWS,
+    LOST,
     OLR,
     OLS,
     OUT_C,
@@ -90,16 +94,11 @@ _SECTOR = 2.0 * math.pi / 12.0
 
 
 @fused_njit
-def area_spread(w, order, n):
-    """Rows SR, UR: sigma_z and wind over an area source of radius Y1; elsewhere the plume's own."""
-    any_area = False
-    for i in range(n):
-        y1 = w[Y1 + i]
-        w[SR + i] = w[SZ + i]
-        w[UR + i] = w[U + i]
-        any_area |= y1 > 0.0
-    if not any_area:
-        return
+def area_spread(w, order, n, schmidt):
+    """Rows SR, UR, KSR: sigma_z, wind and dry loss [1/s] over an area source of radius Y1, for blocks with areas.
+
+    ``schmidt`` (Sc/0.72)^(2/3) of the source's Rb. The first two are the plume's own elsewhere.
+    """
     for i in range(n):
         w[A3 + i] = w[USS + i]
         w[A4 + i] = w[OLS + i]
@@ -117,17 +116,24 @@ def area_spread(w, order, n):
         sr = s2 / log((h + s2) / h)
         ur = log_wind(w[USS + i], w[OLS + i], w[Z0S + i], 0.5 * (0.25 * sr + h + 6.0))
         outside = (y1 > 0.0) & (w[XE + i] > y1)
-        w[SR + i] = min(sr if outside else w[SR + i], w[ZI2 + i])
-        w[UR + i] = ur if outside else w[UR + i]
+        sr = min(sr if outside else w[SZ + i], w[ZI2 + i])
+        w[SR + i] = sr
+        w[UR + i] = ur if outside else w[U + i]
+        ra4 = resistance(w[USS + i], w[OLS + i], w[Z0S + i], 4.0)
+        w[KSR + i] = 1.0 / ((ra4 + boundary_resistance(w[USS + i], schmidt) + w[RCT + i]) * sr)
 
 
 @fused_njit
-def deplete(w, n, p, stable, schmidt, chemistry, dry, rain, gradient):
+def deplete(w, n, p, stable, areas, heights, chemistry, dry, rain, gradient):
     """Rows D2, D3, DC, UM, G4, CGT, CGTZ, VD50.
 
-    ``p`` power of sigma_z; ``stable`` 1.0 for classes 5 and 6, else 0.0; ``schmidt`` (Sc/0.72)^(2/3) of the
-    source's Rb; the last four are 1.0 or 0.0 and switch the processes.
+    ``p`` power of sigma_z; ``stable`` 1.0 for classes 5 and 6, else 0.0; ``areas``: some lane has a radius;
+    ``heights``: some receptor is not at 4 m; the last four are 1.0 or 0.0 and switch the processes. Scratch: A0
+    transport speed, A1 fetch.
     """
+    if not areas:
+        for i in range(n):
+            w[UR + i] = w[U + i]
     for i in range(n):
         x = w[XE + i]
         y0 = w[Y0 + i]
@@ -177,17 +183,12 @@ def deplete(w, n, p, stable, schmidt, chemistry, dry, rain, gradient):
         fetch = x - y1 / 1.33
         fetch = y1 / 4.0 if x < y1 else fetch
         cgt = (1.0 - g4) * (1.0 - exp(-fetch / (4.0 * near * ug)))
-        zr = w[HREC + i]
-        near_z = near - w[RA4 + i] + resistance(w[USR + i], w[OLR + i], w[Z0R + i], zr)
-        cgtz = (1.0 - near_z / far) * (1.0 - exp(-fetch / (zr * near_z * ug)))
         cgt = cgt * gradient
-        cgtz = (cgt if zr == 4.0 else cgtz) * gradient
+        w[A0 + i] = ug
+        w[A1 + i] = fetch
         # source depletion
         outside = x > y1
         ur = w[UR + i]
-        sr = min(w[SR + i], zi2)
-        ra4s = resistance(w[USS + i], w[OLS + i], w[Z0S + i], 4.0)
-        ks = 1.0 / ((ra4s + boundary_resistance(w[USS + i], schmidt) + w[RCT + i]) * sr)
         ug = 0.5 * (ur + u) if (area & outside) else ug
         s = (sg / h) * (sg / h)
         root = 1.0 + math.sqrt(1.0 + 8.0 * s / math.pi)
@@ -208,31 +209,62 @@ def deplete(w, n, p, stable, schmidt, chemistry, dry, rain, gradient):
         )
         d2 = exp(-loss)
         d2 = d2 if (outside & (xg > y1) & ((h <= zi1) | (stable <= 0.0))) else 1.0
-        rate = (chemistry * w[KC + i] + rain * w[KW + i]) / _PER_HOUR
-        a_w = math.pi * y0 / (6.0 * SQUARE)
-        b = (rate + dry * ks) * a_w / ur
-        tamed = 15.0 * power(b / 15.0, 0.49)
-        b = tamed if b > 15.0 else b
-        e = a_w / 4.0 * exp(-b / 18.0)
-        e = e if area else 0.0
-        d2 = d2 * exp(-ks * e / ur)
         d2 = d2 if dry > 0.0 else 1.0
         through = (y1 * ur + (xg - y1) * ug + (x - xg) * u) / x
         um = (y1 * ur + (x - y1) * ug) / x
         um = through if x > xg else um
         um = um if outside else u
-        # nothing of the plume below the mixing height
-        e = e if below else a_w / 4.0
-        um = um if below else u
-        path = x - e if outside else e
         w[D2 + i] = d2 if below else 1.0
         w[D3 + i] = d3 if below else 1.0
         w[CGT + i] = cgt if below else 0.0
-        w[CGTZ + i] = cgtz if below else 0.0
-        w[UM + i] = um
+        w[CGTZ + i] = cgt if below else 0.0
+        w[UM + i] = um if below else u
         w[G4 + i] = g4
         w[VD50 + i] = vd50 if below else 0.0
-        w[DC + i] = exp(-path / um * rate)
+        w[LOST + i] = 0.0
+    if areas:
+        _deplete_over_areas(w, n, chemistry, dry, rain)
+    if heights and gradient > 0.0:
+        _gradient_at_receptor(w, n)
+    for i in range(n):
+        x = w[XE + i]
+        e = w[LOST + i]
+        rate = (chemistry * w[KC + i] + rain * w[KW + i]) / _PER_HOUR
+        path = x - e if x > w[Y1 + i] else e
+        w[DC + i] = exp(-path / w[UM + i] * rate)
+
+
+@fused_njit
+def _deplete_over_areas(w, n, chemistry, dry, rain):
+    """Loss over the area itself: row D2 is multiplied by it, row LOST the path that the decay leaves out [m]."""
+    for i in range(n):
+        area = w[Y + i] > 0.0
+        below = w[BELOW + i] > 0.0
+        ur = w[UR + i]
+        ks = w[KSR + i]
+        rate = (chemistry * w[KC + i] + rain * w[KW + i]) / _PER_HOUR
+        a_w = math.pi * w[Y0 + i] / (6.0 * SQUARE)
+        b = (rate + dry * ks) * a_w / ur
+        tamed = 15.0 * power(b / 15.0, 0.49)
+        b = tamed if b > 15.0 else b
+        e = a_w / 4.0 * exp(-b / 18.0)
+        loss = exp(-ks * e / ur) if dry > 0.0 else 1.0
+        w[D2 + i] *= loss if (area & below) else 1.0
+        # nothing of the plume below the mixing height: a quarter of the side
+        w[LOST + i] = (e if below else a_w / 4.0) if area else 0.0
+
+
+@fused_njit
+def _gradient_at_receptor(w, n):
+    """Row CGTZ at receptors that are not at 4 m; rows A0 and A1 as :func:`deplete` leaves them."""
+    for i in range(n):
+        rc = w[RCPOS + i]
+        zr = w[HREC + i]
+        near = w[RB + i] + rc + resistance(w[USR + i], w[OLR + i], w[Z0R + i], zr)
+        far = w[RA50 + i] + w[RB + i] + rc
+        cgtz = (1.0 - near / far) * (1.0 - exp(-w[A1 + i] / (zr * near * w[A0 + i])))
+        cgtz = cgtz if w[BELOW + i] > 0.0 else 0.0
+        w[CGTZ + i] = w[CGT + i] if zr == 4.0 else cgtz
 
 
 @fused_njit
@@ -259,7 +291,30 @@ def fluxes(w, n):
 
 
 @fused_njit
-def secondary(w, n, mass_ratio, steps, chemistry, dry, rain, gradient):
+def _path_from_areas(w, n, dry, rain):
+    """Row A0: path [m] over which an area's emission is converted; points keep their distance."""
+    for i in range(n):
+        x = w[XE + i]
+        a_w = math.pi * w[Y0 + i] / (6.0 * SQUARE)
+        rate = (w[KC + i] + rain * w[KW + i]) / _PER_HOUR
+        e = exp(-a_w / (3.0 * w[UM + i]) * (rate + dry * w[VD50 + i] / min(1.5 * w[SZ + i], w[ZI + i])))
+        path = e * a_w / 2.0 if x <= w[Y1 + i] else x - (1.0 - e) * a_w / 2.0
+        w[A0 + i] = path if w[Y + i] > 0.0 else w[A0 + i]
+
+
+@fused_njit
+def _wind_over_areas(w, n):
+    """Row A1: wind [m/s] that carries the secondary species, over an area at least that of its own layer."""
+    for i in range(n):
+        x, y1, sz = w[XE + i], w[Y1 + i], w[SZ + i]
+        area = w[Y + i] > 0.0
+        ss = 1.5 * sz if (area & (x < y1)) else sz
+        layer = power_wind(w[U10 + i], w[PW + i], min(ss, 0.5 * w[ZI + i]))
+        w[A1 + i] = max(w[A1 + i], layer) if (area & (x <= 1.01 * y1)) else w[A1 + i]
+
+
+@fused_njit
+def secondary(w, n, mass_ratio, steps, areas, chemistry, dry, rain, gradient):
     """Rows OUT_CS [ug/m3], OUT_DRYS and OUT_WETS [ug/m2/h] of the secondary species, times the class frequency.
 
     The mass converted on the way, less its own losses, in ``steps`` (the largest of the block) or fewer equal
@@ -272,20 +327,15 @@ def secondary(w, n, mass_ratio, steps, chemistry, dry, rain, gradient):
     if chemistry == 0.0:
         return
     for i in range(n):
-        x = w[XE + i]
-        y0 = w[Y0 + i]
-        y1 = w[Y1 + i]
-        area = w[Y + i] > 0.0
+        w[A0 + i] = w[XE + i]
+    if areas:
+        _path_from_areas(w, n, dry, rain)
+    for i in range(n):
+        path = w[A0 + i]
         zi = w[ZI + i]
-        sz = w[SZ + i]
         um = w[UM + i]
-        a_w = math.pi * y0 / (6.0 * SQUARE)
         rate = (w[KC + i] + rain * w[KW + i]) / _PER_HOUR
         vd50 = dry * w[VD50 + i]
-        e = exp(-a_w / (3.0 * um) * (rate + vd50 / min(1.5 * sz, zi)))
-        spread = x - (1.0 - e) * a_w / 2.0
-        spread = e * a_w / 2.0 if x <= y1 else spread
-        path = spread if area else x
         high = w[VHIGH + i]
         low = w[VLOW + i]
         ratio = high if w[HT + i] > w[ZI1 + i] else low
@@ -316,6 +366,10 @@ def secondary(w, n, mass_ratio, steps, chemistry, dry, rain, gradient):
             w[B4 + i] = more if on else m2
             w[B3 + i] = less if on else m1
     for i in range(n):
+        w[A1 + i] = w[U + i]
+    if areas:
+        _wind_over_areas(w, n)
+    for i in range(n):
         x = w[XE + i]
         y0 = w[Y0 + i]
         y1 = w[Y1 + i]
@@ -333,8 +387,7 @@ def secondary(w, n, mass_ratio, steps, chemistry, dry, rain, gradient):
         ss = 1.5 * sz if inside else sz
         h = w[HT + i]
         u = w[U + i]
-        slow = power_wind(w[U10 + i], w[PW + i], min(ss, 0.5 * zi))
-        v = max(u, slow) if (area & (x <= 1.01 * y1)) else u
+        v = w[A1 + i]
         two = 2.0 * ss * ss
         reflections = (
             exp(-h * h / two)

@@ -9,13 +9,14 @@ import numpy as np
 __all__ = ["LANES", "PAIR_ROWS", "STRIDE", "workspace"]
 
 LANES = 128  # lanes per block
-PAIR_ROWS = 26  # rows that are filled per pair
+PAIR_ROWS = 25  # rows that are filled per pair
 STRIDE = 136  # row length: LANES plus padding, no power of two
 
 # rows of a pair (the same for all classes)
 (
     X,  # distance source to receptor [m]
-    LOGX,  # its logarithm after the effective distance of the class [ln m]
+    DX,  # receptor east of the source [m]
+    DY,  # receptor north of the source [m]
     Y,  # half side or radius of the (sub-)source, 0 for a point [m]
     CIRCLE,  # 1 for a circular source
     SLANT,  # max(|sin|, |cos|) of the unturned wind direction
@@ -32,15 +33,13 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
     NH3T,  # background NH3, mean of the path [ug/m3]
     SO2T,  # background SO2, mean of the path [ug/m3]
     NO2T,  # background NO2, mean of the path [ppb]
-    SECNO2,  # factor of the wind sector on NO2
-    SECSO2,  # factor of the wind sector on SO2
     SHARER,  # HNO3 share of the secondary species at the receptor
     SHARET,  # mean of the path
     KGIVEN,  # given conversion rate [%/h]
     KNH3,  # conversion rate of NH3 [%/h]
     BASERATIO,  # NO2/NOx of the background before the class
     WEIGHT,  # weight of the pair in its receptor's mean
-) = (i * STRIDE for i in range(26))
+) = (i * STRIDE for i in range(25))
 
 # rows of a pair and class
 (
@@ -66,7 +65,14 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
     RCAER,  # Rc of aerosol of the statistics [s/m]
     FR,  # rain probability
     TW,  # rain time constant [h]
-    RAIN,  # rain intensity [mm/h]
+    RAIN,  # rain intensity R [mm/h]
+    WASH,  # R^0.628 of the gas below the cloud
+    WASHS,  # R^0.816 of the aerosol
+    FALL,  # 130 times the fall speed of drops, as the drift has it
+    RADW,  # global radiation [W/m2]
+    SINPHI,  # sine of the solar height
+    DIRECT,  # direct visible radiation [W/m2]
+    DIFFUSE,  # diffuse visible radiation [W/m2]
     NIGHT,  # night fraction of the class
     RATIO,  # NO2/NOx
     Q,  # source strength in the class [g/s]
@@ -110,13 +116,15 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
     VD50,  # deposition velocity on the trajectory [m/s]
     SR,
     UR,  # sigma_z and wind over the area source
+    KSR,  # loss over the area source [1/s]
+    LOST,  # path over the area that is left out of the decay [m]
     OUT_C,
     OUT_DRY,
     OUT_WET,  # primary: [ug/m3], [ug/m2/h], [ug/m2/h]
     OUT_CS,
     OUT_DRYS,
     OUT_WETS,  # secondary
-) = ((PAIR_ROWS + i) * STRIDE for i in range(72))
+) = ((PAIR_ROWS + i) * STRIDE for i in range(81))
 
 # scratch rows: arguments and results of the iterations
 (
@@ -150,12 +158,12 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
     D7,
     D8,
     D9,
-) = ((98 + i) * STRIDE for i in range(30))
+) = ((PAIR_ROWS + 81 + i) * STRIDE for i in range(30))
 
 # shares of the nine land uses, receptor and trajectory
-LUR = 128 * STRIDE
-LUT = 137 * STRIDE
-_ROWS = 146
+LUR = (PAIR_ROWS + 111) * STRIDE
+LUT = LUR + 9 * STRIDE
+_ROWS = PAIR_ROWS + 129
 
 
 def workspace(blocks: int = 1) -> np.ndarray:

@@ -11,10 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.jit import fused_njit, pnjit, prange
-from kernels.nitrogen.exact.canopy import aerosol_resistances, nh3_resistances, nox_resistances
-from kernels.nitrogen.exact.class_statistics import area_statistics, class_statistics, distance_class, near_statistics
+from kernels.nitrogen.exact.canopy import aerosol_resistances, nh3_resistances, no2_resistances, nox_resistances
+from kernels.nitrogen.exact.class_statistics import (
+    area_statistics,
+    class_statistics,
+    distance_class,
+    follow_rain_and_radiation,
+    near_statistics,
+)
 from kernels.nitrogen.exact.depletion import area_spread, deplete, fluxes, secondary
-from kernels.nitrogen.exact.elementary import exp, log
+from kernels.nitrogen.exact.elementary import arctan, exp, log, power
 from kernels.nitrogen.exact.lanes import (
     A0,
     A1,
@@ -32,6 +38,8 @@ from kernels.nitrogen.exact.lanes import (
     CIRCLE,
     D0,
     D1,
+    DX,
+    DY,
     EMISSION,
     FR,
     H0,
@@ -47,6 +55,7 @@ from kernels.nitrogen.exact.lanes import (
     NH3R,
     NH3T,
     NIGHT,
+    NO2T,
     OL,
     OLR,
     OLS,
@@ -122,6 +131,7 @@ _CLOSE = np.array((0.28, 0.28, 0.20, 0.20, 0.12, 0.20))  # g for x <= 1 m
 NO2_FACTOR = np.array((0.81, 0.88, 1.08, 1.30, 1.33, 1.40, 1.25, 1.03, 0.83, 0.71, 0.70, 0.68))
 SO2_FACTOR = np.array((0.77, 0.73, 0.88, 1.09, 1.30, 1.34, 1.28, 1.14, 0.97, 0.94, 0.90, 0.77))
 _SECTOR_OF = np.array([(int(12 * (d + 15) / 360)) % 12 for d in range(360)])
+_DEGREES = 180.0 / math.pi
 _SLANT_OF = np.array([max(abs(math.sin(math.radians(d))), abs(math.cos(math.radians(d)))) for d in range(360)])
 _SCHMIDT = np.array(((0.69 / 0.72) ** (2.0 / 3.0), (1.25 / 0.72) ** (2.0 / 3.0)))  # NH3, NOx
 _CLEAN = math.exp(1.0 + 12.4 / 8.6)  # ppb NOx below which NO2 is proportional
@@ -131,7 +141,8 @@ _ROAD = 5000.0  # m, reach of the road options
 # integer rows of a lane
 (RECEPTOR, DIRECTION, SECTOR, TYPE, SOURCE, GROUP, TIMING, ROAD, DISTANCE) = (i * STRIDE for i in range(9))
 INTEGER_ROWS = 9
-SCRATCH_ROWS = 4  # further integer rows
+TURNED = INTEGER_ROWS * STRIDE  # direction of the turned wind in the class
+SCRATCH_ROWS = 1  # further integer rows
 # columns of the sources' table
 (SX, SY, SQ, SH, SD, SS, SHEAT, SDIAM, SVEL, STEMP, SZ0, SBUOY, SREACH) = range(13)
 SOURCE_COLUMNS = 13
@@ -175,7 +186,7 @@ class Climate(NamedTuple):
     """Climatological table and the constants of its season."""
 
     table: np.ndarray  # (4, 6, 12, 27)
-    flat: np.ndarray  # the same, flat
+    directions: np.ndarray  # (6, 360, DIRECTION_COLUMNS) of :func:`class_statistics.direction_table`
     fan: np.ndarray  # (4, 6, 12, 13) of :func:`class_statistics.fan_table`
     full: bool  # every class has hours
     hours: float  # h
@@ -190,9 +201,9 @@ class Substance(NamedTuple):
     """The substance and its processes."""
 
     nitrate: bool  # NOx, else NH3
-    present: np.ndarray  # (10,) land uses that occur
     days: np.ndarray  # (10, 2) days of the year per land use, -1 = none
     foliage: np.ndarray  # (10, 2, 2) LAI and SAI on them
+    light: np.ndarray  # (6, 360, 10, 2) of :func:`canopy.light_table`
     gamma: float  # NH4/H ratio of water
     diffusion: float  # cm2/s
     reversible: bool  # scavenging
@@ -260,35 +271,70 @@ def _trajectory(w, i, sx, sy, rx, ry, maps):
                 so2 += value
             else:
                 no2 += value
-    w[Z0T + i] = math.exp(total / _PATH)
+    w[Z0T + i] = total / _PATH  # its logarithm, see _geometry
     w[NH3T + i] = back_mean[0] if one_background else nh3 / _PATH
     w[SO2T + i] = back_mean[1] if one_background else so2 / _PATH
-    return back_mean[2] if one_background else no2 / _PATH
+    w[NO2T + i] = back_mean[2] if one_background else no2 / _PATH
 
 
 @fused_njit
-def _background(w, i, sector, x, side, no2_path, given_rate):
+def _geometry(w, iw, n, uniform, areas):
+    """Direction in whole degrees (wind from, halves up), its sector, and the roughness of the path."""
+    for i in range(n):
+        dx, dy = w[DX + i], w[DY + i]
+        first = arctan(abs(dx) / max(abs(dy), 1.0e-30))
+        half = math.pi - first if dy < 0.0 else first
+        degree = np.int64((-half if dx < 0.0 else half) * _DEGREES + 180.5)
+        degree = degree - 360 if degree >= 360 else degree
+        iw[DIRECTION + i] = degree if w[X + i] > 2.0 else 60
+    for i in range(n):
+        iw[SECTOR + i] = _SECTOR_OF[iw[DIRECTION + i]]
+    if areas:
+        for i in range(n):
+            w[SLANT + i] = _SLANT_OF[iw[DIRECTION + i]]
+    if not uniform:
+        for i in range(n):
+            w[Z0T + i] = exp(w[Z0T + i])
+
+
+@fused_njit
+def _background(w, iw, n, given_rate):
     """Chemistry that does not depend on the class: NO2/NOx, rate of NH3, HNO3 share of the path.
 
     Path means with the factor of the wind sector, which an area source loses towards its centre. Rate of NH3:
     max(1, 3 (0.1 + 0.8 NO2/NH3 + 6.3 s + 1.8 s^4 - 0.17 s^6) + 0.5) %/h, s = min(SO2/NH3, 3), ppb.
     """
-    f_no2, f_so2 = NO2_FACTOR[sector], SO2_FACTOR[sector]
-    if x < side:
-        f_no2 = 1.0 + (f_no2 - 1.0) * x / side
-        f_so2 = 1.0 + (f_so2 - 1.0) * x / side
-    no2 = no2_path * f_no2
-    so2 = w[SO2T + i] * 24.0 / 64.0 * f_so2
-    nh3 = w[NH3T + i] * 24.0 / 17.0
-    nox = math.exp((no2 + 12.4) / 8.6) if no2 > 8.6 else no2 * _CLEAN / 8.6
-    w[BASERATIO + i] = no2 / nox
-    s = min(so2 / nh3, 3.0)
-    s2 = s * s
-    s4 = s2 * s2
-    rate = 3.0 * (0.1 + 0.8 * no2 / nh3 + 6.3 * s + 1.8 * s4 - 0.17 * s4 * s2) + 0.5
-    w[KNH3 + i] = max(1.0, rate)
-    w[KGIVEN + i] = given_rate
-    w[SHARET + i] = min(0.8, 0.024 * (nh3 / 1000.0) ** -0.44)
+    for i in range(n):
+        w[A0 + i] = NO2_FACTOR[iw[SECTOR + i]]
+        w[A1 + i] = SO2_FACTOR[iw[SECTOR + i]]
+    for i in range(n):
+        x, side = w[X + i], 2.0 * w[Y + i]
+        near = x / side if x < side else 1.0
+        no2 = w[NO2T + i] * (1.0 + (w[A0 + i] - 1.0) * near)
+        so2 = w[SO2T + i] * 24.0 / 64.0 * (1.0 + (w[A1 + i] - 1.0) * near)
+        nh3 = w[NH3T + i] * 24.0 / 17.0
+        nox = exp((no2 + 12.4) / 8.6) if no2 > 8.6 else no2 * _CLEAN / 8.6
+        w[BASERATIO + i] = no2 / nox
+        s = min(so2 / nh3, 3.0)
+        s2 = s * s
+        s4 = s2 * s2
+        rate = 3.0 * (0.1 + 0.8 * no2 / nh3 + 6.3 * s + 1.8 * s4 - 0.17 * s4 * s2) + 0.5
+        w[KNH3 + i] = max(1.0, rate)
+        w[KGIVEN + i] = given_rate
+        w[SHARET + i] = min(0.8, 0.024 * power(nh3 / 1000.0, -0.44))
+
+
+@fused_njit
+def _land_uses(w, n, uses):
+    """Land uses that occur among the lanes, ``uses`` (2, 10): receptors, paths."""
+    for land_use in range(1, 10):
+        here = there = False
+        receptor, path = LUR + (land_use - 1) * STRIDE, LUT + (land_use - 1) * STRIDE
+        for i in range(n):
+            here |= w[receptor + i] > 0.0
+            there |= w[path + i] > 0.0
+        uses[0, land_use] = here
+        uses[1, land_use] = there
 
 
 @fused_njit
@@ -434,9 +480,9 @@ def _timing(kind, weight, temperature, rain, resist, degree_days):
 
 
 @fused_njit
-def process(work, n, sources, climate, substance, areas, steps, road_pass, out, road):
+def process(work, n, sources, climate, substance, uniform, areas, heights, steps, road_pass, road_ratio, out, road):
     """All six classes of a block of ``n`` filled lanes; adds the results to ``out`` and ``road``."""
-    w, iw, order, fan = work
+    w, iw, order, fan, uses = work
     padded = (n + 7) & ~7
     for j in range(n, padded):
         for row in range(PAIR_ROWS):
@@ -451,6 +497,12 @@ def process(work, n, sources, climate, substance, areas, steps, road_pass, out, 
     cloud = 0.0 if nitrate else 1.4e6
     cloud_ratio = 2.0e4 if nitrate else 0.0
     schmidt = _SCHMIDT[1] if nitrate else _SCHMIDT[0]
+    _geometry(w, iw, padded, uniform, areas)
+    _background(w, iw, padded, substance.given_rate)
+    _land_uses(w, padded, uses)
+    for i in range(padded):
+        if road_pass == 2 and iw[ROAD + i] > 0:
+            w[BASERATIO + i] = road_ratio[iw[RECEPTOR + i], iw[SECTOR + i]]
     for i in range(n):
         if iw[ROAD + i] > 0:
             road[iw[RECEPTOR + i], iw[SECTOR + i], 2] += 1.0
@@ -459,17 +511,20 @@ def process(work, n, sources, climate, substance, areas, steps, road_pass, out, 
         plain &= w[X + i] <= 5.0e4
     for k in range(6):
         some = False
+        for i in range(padded):
+            w[A0 + i] = sources.turning[iw[TYPE + i], k, iw[SECTOR + i]]
         if plain:
-            for i in range(padded):
-                w[A0 + i] = sources.turning[iw[TYPE + i], k, iw[SECTOR + i]]
-            near_statistics(w, iw, DIRECTION, INTEGER_ROWS * STRIDE, padded, climate, k)
+            near_statistics(w, iw, DIRECTION, TURNED, padded, climate, k)
             if areas:
-                area_statistics(w, iw, INTEGER_ROWS * STRIDE, padded, climate, k, fan)
+                area_statistics(w, iw, TURNED, padded, climate, k, fan)
         else:
             for i in range(padded):
-                turn = sources.turning[iw[TYPE + i], k, iw[SECTOR + i]]
-                _, degree_days = class_statistics(w, i, climate, k, iw[DIRECTION + i], w[X + i], w[Y + i], turn, fan)
+                _, degree_days = class_statistics(
+                    w, i, climate, k, iw[DIRECTION + i], w[X + i], w[Y + i], w[A0 + i], fan
+                )
                 w[A1 + i] = degree_days
+        if areas or not plain:
+            follow_rain_and_radiation(w, padded)
         for i in range(padded):
             kind = iw[TIMING + i]
             weight = sources.timing_weight[kind, distance_class(w[X + i]), k]
@@ -483,21 +538,24 @@ def process(work, n, sources, climate, substance, areas, steps, road_pass, out, 
         _surface_layer(w, order, padded, climate.z0)
         _rise(w, iw, padded, sources.values)
         _spread(w, order, padded, k, areas)
-        concentration(w, padded)
+        concentration(w, padded, areas)
         _resistances(w, padded, nitrate, climate.z0)
+        light_of = (plain and not areas, TURNED, substance.light[k])
         if nitrate:
-            nox_resistances(w, padded, substance.present, substance.days, substance.foliage)
+            no2_resistances(w, iw, padded, uses, substance.days, substance.foliage, light_of)
+            nox_resistances(w, padded)
         else:
-            nh3_resistances(w, padded, substance.present, substance.days, substance.foliage, substance.gamma)
+            nh3_resistances(w, iw, padded, uses, substance.days, substance.foliage, substance.gamma, light_of)
         if road_pass != 1:
             aerosol_resistances(w, padded, nitrate)
         _conversion(w, padded, nitrate, climate.radiation_factor)
         wet_rates(w, padded, substance.diffusion, cloud, cloud_ratio, substance.reversible)
-        area_spread(w, order, padded)
-        deplete(w, padded, _POWER[k], 1.0 if k >= 4 else 0.0, schmidt, chemistry, dry, rain, gradient)
+        if areas:
+            area_spread(w, order, padded, schmidt)
+        deplete(w, padded, _POWER[k], 1.0 if k >= 4 else 0.0, areas, heights, chemistry, dry, rain, gradient)
         fluxes(w, padded)
         if road_pass != 1:
-            secondary(w, padded, substance.mass_ratio, steps, chemistry, dry, rain, gradient)
+            secondary(w, padded, substance.mass_ratio, steps, areas, chemistry, dry, rain, gradient)
         for i in range(n):
             r = iw[RECEPTOR + i]
             g = iw[GROUP + i]
@@ -553,6 +611,9 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
     pairs = 0
     areas = False
     steps = 6
+    heights = False
+    for r in range(begin, end):
+        heights |= places[r, RZ] != 4.0
     for r in range(begin, end):
         rx, ry = places[r, RX], places[r, RY]
         for s in range(points.shape[0]):
@@ -584,18 +645,28 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                         qy = _single(sy + (js // count - divide) * side / count)
                     ux, uy = px - qx, py - qy
                     x = math.sqrt(ux * ux + uy * uy)
-                    direction = 60
-                    if x > 2.0:
-                        direction = math.floor(math.degrees(math.atan2(ux, uy)) + 180.5) % 360
                     radius = 0.5 * abs(side) / count
                     if x == 0.0 and radius == 0.0:
                         x = 0.01
-                    sector = _SECTOR_OF[direction]
                     near_road = is_road and x < _ROAD
                     if road_pass == 1 and not near_road:
                         continue
                     if n == LANES:
-                        process(work, n, sources, climate, substance, areas, steps, road_pass, out, road)
+                        process(
+                            work,
+                            n,
+                            sources,
+                            climate,
+                            substance,
+                            maps.uniform,
+                            areas,
+                            heights,
+                            steps,
+                            road_pass,
+                            road_ratio,
+                            out,
+                            road,
+                        )
                         n = 0
                         areas = False
                         steps = 6
@@ -605,9 +676,10 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     areas |= radius > 0.0
                     steps = max(steps, int(2.0 * x / 50000.0) + 7 if x > 49000.0 else 6)
                     w[X + i] = x
+                    w[DX + i] = ux
+                    w[DY + i] = uy
                     w[Y + i] = radius
                     w[CIRCLE + i] = 1.0 if side < 0.0 else 0.0
-                    w[SLANT + i] = _SLANT_OF[direction]
                     w[HS + i] = height
                     w[BUOYANT + i] = points[s, SBUOY]
                     w[EMISSION + i] = points[s, SQ] * places[r, RWEIGHT] / (inner * inner * count * count)
@@ -637,23 +709,32 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                             w[LUT + lu * STRIDE + i] = maps.path[1 + lu]
                         w[NH3T + i] = maps.path[10]
                         w[SO2T + i] = maps.path[11]
-                        no2 = maps.path[12]
+                        w[NO2T + i] = maps.path[12]
                     else:
-                        no2 = _trajectory(w, i, sx, sy, rx, ry, maps)
-                    _background(w, i, sector, x, 2.0 * radius, no2, substance.given_rate)
+                        _trajectory(w, i, sx, sy, rx, ry, maps)
                     chemical = near_road and options.road_chemistry
-                    if chemical and road_pass == 2:
-                        w[BASERATIO + i] = road_ratio[r, sector]
                     iw[RECEPTOR + i] = r
-                    iw[DIRECTION + i] = direction
-                    iw[SECTOR + i] = sector
                     iw[TYPE + i] = index[s, 0]
                     iw[TIMING + i] = index[s, 1]
                     iw[GROUP + i] = index[s, 2]
                     iw[SOURCE + i] = s
                     iw[ROAD + i] = 1 if chemical else 0
     if n > 0:
-        process(work, n, sources, climate, substance, areas, steps, road_pass, out, road)
+        process(
+            work,
+            n,
+            sources,
+            climate,
+            substance,
+            maps.uniform,
+            areas,
+            heights,
+            steps,
+            road_pass,
+            road_ratio,
+            out,
+            road,
+        )
     return pairs
 
 
@@ -664,6 +745,7 @@ def run_pairs(
     iw,
     order,
     fan,
+    uses,
     sources,
     receptors,
     maps,
@@ -680,7 +762,7 @@ def run_pairs(
 
     ``parts`` <= PARTS: pieces of the receptors, chosen by the size of the problem alone. ``w`` (PARTS, row of
     :func:`lanes.workspace`), ``iw`` (PARTS, (INTEGER_ROWS + SCRATCH_ROWS)*STRIDE) and ``order`` (PARTS, STRIDE)
-    int64, ``fan`` (PARTS, 27): workspaces. ``road_pass``: 0 without road chemistry, 1 road pairs alone with the
+    int64, ``fan`` (PARTS, 27), ``uses`` (PARTS, 2, 10) bool: workspaces. ``road_pass``: 0 without road chemistry, 1 road pairs alone with the
     background's NO2/NOx, 2 all pairs with ``road_ratio`` (nr, 12) near roads. Concentrations ug m-3, fluxes
     ug m-2 h-1; ``road`` holds per sector sum of c P [ug m-3], sum of P and number of pairs. ``counts`` (PARTS,)
     int64: (sub-)source and (sub-)receptor pairs of each part.
@@ -690,7 +772,7 @@ def run_pairs(
         begin = part * total // parts
         end = (part + 1) * total // parts
         if end > begin:
-            work = (w[part], iw[part], order[part], fan[part])
+            work = (w[part], iw[part], order[part], fan[part], uses[part])
             counts[part] = _part(
                 begin,
                 end,

@@ -84,11 +84,11 @@ def square_spread(w, n, p):
 
 
 @fused_njit
-def concentration(w, n):
+def concentration(w, n, areas):
     """Rows C [ug/m3] and U [m/s]; a plume wholly above the mixing height has no concentration and its own layer.
 
     c = q 12/(2 pi (x + y0) u) Dz 1e6 with Dz = 2/(sqrt(2 pi) sz) exp(-h^2/(2 sz^2)) E, or 1/zi when mixed
-    (sz > 1.6 zi or x > 100 km); E adds the two reflections at the mixing height.
+    (sz > 1.6 zi or x > 100 km); E adds the two reflections at the mixing height. ``areas``: some lane has a radius.
     """
     for i in range(n):
         below = w[BELOW + i] > 0.0
@@ -113,14 +113,16 @@ def concentration(w, n):
         e = 1.0 + (up + down if reflects else 0.0)
         dz = 2.0 / (_ROOT_2PI * sz) * exp(-h * h / two) * e
         dz = 1.0 / zi if mixed else dz
-        y0 = w[Y0 + i]
-        y1 = w[Y1 + i]
-        c = w[Q + i] * 12.0 / (2.0 * math.pi * (x + y0) * u) * dz * 1.0e6
+        c = w[Q + i] * 12.0 / (2.0 * math.pi * (x + w[Y0 + i]) * u) * dz * 1.0e6
+        w[C + i] = c if below else 0.0
+        w[U + i] = u
+        w[ZI + i] = zi if below else (80.0 if sz < 40.0 else 2.0 * sz)
+    if not areas:
+        return
+    for i in range(n):
+        x, h, sz, y0, y1 = w[XE + i], w[HT + i], w[SZ + i], w[Y0 + i], w[Y1 + i]
         inside = (y1 > 0.0) & (x < y1)
         near = 1.0 + x / (y0 if inside else 1.0) * power((y1 - x) / (y1 if inside else 1.0), 0.4) * exp(
             -h * h / (sz * sz)
         )
-        c = c * (near if inside else 1.0)
-        w[C + i] = c if below else 0.0
-        w[U + i] = u
-        w[ZI + i] = zi if below else (80.0 if sz < 40.0 else 2.0 * sz)
+        w[C + i] *= near if inside else 1.0

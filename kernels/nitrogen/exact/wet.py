@@ -9,6 +9,7 @@ from kernels.jit import fused_njit
 from kernels.nitrogen.exact.elementary import exp, power
 from kernels.nitrogen.exact.lanes import (
     BELOW,
+    FALL,
     FR,
     HS,
     HT,
@@ -20,6 +21,8 @@ from kernels.nitrogen.exact.lanes import (
     SZ,
     TW,
     U10,
+    WASH,
+    WASHS,
     XD,
     XE,
     Y0,
@@ -85,15 +88,15 @@ def wet_rates(w, n, diffusion, cloud, cloud_ratio, reversible):
         share_secondary = exp(-(dz_secondary + 5.0) * (dz_secondary + 5.0) / (2.0 * v * ss * ss))
         # r = 0: the layer of 2 sz
         depth = zi if below else 2.0 * sz
-        lb = washing * power(rain, 0.628)
+        lb = washing * w[WASH + i]
         kw = _rate(fr, time, rain, lb, cloud + cloud_ratio * w[RATIO + i], depth, share)
         mixed = 12.0 * w[Q + i] * 1.0e6 / (2.0 * math.pi * (x + y0) * u * zi)
         kw = kw * (min(1.0, r * w[C + i] / mixed) if reversible else 1.0)
-        lbs = _AEROSOL * power(rain, 0.816)
+        lbs = _AEROSOL * w[WASHS + i]
         kws = _rate(fr, time, rain, lbs, _AEROSOL_CLOUD, zi, share_secondary)
         dry = fr <= 0.0
         w[KW + i] = 0.0 if dry else kw
         w[KWS + i] = 0.0 if dry else kws
-        fall = 130.0 * math.sqrt(8.95e-4 * power(rain, 0.21))
+        fall = w[FALL + i]
         xd = w[HS + i] / (fall if fall > 0.0 else 1.0) * w[U10 + i] * power(w[HS + i] / 20.0, w[PW + i])
         w[XD + i] = 0.0 if (area | dry) else xd
