@@ -44,6 +44,7 @@ _MOLAR = {"NH3": (17.0, 18.0), "NOx": (46.0, 62.0)}
 _FLUX = 87.6  # mol/ha/yr per (ug/m2/h) times g/mol: 8760 h, 1e4 m2, 1e-6 g
 _NOX_AS_MEASURED = 1.08  # printed NOx concentration is divided by this where chemistry is on
 _DIFFUSION = {"NH3": 0.240, "NOx": 0.145}  # cm2/s, OPS user manual
+_KEPT_PAIRS = 65536  # road pairs whose dispersion is kept between the passes of road chemistry (28 MB)
 _GAMMA_WATER = 430.0  # NH4/H ratio of surface water, constant map of OPS-LT 5.3
 _CLEAN = float(np.exp(1.0 + 12.4 / 8.6))
 
@@ -257,25 +258,38 @@ def _run(prepared: _Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
     n_groups = int(sources.codes[:, 2].max()) + 1
     out = np.zeros((count, n_groups, pairs.OUTPUTS))
     ratio = np.zeros((count, 12))
-    parts = int(np.clip(count * len(sources.values) // 512, 1, pairs.PARTS))
-    fixed = (parts, work, iw, order, fan, uses, sources, receptors, maps, climate, substance, options)
     road = np.zeros((count, 12, 3))
     counts = np.zeros(pairs.PARTS, dtype=np.int64)
-    # no receptors: loads the compiled kernel, so that the time below is that of the computation
-    nobody = pairs.Receptors(receptors.values[:0], receptors.shares[:0])
-    pairs.run_pairs(*fixed[:7], nobody, *fixed[8:], 0, ratio, out, road, counts)
-    begin = time.process_time()
-    if chemical:
-        pairs.run_pairs(*fixed, 1, ratio, out, road, counts)
-        first = road
-        ozone = np.asarray(roads.ozone)
-        ratio = _road_ratio(first[:, :, 0], first, ozone)
-        road = np.zeros((count, 12, 3))
-        pairs.run_pairs(*fixed, 2, ratio, out, road, counts)
-        ratio = _road_ratio(road[:, :, 0], first, ozone)
-    else:
-        pairs.run_pairs(*fixed, 0, ratio, out, road, counts)
-    return out, road, ratio, time.process_time() - begin, int(counts.sum())
+    # what road pairs share between the two passes is kept for a piece of the receptors at a time
+    roadside = int(sources.codes[:, 3].sum()) if chemical else 0
+    piece = min(count, max(1, _KEPT_PAIRS // max(roadside, 1))) if chemical else count
+    kept = np.zeros((min(piece * roadside, _KEPT_PAIRS), 6, pairs.KEPT))
+    before = (work, iw, order, fan, uses, kept, sources)
+    after = (maps, climate, substance, options)
+
+    def run(begin: int, end: int, road_pass: int, sums: np.ndarray) -> int:
+        some = pairs.Receptors(receptors.values[begin:end], receptors.shares[begin:end])
+        parts = int(np.clip((end - begin) * len(sources.values) // 512, 1, pairs.PARTS))
+        counts[:] = 0
+        part = (ratio[begin:end], out[begin:end], sums)
+        pairs.run_pairs(parts, *before, some, *after, road_pass, *part, counts)
+        return int(counts.sum())
+
+    run(0, 0, 0, road[:0])  # loads the compiled kernel, so that the time below is that of the computation
+    number = 0
+    start = time.process_time()
+    ozone = np.asarray(roads.ozone)
+    for begin in range(0, count, piece):
+        end = min(count, begin + piece)
+        if not chemical:
+            number += run(begin, end, 0, road[begin:end])
+            continue
+        first = np.zeros((end - begin, 12, 3))
+        run(begin, end, 1, first)
+        ratio[begin:end] = _road_ratio(first[:, :, 0], first, ozone)
+        number += run(begin, end, 2, road[begin:end])
+        ratio[begin:end] = _road_ratio(road[begin:end, :, 0], first, ozone)
+    return out, road, ratio, time.process_time() - start, number
 
 
 def _road_ratio(concentration: np.ndarray, first: np.ndarray, ozone: np.ndarray) -> np.ndarray:

@@ -97,9 +97,7 @@ def light_table(directions, foliage, present, out):
                     if present[land_use] and leaf > 0.0 and radiation > 0.0:
                         strong = (radiation > 200.0) & (leaf > 2.5)
                         a, least = PLANT[land_use, 2], PLANT[land_use, 1]
-                        fl = light(
-                            row[D_DIRECT], row[D_DIFFUSE], sinphi, strong, leaf, leaf**0.7, leaf**0.8, a, least
-                        )
+                        fl = light(row[D_DIRECT], row[D_DIFFUSE], sinphi, strong, leaf, leaf**0.7, leaf**0.8, a, least)
                         out[k, degree, land_use, d] = fl
 
 

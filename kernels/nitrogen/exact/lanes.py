@@ -84,7 +84,6 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
     OLR,  # receptor
     HT,  # plume height, stack + rise, limited [m]
     BELOW,  # fraction r of the plume below the mixing height
-    XM,  # max(x_e, Y) [m]
     G,  # coefficient of sigma_z = g x^p
     SZ,  # sigma_z [m]
     U,  # wind at the plume's effective height [m/s]
@@ -124,7 +123,7 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
     OUT_CS,
     OUT_DRYS,
     OUT_WETS,  # secondary
-) = ((PAIR_ROWS + i) * STRIDE for i in range(81))
+) = ((PAIR_ROWS + i) * STRIDE for i in range(80))
 
 # scratch rows: arguments and results of the iterations
 (
@@ -158,12 +157,12 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
     D7,
     D8,
     D9,
-) = ((PAIR_ROWS + 81 + i) * STRIDE for i in range(30))
+) = ((PAIR_ROWS + 80 + i) * STRIDE for i in range(30))
 
 # shares of the nine land uses, receptor and trajectory
-LUR = (PAIR_ROWS + 111) * STRIDE
+LUR = (PAIR_ROWS + 110) * STRIDE
 LUT = LUR + 9 * STRIDE
-_ROWS = PAIR_ROWS + 129
+_ROWS = PAIR_ROWS + 128
 
 
 def workspace(blocks: int = 1) -> np.ndarray:

@@ -91,7 +91,6 @@ from kernels.nitrogen.exact.lanes import (
     USS,
     UST,
     XE,
-    XM,
     Z0R,
     Z0S,
     Z0T,
@@ -110,6 +109,7 @@ from kernels.nitrogen.exact.vertical_dispersion import sigma_z
 from kernels.nitrogen.exact.wet import wet_rates
 
 __all__ = [
+    "KEPT",
     "NO2_FACTOR",
     "OUTPUTS",
     "PARTS",
@@ -139,10 +139,13 @@ _PATH = 21  # points of a trajectory
 _ROAD = 5000.0  # m, reach of the road options
 
 # integer rows of a lane
-(RECEPTOR, DIRECTION, SECTOR, TYPE, SOURCE, GROUP, TIMING, ROAD, DISTANCE) = (i * STRIDE for i in range(9))
+(RECEPTOR, DIRECTION, SECTOR, TYPE, SOURCE, GROUP, TIMING, ROAD, SLOT) = (i * STRIDE for i in range(9))
 INTEGER_ROWS = 9
 TURNED = INTEGER_ROWS * STRIDE  # direction of the turned wind in the class
 SCRATCH_ROWS = 1  # further integer rows
+# what the first pass of road chemistry keeps of each road pair and class for the second
+_KEPT_ROWS = (USS, OLS, UST, OLT, USR, OLR, HT, BELOW, G)
+KEPT = len(_KEPT_ROWS)
 # columns of the sources' table
 (SX, SY, SQ, SH, SD, SS, SHEAT, SDIAM, SVEL, STEMP, SZ0, SBUOY, SREACH) = range(13)
 SOURCE_COLUMNS = 13
@@ -407,12 +410,11 @@ def _rise(w, iw, n, sources):
 
 
 @fused_njit
-def _spread(w, order, n, k, areas):
-    """Coefficient of sigma_z = g x^p from the mean over source and receptor meteorology, then sigma_z."""
+def _growth(w, order, n, k):
+    """Coefficient of sigma_z = g x^p from the mean over source and receptor meteorology."""
     p = _POWER[k]
     for i in range(n):
         x = max(w[XE + i], w[Y + i])
-        w[XM + i] = x
         w[A3 + i] = w[USS + i]
         w[A4 + i] = w[OLS + i]
         w[A5 + i] = w[Z0S + i]
@@ -430,7 +432,13 @@ def _spread(w, order, n, k, areas):
     for i in range(n):
         mean = 0.5 * (w[D0 + i] + max(w[D1 + i], w[D0 + i]))
         g = mean * exp(-p * w[A9 + i])
-        w[G + i] = g if w[XM + i] > 1.0 else close
+        w[G + i] = g if w[A8 + i] > 1.0 else close
+
+
+@fused_njit
+def _spread(w, n, k, areas):
+    """Row SZ [m] from the coefficient of its power law, with what the source itself spreads."""
+    p = _POWER[k]
     point_spread(w, n, p)
     if areas:
         square_spread(w, n, p)
@@ -480,9 +488,29 @@ def _timing(kind, weight, temperature, rain, resist, degree_days):
 
 
 @fused_njit
+def _keep(w, iw, n, k, kept):
+    """Store the surface layer, plume height and spread of the lanes that have a slot in ``kept`` (slots, 6, KEPT)."""
+    for i in range(n):
+        slot = iw[SLOT + i]
+        if slot >= 0:
+            row = kept[slot, k]
+            for j in range(KEPT):
+                row[j] = w[_KEPT_ROWS[j] + i]
+
+
+@fused_njit
+def _recall(w, iw, n, k, kept):
+    """The rows that :func:`_keep` stored, for blocks all of whose lanes have a slot."""
+    for i in range(n):
+        row = kept[iw[SLOT + i], k]
+        for j in range(KEPT):
+            w[_KEPT_ROWS[j] + i] = row[j]
+
+
+@fused_njit
 def process(work, n, sources, climate, substance, uniform, areas, heights, steps, road_pass, road_ratio, out, road):
     """All six classes of a block of ``n`` filled lanes; adds the results to ``out`` and ``road``."""
-    w, iw, order, fan, uses = work
+    w, iw, order, fan, uses, kept = work
     padded = (n + 7) & ~7
     for j in range(n, padded):
         for row in range(PAIR_ROWS):
@@ -506,6 +534,9 @@ def process(work, n, sources, climate, substance, uniform, areas, heights, steps
     for i in range(n):
         if iw[ROAD + i] > 0:
             road[iw[RECEPTOR + i], iw[SECTOR + i], 2] += 1.0
+    recall = road_pass == 2
+    for i in range(padded):
+        recall &= iw[SLOT + i] >= 0
     plain = climate.full
     for i in range(padded):
         plain &= w[X + i] <= 5.0e4
@@ -535,9 +566,15 @@ def process(work, n, sources, climate, substance, uniform, areas, heights, steps
             some |= (w[P + i] > 0.0) and (w[Q + i] > 0.0)
         if not some:
             continue
-        _surface_layer(w, order, padded, climate.z0)
-        _rise(w, iw, padded, sources.values)
-        _spread(w, order, padded, k, areas)
+        if recall:
+            _recall(w, iw, padded, k, kept)
+        else:
+            _surface_layer(w, order, padded, climate.z0)
+            _rise(w, iw, padded, sources.values)
+            _growth(w, order, padded, k)
+            if road_pass == 1:
+                _keep(w, iw, n, k, kept)
+        _spread(w, padded, k, areas)
         concentration(w, padded, areas)
         _resistances(w, padded, nitrate, climate.z0)
         light_of = (plain and not areas, TURNED, substance.light[k])
@@ -612,10 +649,12 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
     areas = False
     steps = 6
     heights = False
+    slots = work[5].shape[0] // places.shape[0]
     for r in range(begin, end):
         heights |= places[r, RZ] != 4.0
     for r in range(begin, end):
         rx, ry = places[r, RX], places[r, RY]
+        slot, last_slot = r * slots, (r + 1) * slots
         for s in range(points.shape[0]):
             is_road = index[s, 3] > 0
             if road_pass == 1 and not is_road:
@@ -719,6 +758,10 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     iw[GROUP + i] = index[s, 2]
                     iw[SOURCE + i] = s
                     iw[ROAD + i] = 1 if chemical else 0
+                    iw[SLOT + i] = -1
+                    if chemical and slot < last_slot:
+                        iw[SLOT + i] = slot
+                        slot += 1
     if n > 0:
         process(
             work,
@@ -746,6 +789,7 @@ def run_pairs(
     order,
     fan,
     uses,
+    kept,
     sources,
     receptors,
     maps,
@@ -762,17 +806,19 @@ def run_pairs(
 
     ``parts`` <= PARTS: pieces of the receptors, chosen by the size of the problem alone. ``w`` (PARTS, row of
     :func:`lanes.workspace`), ``iw`` (PARTS, (INTEGER_ROWS + SCRATCH_ROWS)*STRIDE) and ``order`` (PARTS, STRIDE)
-    int64, ``fan`` (PARTS, 27), ``uses`` (PARTS, 2, 10) bool: workspaces. ``road_pass``: 0 without road chemistry, 1 road pairs alone with the
-    background's NO2/NOx, 2 all pairs with ``road_ratio`` (nr, 12) near roads. Concentrations ug m-3, fluxes
-    ug m-2 h-1; ``road`` holds per sector sum of c P [ug m-3], sum of P and number of pairs. ``counts`` (PARTS,)
-    int64: (sub-)source and (sub-)receptor pairs of each part.
+    int64, ``fan`` (PARTS, 27), ``uses`` (PARTS, 2, 10) bool: workspaces. ``road_pass``: 0 without road chemistry,
+    1 road pairs alone with the background's NO2/NOx, 2 all pairs with ``road_ratio`` (nr, 12) near roads; pass 1
+    keeps in ``kept`` (slots, 6, KEPT) what pass 2 need not compute again, as many road pairs of each receptor as
+    there are slots for it.
+    Concentrations ug m-3, fluxes ug m-2 h-1; ``road`` holds per sector sum of c P [ug m-3], sum of P and number of
+    pairs. ``counts`` (PARTS,) int64: (sub-)source and (sub-)receptor pairs of each part.
     """
     total = receptors.values.shape[0]
     for part in prange(parts):
         begin = part * total // parts
         end = (part + 1) * total // parts
         if end > begin:
-            work = (w[part], iw[part], order[part], fan[part], uses[part])
+            work = (w[part], iw[part], order[part], fan[part], uses[part], kept)
             counts[part] = _part(
                 begin,
                 end,
