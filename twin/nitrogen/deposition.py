@@ -249,17 +249,18 @@ def _run(prepared: _Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
     """Run the kernel, twice with road chemistry; returns sums, road sums, NO2/NOx near roads, CPU seconds and pairs."""
     sources, receptors, maps, climate, substance, options, roads = prepared
     chemical = options.road_chemistry
-    work = workspace(pairs.PARTS)
-    iw = np.zeros((pairs.PARTS, (pairs.INTEGER_ROWS + pairs.SCRATCH_ROWS) * STRIDE), dtype=np.int64)
-    order = np.zeros((pairs.PARTS, STRIDE), dtype=np.int64)
-    fan = np.zeros((pairs.PARTS, 27))
-    uses = np.zeros((pairs.PARTS, 2, 10), dtype=np.bool_)
+    most = min(pairs.PARTS, max(1, len(receptors.values) * len(sources.values) // 512))
+    work = workspace(most)
+    iw = np.zeros((most, (pairs.INTEGER_ROWS + pairs.SCRATCH_ROWS) * STRIDE), dtype=np.int64)
+    order = np.zeros((most, STRIDE), dtype=np.int64)
+    fan = np.zeros((most, 27))
+    uses = np.zeros((most, 2, 10), dtype=np.bool_)
     count = receptors.values.shape[0]
     n_groups = int(sources.codes[:, 2].max()) + 1
     out = np.zeros((count, n_groups, pairs.OUTPUTS))
     ratio = np.zeros((count, 12))
     road = np.zeros((count, 12, 3))
-    counts = np.zeros(pairs.PARTS, dtype=np.int64)
+    counts = np.zeros(most, dtype=np.int64)
     # what road pairs share between the two passes is kept for a piece of the receptors at a time
     roadside = int(sources.codes[:, 3].sum()) if chemical else 0
     piece = min(count, max(1, _KEPT_PAIRS // max(roadside, 1))) if chemical else count

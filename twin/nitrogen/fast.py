@@ -1,8 +1,9 @@
 """Fast mode of deposition: the exact chain tabulated, looked up for many pairs, and checked at random ones.
 
-Tables over whole degrees of direction and log distance per kind of source (height, heat, size, timing, roughness
-under it) and per receptor surface (roughness, land uses, background); what lies on the path is a tabulated response
-to its mean strengths, see :mod:`kernels.nitrogen.fast.lookup`. Near a source, and where tables would cost more than
+Tables over whole degrees of direction and log distance per plume (height, heat, size, timing of a source) at a few
+receptor surfaces; per kind of source (a plume over its own roughness) and receptor surface (roughness, land uses,
+background) a coarser table of what these change; what lies on the path is a tabulated response to its mean strengths,
+see :mod:`kernels.nitrogen.fast.lookup`. Near a source, and where tables would cost more than
 the pairs themselves, the exact chain runs. All choices follow from the problem, and the error is measured.
 """
 
@@ -26,10 +27,14 @@ __all__ = ["run_fast"]
 
 _NEAREST = 50.0  # m, no table begins nearer
 _PER_E_FOLD = 12.0  # table distances per factor e
-_MOST_SURFACES = 64  # receptor surfaces; more are grouped
-_MOST_KINDS = 64  # kinds of sources; more are grouped
+_MOST_SURFACES = 128  # receptor surfaces; more are grouped
+_MOST_PLUMES = 32  # plumes; more are grouped
+_MOST_KINDS = 96  # kinds of sources; more are grouped
+_ANCHORS = 3  # receptor surfaces with tables of full resolution
 _PATHS, _PIVOTS = 120, 48  # sampled for the response of results to the path: paths, directions and distances
-_STATIONS = 20  # distances at which the response is tabulated
+_STATIONS = 16  # distances at which the response to the path is tabulated
+_CHANGES = 12  # distances at which what surfaces change is tabulated
+_SAMPLED_PLUMES = 6  # whose response to the path chooses the strengths
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
 _SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
 # scales in which an equal difference matters about equally
@@ -46,10 +51,11 @@ class _Classes(NamedTuple):
 
 
 class _Table(NamedTuple):
-    """One kind of source: results per surface, response to the path, and from where they hold."""
+    """One plume: results at the anchor surfaces, response to the path, and from where they hold."""
 
-    values: np.ndarray  # (surfaces, 360*nodes, COLUMNS) float32
-    response: np.ndarray  # (surfaces, 360/TURN, stations, TERMS) float32
+    values: np.ndarray  # (anchors, 360*nodes, COLUMNS) float32
+    coarse: np.ndarray  # (anchors, 360/SECTOR*_CHANGES, OUTPUTS) results where changes are tabulated
+    response: np.ndarray  # (anchors, 360/TURN, stations, TERMS) float32
     near: float  # m
 
 
@@ -151,9 +157,10 @@ def _classes(exact: np.ndarray, scaled: np.ndarray, most: int) -> _Classes:
     return _Classes(np.array(member), number)
 
 
-def _surfaces(receptors: pairs.Receptors) -> _Classes:
+def _surface_scaled(receptors: pairs.Receptors) -> np.ndarray:
+    """What a receptor's surface is, in scales in which an equal difference matters about equally."""
     values = receptors.values
-    scaled = np.column_stack(
+    return np.column_stack(
         (
             np.log(values[:, pairs.RZ]) * _SURFACE_SCALES["height"],
             np.log(values[:, pairs.RZ0]) / _SURFACE_SCALES["z0"],
@@ -162,20 +169,18 @@ def _surfaces(receptors: pairs.Receptors) -> _Classes:
             receptors.shares / _SURFACE_SCALES["shares"],
         )
     )
-    return _classes(np.zeros((len(values), 1)), scaled, _MOST_SURFACES)
 
 
-def _kinds(sources: pairs.Sources) -> _Classes:
+def _surfaces(receptors: pairs.Receptors) -> _Classes:
+    return _classes(np.zeros((len(receptors.values), 1)), _surface_scaled(receptors), _MOST_SURFACES)
+
+
+def _kinds(sources: pairs.Sources) -> tuple[_Classes, _Classes]:
+    """Kinds of sources, and the plumes of these kinds: alike but for the roughness under them."""
     values, codes = sources.values, sources.codes
     continuous = [pairs.SHEAT, pairs.SDIAM, pairs.SVEL, pairs.STEMP, pairs.SS, pairs.SD]
     plain = np.nan_to_num(values[:, continuous], nan=-1.0)
-    scaled = np.column_stack(
-        (
-            4.0 * np.log(values[:, pairs.SH]),
-            0.5 * np.log(values[:, pairs.SZ0]),
-            np.sign(plain) * np.log1p(np.abs(plain)),
-        )
-    )
+    plume = np.column_stack((4.0 * np.log(values[:, pairs.SH]), np.sign(plain) * np.log1p(np.abs(plain))))
     exact = np.column_stack(
         (
             codes[:, 1],
@@ -185,7 +190,27 @@ def _kinds(sources: pairs.Sources) -> _Classes:
             np.sign(values[:, pairs.SD]),
         )
     )
-    return _classes(exact, scaled, _MOST_KINDS)
+    plumes = _classes(exact, plume, _MOST_PLUMES)
+    rough = 0.5 * np.log(values[:, [pairs.SZ0]])
+    kinds = _classes(plumes.which[:, None].astype(float), rough, _MOST_KINDS)
+    emission = np.bincount(kinds.which, np.abs(values[:, pairs.SQ]))
+    of = plumes.which[kinds.member]
+    # a plume stands over the roughness of its kind that emits most
+    first = np.array([kinds.member[of == p][np.argmax(emission[of == p])] for p in range(len(plumes.member))])
+    return kinds, _Classes(first, of)
+
+
+def _anchors(receptors: pairs.Receptors, surfaces: _Classes) -> _Classes:
+    """Surfaces that stand for all others in the tables of full resolution: the most common first."""
+    number = np.bincount(surfaces.which)
+    scaled = _surface_scaled(receptors)[surfaces.member]
+    count = min(_ANCHORS, len(number))
+    chosen = [int(number.argmax())]
+    while len(chosen) < count:
+        apart = ((scaled[:, None] - scaled[chosen]) ** 2).sum(axis=-1).min(axis=1)
+        chosen.append(int((apart * np.sqrt(number)).argmax()))
+    nearest = ((scaled[:, None] - scaled[chosen]) ** 2).sum(axis=-1).argmin(axis=1)
+    return _Classes(np.array(chosen), nearest)
 
 
 def _order(x: np.ndarray, y: np.ndarray, cell: float = 2000.0) -> np.ndarray:
@@ -205,7 +230,9 @@ class _Fast:
     def __init__(self, prepared: Any, run: Run) -> None:
         self.prepared, self.run = prepared, run
         values, places = prepared.sources.values, prepared.receptors.values
-        self.surfaces, self.kinds = _surfaces(prepared.receptors), _kinds(prepared.sources)
+        self.surfaces = _surfaces(prepared.receptors)
+        self.kinds, self.plumes = _kinds(prepared.sources)
+        self.anchors = _anchors(prepared.receptors, self.surfaces)
         x, y = places[:, pairs.RX], places[:, pairs.RY]
         self.box = np.array(
             (
@@ -223,7 +250,11 @@ class _Fast:
         self.rng = np.random.default_rng(20051)
         self.uniform = bool(prepared.maps.uniform)
         self.ground = _Ground(prepared.maps, self.box)
+        self.stations = lookup.nodes(self.distance[0], self.distance[-1], _STATIONS)
         self.tables: dict[int, _Table] = {}
+        self.composed: tuple[int, np.ndarray] | None = None
+        count = len(self.surfaces.member)
+        self.scratch = np.zeros((count, 360 // lookup.SECTOR, len(self.distance), 2, lookup.COLUMNS), dtype=np.float32)
         self.reference = prepared.maps.path
         self.pivots, self.terms, self.lengths = np.zeros((0, 13)), np.zeros((0, lookup.TERMS)), np.zeros(0)
         self.strength = np.zeros((0, 0, lookup.STRENGTHS), dtype=np.float32)
@@ -231,11 +262,12 @@ class _Fast:
             self.reference = self.ground.path(*self._sample_paths(1000)[:2]).mean(axis=0)
             self._find_strengths()
 
-    @property
-    def evaluations(self) -> int:
-        """Exact pairs that the tables of one kind take."""
-        path = len(self.pivots) * 360 // lookup.TURN * _STATIONS
-        return len(self.surfaces.member) * (360 * len(self.distance) + path)
+    def evaluations(self, plume: int) -> int:
+        """Exact pairs that the tables of a plume take."""
+        kinds = int((self.plumes.which == plume).sum())
+        changes = (kinds * len(self.surfaces.member) + len(self.anchors.member)) * 360 // lookup.SECTOR * _CHANGES
+        response = (len(self.pivots) + 1) * 360 // lookup.TURN * _STATIONS
+        return len(self.anchors.member) * (360 * len(self.distance) + response) + changes
 
     def _sample_paths(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows and columns of paths from random sources to points at log-uniform distance in the region; lengths."""
@@ -271,50 +303,75 @@ class _Fast:
         out = self.run(ring)[0]
         return out.reshape(len(surfaces), len(degree), pairs.OUTPUTS)
 
-    def table(self, kind: int) -> _Table:
-        """Table of a kind, made once."""
-        if kind not in self.tables:
-            self.tables[kind] = self._make(int(self.kinds.member[kind]))
-        return self.tables[kind]
+    def plume(self, plume: int) -> _Table:
+        """Tables of a plume, made once."""
+        if plume not in self.tables:
+            self.tables[plume] = self._make(int(self.plumes.member[plume]))
+        return self.tables[plume]
 
     def _make(self, member: int) -> _Table:
         degree = np.repeat(np.arange(360.0), len(self.distance))
         distance = np.tile(self.distance, 360)
-        values = np.zeros((len(self.surfaces.member), len(degree), lookup.COLUMNS), dtype=np.float32)
-        for s, surface in enumerate(self.surfaces.member):
+        anchors = self.surfaces.member[self.anchors.member]
+        values = np.zeros((len(anchors), len(degree), lookup.COLUMNS), dtype=np.float32)
+        for a, surface in enumerate(anchors):
             out = self._ring(member, degree, distance, np.array([surface]), self.reference)[0]
-            values[s, :, : pairs.OUTPUTS] = out * distance[:, None] ** 2
-        common = int(np.bincount(self.surfaces.which).argmax())
-        near = self._near(member, common, values[common])
-        return _Table(values, self._response(member), near)
+            values[a, :, : pairs.OUTPUTS] = out * distance[:, None] ** 2
+        near = self._near(member, anchors[0], values[0])
+        return _Table(values, self._changed(member, anchors), self._response(member, anchors), near)
 
-    def _response(self, member: int) -> np.ndarray:
-        """Coefficients of the path's polynomial per surface and distance, by least squares over the pivot paths.
+    def _changed(self, member: int, surfaces: np.ndarray) -> np.ndarray:
+        """Exact results per g/s where changes are tabulated, (surfaces, 360/SECTOR*_CHANGES, OUTPUTS)."""
+        degree = np.repeat(np.arange(0.0, 360.0, lookup.SECTOR), _CHANGES)
+        distance = np.tile(lookup.nodes(self.distance[0], self.distance[-1], _CHANGES), 360 // lookup.SECTOR)
+        return self._ring(member, degree, distance, surfaces, self.reference)
+
+    def _at_stations(self, member: int, surfaces: np.ndarray, path: np.ndarray) -> np.ndarray:
+        """Total nitrogen per g/s at the stations, (surfaces, 360/TURN*stations)."""
+        turns = 360 // lookup.TURN
+        degree = np.repeat(np.arange(turns) * float(lookup.TURN) + lookup.TURN // 2, _STATIONS)
+        out = self._ring(member, degree, np.tile(self.stations, turns), surfaces, path)
+        return total_nitrogen(out, self.prepared.substance.mass_ratio)
+
+    def table(self, kind: int) -> np.ndarray:
+        """Tables of a kind at all surfaces, (surfaces, 360*nodes, COLUMNS); kept until another kind is asked for."""
+        if self.composed is not None and self.composed[0] == kind:
+            return self.composed[1]
+        plume = int(self.plumes.which[kind])
+        table, member = self.plume(plume), int(self.kinds.member[kind])
+        count = len(self.surfaces.member)
+        changed = np.ones(count, dtype=np.bool_)
+        if member == self.plumes.member[plume]:
+            changed[self.anchors.member] = False
+        changes = np.zeros((count, 360 // lookup.SECTOR * _CHANGES, 2, lookup.COLUMNS), dtype=np.float32)
+        if changed.any():
+            results = self._changed(member, self.surfaces.member)
+            for s in np.flatnonzero(changed):
+                changes[s] = lookup.change_of(results[s], table.coarse[self.anchors.which[s]])
+        out = np.empty((count, *table.values.shape[1:]), np.float32) if self.composed is None else self.composed[1]
+        lookup.compose(table.values, self.anchors.which, changes, changed, self.scratch, out)
+        self.composed = (kind, out)
+        return out
+
+    def _response(self, member: int, anchors: np.ndarray) -> np.ndarray:
+        """Coefficients of the path's polynomial per anchor and station, by least squares over the pivot paths.
 
         Paths of about the length in question weigh most: long paths are mixtures, short ones are not.
         """
-        count = len(self.surfaces.member)
-        turns = 360 // lookup.TURN
+        count, turns = len(anchors), 360 // lookup.TURN
         response = np.zeros((count, turns, _STATIONS, lookup.TERMS), dtype=np.float32)
         if self.uniform:
             return response
-        degree = np.repeat(np.arange(turns) * float(lookup.TURN) + lookup.TURN // 2, _STATIONS)
-        stations = lookup.nodes(self.distance[0], self.distance[-1], _STATIONS)
-        distance = np.tile(stations, turns)
-        ratio = self.prepared.substance.mass_ratio
-        results = [
-            total_nitrogen(self._ring(member, degree, distance, self.surfaces.member, path), ratio)
-            for path in (self.reference, *self.pivots)
-        ]
+        results = [self._at_stations(member, anchors, path) for path in (self.reference, *self.pivots)]
         logs = np.stack([_log_ratio(result, results[0]) for result in results[1:]])
         logs = logs.reshape(len(logs), count, turns, _STATIONS)
-        for i, station in enumerate(stations):
+        for i, station in enumerate(self.stations):
             weight = np.exp(-0.5 * np.log(self.lengths / station) ** 2) + 0.01
             solver = np.linalg.pinv(self.terms * weight[:, None], rcond=1e-3) * weight
             response[:, :, i] = np.moveaxis(np.tensordot(solver, logs[..., i], axes=1), 0, -1)
         return response
 
-    def _near(self, member: int, common: int, table: np.ndarray) -> float:
+    def _near(self, member: int, surface: int, table: np.ndarray) -> float:
         """Distance within which interpolation in the table is not good enough, or pairs are subdivided [m]."""
         values = self.prepared.sources.values[member]
         least = max(_NEAREST, 2.0 * abs(values[pairs.SD]), 2.0 * self.prepared.options.cell)
@@ -324,7 +381,7 @@ class _Fast:
             member,
             np.tile(degree, len(between)),
             np.repeat(between, len(degree)),
-            self.surfaces.member[[common]],
+            np.array([surface]),
             self.reference,
         )[0].reshape(len(between), len(degree), pairs.OUTPUTS)
         ratio = self.prepared.substance.mass_ratio
@@ -338,12 +395,13 @@ class _Fast:
     def _find_strengths(self) -> None:
         """Strengths of the ground, pivot paths, and the terms of their polynomials.
 
-        For the kind that emits most: the logarithm of results over those of the reference path, at sampled directions
+        For the plumes that emit most: the logarithm of results over those of the reference path, at sampled directions
         and distances, is regressed on the features of sampled paths; its leading singular vectors are the strengths.
         Pivots are sampled paths whose terms are as independent as they come (QR with pivoting).
         """
-        emission = np.bincount(self.kinds.which, np.abs(self.prepared.sources.values[:, pairs.SQ]))
-        member = int(self.kinds.member[int(emission.argmax())])
+        plume = self.plumes.which[self.kinds.which]
+        emission = np.bincount(plume, np.abs(self.prepared.sources.values[:, pairs.SQ]))
+        members = self.plumes.member[np.argsort(-emission)[:_SAMPLED_PLUMES]]
         surface = self.surfaces.member[[int(np.bincount(self.surfaces.which).argmax())]]
         *cells, lengths = self._sample_paths(_PATHS)
         found, sampled = self.ground.features(*cells), self.ground.path(*cells)
@@ -352,7 +410,9 @@ class _Fast:
         ratio = self.prepared.substance.mass_ratio
         results = np.stack(
             [
-                total_nitrogen(self._ring(member, degree, distance, surface, path)[0], ratio)
+                np.concatenate(
+                    [total_nitrogen(self._ring(m, degree, distance, surface, path)[0], ratio) for m in members]
+                )
                 for path in (*sampled, self.reference)
             ]
         )
@@ -363,7 +423,7 @@ class _Fast:
         design = np.where(used, (found - origin) / scale, 0.0)
         # small damping keeps the weights of features alike that vary alike
         damping = 1e-3 * np.sqrt(len(design)) * np.eye(design.shape[1])
-        target = np.vstack((logs - logs.mean(axis=0), np.zeros((design.shape[1], _PIVOTS))))
+        target = np.vstack((logs - logs.mean(axis=0), np.zeros((design.shape[1], logs.shape[1]))))
         fit, *_ = np.linalg.lstsq(np.vstack((design, damping)), target, rcond=None)
         _, _, right = np.linalg.svd(design @ fit, full_matrices=False)
         weights = np.where(used[:, None], (fit @ right[: lookup.STRENGTHS].T) / scale[:, None], 0.0)
@@ -379,34 +439,34 @@ class _Fast:
         self.strength = self.ground.strengths(origin, weights)
 
     def look_up(self, kind: int, rows: np.ndarray, places: np.ndarray, out: np.ndarray, near: float) -> int:
-        """Add the sources ``rows`` of a kind to ``out`` (receptors ``places``, COLUMNS); returns the pairs."""
-        table = self.table(kind)
+        """Add the sources ``rows`` of a kind to ``out`` (receptors ``places``, COLUMNS); returns the pairs.
+
+        ``places``: receptors of one surface together.
+        """
+        tables = self.table(kind)
         values, where = self.prepared.sources.values, self.prepared.receptors.values
         sources = np.ascontiguousarray(
             np.stack((*values[rows][:, [pairs.SX, pairs.SY, pairs.SQ]].T, np.full(len(rows), near**2)))
         )
-        count = 0
-        for s in np.unique(self.surfaces.which[places]):
-            members = np.flatnonzero(self.surfaces.which[places] == s)
-            x, y = (np.ascontiguousarray(where[places[members], c]) for c in (pairs.RX, pairs.RY))
-            part, number = np.zeros((len(members), lookup.COLUMNS)), np.zeros(len(members), dtype=np.int64)
-            lookup.look_up(
-                x,
-                y,
-                sources,
-                table.values[s],
-                float(np.log(self.distance[0])),
-                self.per_log,
-                self.far,
-                self.strength,
-                self.ground.frame,
-                table.response[s],
-                part,
-                number,
-            )
-            out[members] += part
-            count += int(number.sum())
-        return count
+        x, y = (np.ascontiguousarray(where[places, c]) for c in (pairs.RX, pairs.RY))
+        number = np.zeros(len(places), dtype=np.int64)
+        lookup.look_up(
+            x,
+            y,
+            *lookup.pieces(self.surfaces.which[places]),
+            sources,
+            tables,
+            float(np.log(self.distance[0])),
+            self.per_log,
+            self.far,
+            self.strength,
+            self.ground.frame,
+            self.plume(int(self.plumes.which[kind])).response,
+            self.anchors.which,
+            out,
+            number,
+        )
+        return int(number.sum())
 
 
 def _log_ratio(value: np.ndarray, base: np.ndarray) -> np.ndarray:
@@ -415,19 +475,31 @@ def _log_ratio(value: np.ndarray, base: np.ndarray) -> np.ndarray:
     return np.where(good, np.log(np.where(good, value, 1.0)) - np.log(np.where(good, base, 1.0)), 0.0)
 
 
+_NONE = np.zeros(0, dtype=np.int64)
 _NOTHING = (
     np.zeros(0),
     np.zeros(0),
+    _NONE,
+    np.zeros(1, dtype=np.int64),
     np.zeros((4, 0)),
-    np.zeros((720, lookup.COLUMNS), dtype=np.float32),
+    np.zeros((1, 720, lookup.COLUMNS), dtype=np.float32),
     0.0,
     1.0,
     0.0,
     np.zeros((0, 0, lookup.STRENGTHS), dtype=np.float32),
     np.zeros(4),
-    np.zeros((1, 2, lookup.TERMS), dtype=np.float32),
+    np.zeros((1, 1, 2, lookup.TERMS), dtype=np.float32),
+    _NONE,
     np.zeros((0, lookup.COLUMNS)),
-    np.zeros(0, dtype=np.int64),
+    _NONE,
+)
+_NO_TABLES = (
+    np.zeros((1, 720, lookup.COLUMNS), dtype=np.float32),
+    _NONE,
+    np.zeros((0, 1, 2, lookup.COLUMNS), dtype=np.float32),
+    np.zeros(0, dtype=np.bool_),
+    np.zeros((0, 1, 2, 2, lookup.COLUMNS), dtype=np.float32),
+    np.zeros((0, 720, lookup.COLUMNS), dtype=np.float32),
 )
 
 
@@ -440,7 +512,10 @@ def run_fast(prepared: Any, run: Run, check: int) -> tuple[np.ndarray, float, in
     """
     if prepared.options.road_chemistry:
         raise ConfigError("fast mode has no road chemistry; use mode 'exact', or switch the roads' chemistry off")
-    lookup.look_up(*_NOTHING)  # loads the compiled kernel, so that the time below is that of the computation
+    nobody = pairs.Receptors(prepared.receptors.values[:0], prepared.receptors.shares[:0])
+    run(prepared._replace(receptors=nobody))
+    lookup.compose(*_NO_TABLES)
+    lookup.look_up(*_NOTHING)  # loads the compiled kernels, so that the time below is that of the computation
     begin = time.process_time()
     sources, receptors = prepared.sources, prepared.receptors
     values, codes = sources.values, sources.codes
@@ -448,17 +523,21 @@ def run_fast(prepared: Any, run: Run, check: int) -> tuple[np.ndarray, float, in
     out = np.zeros((nr, int(codes[:, 2].max()) + 1, pairs.OUTPUTS))
     fast = _Fast(prepared, run)
     share = min(1.0, np.pi * fast.far**2 / max((fast.box[1] - fast.box[0]) * (fast.box[3] - fast.box[2]), 1.0))
-    often = np.bincount(fast.kinds.which) * nr * share > fast.evaluations
+    each = np.bincount(fast.kinds.which) * nr * share
+    worth = np.array([each[fast.plumes.which == p].sum() > fast.evaluations(p) for p in range(len(fast.plumes.member))])
+    often = worth[fast.plumes.which]
     near = np.full(len(values), np.inf)
     count = 0
     places = _order(receptors.values[:, pairs.RX], receptors.values[:, pairs.RY])
+    places = places[np.argsort(fast.surfaces.which[places], kind="stable")]
     for kind in (int(k) for k in np.flatnonzero(often)):
-        near[fast.kinds.which == kind] = fast.table(kind).near
+        reach = fast.plume(int(fast.plumes.which[kind])).near
+        near[fast.kinds.which == kind] = reach
         for group in np.unique(codes[fast.kinds.which == kind, 2]):
             rows = np.flatnonzero((fast.kinds.which == kind) & (codes[:, 2] == group))
             rows = rows[_order(values[rows, pairs.SX], values[rows, pairs.SY])]
             part = np.zeros((nr, lookup.COLUMNS))
-            count += fast.look_up(kind, rows, places, part, fast.table(kind).near)
+            count += fast.look_up(kind, rows, places, part, reach)
             out[places, group] += part[:, : pairs.OUTPUTS]
     # the near field, and kinds that are not worth tables, exactly
     close = values.copy()
@@ -496,6 +575,7 @@ def _check(fast: _Fast, near: np.ndarray, check: int) -> dict[str, float]:
                 continue
             weight = apart[inside] ** (-2.0 if turn % 2 else 0.0)
             rows = rng.choice(inside, min(inside.size, per), replace=False, p=weight / weight.sum())
+            rows = rows[np.argsort(fast.surfaces.which[rows], kind="stable")]
             codes = prepared.sources.codes[[s]].copy()
             codes[:, 2] = 0
             one = prepared._replace(

@@ -13,15 +13,30 @@ import numpy as np
 from kernels.jit import njit, pnjit, prange
 from kernels.nitrogen.exact.elementary import arctan, exp, log
 
-__all__ = ["COLUMNS", "PATH_POINTS", "STRENGTHS", "TERMS", "TURN", "look_up", "nodes", "polynomial"]
+__all__ = [
+    "COLUMNS",
+    "PATH_POINTS",
+    "SECTOR",
+    "STRENGTHS",
+    "TERMS",
+    "TURN",
+    "change_of",
+    "compose",
+    "look_up",
+    "nodes",
+    "pieces",
+    "polynomial",
+]
 
 COLUMNS = 8  # of a table entry: seven outputs of the exact chain and one of padding
 STRENGTHS = 2  # of the ground
 TERMS = 7  # of the polynomial: 1, a, b, a^2, ab, b^2, a^3
-TURN = 10  # whole degrees that share coefficients of the polynomial
+TURN = 15  # whole degrees that share coefficients of the polynomial
+SECTOR = 30  # whole degrees between the directions at which changes of the surface are tabulated
 PATH_POINTS = 21  # of a path, both ends included
-_CHUNK = 64  # receptors of one piece of work
-_BATCH = 512  # sources located at a time
+_CHUNK = 64  # receptors of one piece of work at most
+_DEALT = 32  # pieces are dealt out in as many turns
+_BATCH = 128  # sources located at a time
 _DEGREES = 180.0 / math.pi
 
 
@@ -104,6 +119,78 @@ def polynomial(strengths: np.ndarray) -> np.ndarray:
     return np.column_stack((np.ones(len(a)), a, b, a * a, a * b, b * b, a**3))
 
 
+def change_of(result: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """What turns results over one surface into those over another, (entries, 2, COLUMNS) float32: factor and term.
+
+    ``result``, ``base`` (entries, OUTPUTS): concentration, dry, wet of primary and secondary species, NO2. Each is
+    multiplied by the factor of its column. Dry deposition, which may change sign, takes the factor of its
+    concentration instead where its own would not be between a tenth and ten, and a term times that concentration.
+    """
+    change = np.zeros((len(result), 2, COLUMNS))
+    some = base != 0.0
+    ratio = np.where(some, result / np.where(some, base, 1.0), 1.0)
+    for column in (1, 4):
+        if not ((ratio[:, column] > 0.1) & (ratio[:, column] < 10.0)).all():
+            carrier = column - 1
+            before = np.where(
+                some[:, carrier], base[:, column] / np.where(some[:, carrier], base[:, carrier], 1.0), 0.0
+            )
+            there = result[:, carrier] != 0.0
+            after = np.where(there, result[:, column] / np.where(there, result[:, carrier], 1.0), before)
+            ratio[:, column] = ratio[:, carrier]
+            change[:, 1, column] = after - before
+    change[:, 0, : result.shape[1]] = np.clip(ratio, -1.0e3, 1.0e3)
+    return change.astype(np.float32)
+
+
+@njit
+def _compose(table, change, line, out):
+    """Table over one surface from that over another, ``table`` and ``out`` (360*nodes, COLUMNS) float32.
+
+    ``change`` (360/SECTOR*stations, 2, COLUMNS): of :func:`change_of`, interpolated linearly between directions and
+    in ln x; ``line`` (360/SECTOR, nodes, 2, COLUMNS) float32: scratch.
+    """
+    turns = 360 // SECTOR
+    stations = change.shape[0] // turns
+    nodes_ = table.shape[0] // 360
+    for node in range(nodes_):
+        position = node * (stations - 1.0) / (nodes_ - 1.0)
+        i = min(int(position), stations - 2)
+        far = np.float32(position - i)
+        for turn in range(turns):
+            a, b = change[turn * stations + i], change[turn * stations + i + 1]
+            to = line[turn, node]
+            for c in range(COLUMNS):
+                to[0, c] = a[0, c] + far * (b[0, c] - a[0, c])
+                to[1, c] = a[1, c] + far * (b[1, c] - a[1, c])
+    for degree in range(360):
+        here = degree // SECTOR
+        there = (here + 1) % turns
+        share = np.float32((degree - here * SECTOR) / SECTOR)
+        for node in range(nodes_):
+            a, b = line[here, node], line[there, node]
+            entry, to = table[degree * nodes_ + node], out[degree * nodes_ + node]
+            for c in range(COLUMNS):
+                to[c] = entry[c] * (a[0, c] + share * (b[0, c] - a[0, c]))
+            to[1] += to[0] * (a[1, 1] + share * (b[1, 1] - a[1, 1]))
+            to[4] += to[3] * (a[1, 4] + share * (b[1, 4] - a[1, 4]))
+
+
+@pnjit
+def compose(tables, anchor, changes, changed, line, out):
+    """Tables of one kind over all surfaces, in parallel: ``out`` (surfaces, 360*nodes, COLUMNS) float32.
+
+    ``tables`` (anchors, 360*nodes, COLUMNS); ``anchor`` (surfaces,): the one to start from; ``changes``
+    (surfaces, ...): see :func:`_compose`; ``changed`` (surfaces,): 0 where the table is that of the anchor; ``line``
+    (surfaces, 360/SECTOR, nodes, 2, COLUMNS) float32: scratch.
+    """
+    for s in prange(out.shape[0]):
+        if changed[s]:
+            _compose(tables[anchor[s]], changes[s], line[s], out[s])
+        else:
+            out[s] = tables[anchor[s]]
+
+
 @njit
 def _gather(n, cell, share, weight, table, total):
     """Add the interpolated entries of a batch."""
@@ -133,17 +220,20 @@ def _gather(n, cell, share, weight, table, total):
 
 
 @pnjit
-def look_up(x, y, sources, table, log_first, per_log, far, ground, frame, response, out, counts):
-    """Add to ``out`` (receptors, COLUMNS) the sum over sources, receptors in parallel.
+def look_up(
+    x, y, surface, begin, sources, tables, log_first, per_log, far, ground, frame, responses, anchor, out, counts
+):
+    """Add to ``out`` (receptors, COLUMNS) the sum over sources of one kind, receptors in parallel.
 
-    ``x``, ``y`` (receptors,) [m], neighbours together; ``sources`` (4, ns): x, y [m], strength [g/s], square of the
-    distance up to which it is left out [m2], neighbours together; ``table`` (360*nodes, COLUMNS) float32, values
-    per g/s times x^2, nodes at exp(log_first + i/per_log) m; ``far`` [m] reach; ``ground`` (ny, nx, STRENGTHS)
-    float32 with ``frame`` x left, y top, cell size x and y [m], around all sources and receptors, or (0, ...) where
-    all paths are alike; ``response`` (360/TURN, stations, TERMS) float32, stations over the same distances as the
-    nodes; ``counts`` (receptors,) int64: pairs of each receptor are added.
+    ``x``, ``y`` (receptors,) [m], those of one surface together, and neighbours among them; ``surface`` (pieces,):
+    surface of each piece of work, receptors ``begin[p]`` to ``begin[p + 1]``; ``sources`` (4, ns): x, y [m], strength
+    [g/s], square of the distance up to which it is left out [m2], neighbours together; ``tables`` (surfaces,
+    360*nodes, COLUMNS) float32, values per g/s times x^2, nodes at exp(log_first + i/per_log) m; ``far`` [m] reach;
+    ``ground`` (ny, nx, STRENGTHS) float32 with ``frame`` x left, y top, cell size x and y [m], around all sources and
+    receptors, or (0, ...) where all paths are alike; ``responses`` (anchors, 360/TURN, stations, TERMS) float32,
+    stations over the same distances as the nodes, ``anchor`` (surfaces,) which of them; ``counts`` (receptors,)
+    int64: pairs of each receptor are added.
     """
-    total = x.size
     ns = sources.shape[1]
     batches = (ns + _BATCH - 1) // _BATCH
     box = np.empty((batches, 4))
@@ -151,32 +241,40 @@ def look_up(x, y, sources, table, log_first, per_log, far, ground, frame, respon
         piece = sources[:2, k * _BATCH : min(ns, (k + 1) * _BATCH)]
         box[k, 0], box[k, 1] = piece[0].min(), piece[0].max()
         box[k, 2], box[k, 3] = piece[1].min(), piece[1].max()
-    nodes_ = table.shape[0] // 360
+    nodes_ = tables.shape[1] // 360
     last = nodes_ - 1.0 - 1.0e-9
-    chunks = (total + _CHUNK - 1) // _CHUNK
-    for c in prange(chunks):
+    pieces = surface.size
+    rows = (pieces + _DEALT - 1) // _DEALT
+    for d in prange(_DEALT * rows):
+        # dealt out in turn, so that dense and thin parts of the region spread over the threads
+        p = d % rows * _DEALT + d // rows
+        if p >= pieces:
+            continue
+        table, response = tables[surface[p]], responses[anchor[surface[p]]]
         cell = np.empty(_BATCH, dtype=np.int32)
         share = np.empty(_BATCH)
         weight = np.empty(_BATCH)
         turned = np.empty(_BATCH, dtype=np.int32)
         power = np.empty(_BATCH)
-        for r in range(c * _CHUNK, min(total, (c + 1) * _CHUNK)):
+        for r in range(begin[p], begin[p + 1]):
             for k in range(batches):
                 ex = max(max(box[k, 0] - x[r], x[r] - box[k, 1]), 0.0)
                 ey = max(max(box[k, 2] - y[r], y[r] - box[k, 3]), 0.0)
                 if ex * ex + ey * ey > far * far:
                     continue
-                begin = k * _BATCH
-                n = min(_BATCH, ns - begin)
+                first = k * _BATCH
+                n = min(_BATCH, ns - first)
                 found = _locate(
-                    x[r], y[r], begin, n, sources, far * far, log_first, per_log, last, cell, share, turned, weight
+                    x[r], y[r], first, n, sources, far * far, log_first, per_log, last, cell, share, turned, weight
                 )
                 counts[r] += found
+                if found == 0:
+                    continue
                 if ground.shape[0] > 0:
                     _respond(
                         x[r],
                         y[r],
-                        begin,
+                        first,
                         n,
                         sources,
                         nodes_,
@@ -190,3 +288,18 @@ def look_up(x, y, sources, table, log_first, per_log, far, ground, frame, respon
                         power,
                     )
                 _gather(n, cell, share, weight, table, out[r])
+
+
+def pieces(which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Surface of each piece of work and first receptors of the pieces, one more, for sorted surfaces ``which``."""
+    surface, begin = [], []
+    for s, first, end in zip(*_runs(which), strict=True):
+        starts = np.arange(first, end, _CHUNK)
+        begin.append(starts)
+        surface.append(np.full(len(starts), s))
+    return np.concatenate(surface), np.concatenate((*begin, [len(which)]))
+
+
+def _runs(which: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    values, first = np.unique(which, return_index=True)
+    return values, first, np.append(first[1:], len(which))
