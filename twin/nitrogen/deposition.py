@@ -263,7 +263,7 @@ def _run(prepared: _Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
     counts = np.zeros(most, dtype=np.int64)
     # what road pairs share between the two passes is kept for a piece of the receptors at a time
     roadside = int(sources.codes[:, 3].sum()) if chemical else 0
-    piece = min(count, max(1, _KEPT_PAIRS // max(roadside, 1))) if chemical else count
+    piece = max(1, min(count, _KEPT_PAIRS // max(roadside, 1)) if chemical else count)
     kept = np.zeros((min(piece * roadside, _KEPT_PAIRS), 6, pairs.KEPT))
     before = (work, iw, order, fan, uses, kept, sources)
     after = (maps, climate, substance, options)

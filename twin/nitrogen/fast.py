@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,10 +32,11 @@ _MOST_SURFACES = 128  # receptor surfaces; more are grouped
 _MOST_PLUMES = 32  # plumes; more are grouped
 _MOST_KINDS = 96  # kinds of sources; more are grouped
 _ANCHORS = 3  # receptor surfaces with tables of full resolution
-_PATHS, _PIVOTS = 120, 48  # sampled for the response of results to the path: paths, directions and distances
+_PATHS, _PIVOTS = 200, 16  # sampled for the response of results to the path: paths, directions and distances
 _STATIONS = 16  # distances at which the response to the path is tabulated
 _CHANGES = 12  # distances at which what surfaces change is tabulated
-_SAMPLED_PLUMES = 6  # whose response to the path chooses the strengths
+_SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
+_ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
 _SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
 # scales in which an equal difference matters about equally
@@ -51,11 +53,10 @@ class _Classes(NamedTuple):
 
 
 class _Table(NamedTuple):
-    """One plume: results at the anchor surfaces, response to the path, and from where they hold."""
+    """One plume: results at the anchor surfaces, and from where they hold."""
 
     values: np.ndarray  # (anchors, 360*nodes, COLUMNS) float32
     coarse: np.ndarray  # (anchors, 360/SECTOR*_CHANGES, OUTPUTS) results where changes are tabulated
-    response: np.ndarray  # (anchors, 360/TURN, stations, TERMS) float32
     near: float  # m
 
 
@@ -111,9 +112,9 @@ class _Ground:
         return np.column_stack((*shares, *rough, *rest))
 
     def strengths(self, origin: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """(features - origin) weights of every cell, (ny, nx, STRENGTHS) float32."""
-        out = np.zeros((*self.use.shape, lookup.STRENGTHS), dtype=np.float32)
-        for m in range(lookup.STRENGTHS):
+        """(features - origin) weights of every cell, (ny, nx, columns of weights) float32."""
+        out = np.zeros((*self.use.shape, weights.shape[1]), dtype=np.float32)
+        for m in range(weights.shape[1]):
             w = weights[:, m]
             out[..., m] = (
                 w[self.use - 1]
@@ -252,12 +253,15 @@ class _Fast:
         self.ground = _Ground(prepared.maps, self.box)
         self.stations = lookup.nodes(self.distance[0], self.distance[-1], _STATIONS)
         self.tables: dict[int, _Table] = {}
+        self.responses: dict[int, np.ndarray] = {}
+        self.emission = np.bincount(self.kinds.which, np.abs(values[:, pairs.SQ]))
         self.composed: tuple[int, np.ndarray] | None = None
         count = len(self.surfaces.member)
         self.scratch = np.zeros((count, 360 // lookup.SECTOR, len(self.distance), 2, lookup.COLUMNS), dtype=np.float32)
         self.reference = prepared.maps.path
-        self.pivots, self.terms, self.lengths = np.zeros((0, 13)), np.zeros((0, lookup.TERMS)), np.zeros(0)
-        self.strength = np.zeros((0, 0, lookup.STRENGTHS), dtype=np.float32)
+        self.pivots, self.lengths = np.zeros((0, 13)), np.zeros(0)
+        self.terms = np.zeros((lookup.BANDS, 0, lookup.TERMS))
+        self.strength = np.zeros((0, 0, lookup.BANDS * lookup.STRENGTHS), dtype=np.float32)
         if not self.uniform:
             self.reference = self.ground.path(*self._sample_paths(1000)[:2]).mean(axis=0)
             self._find_strengths()
@@ -267,7 +271,7 @@ class _Fast:
         kinds = int((self.plumes.which == plume).sum())
         changes = (kinds * len(self.surfaces.member) + len(self.anchors.member)) * 360 // lookup.SECTOR * _CHANGES
         response = (len(self.pivots) + 1) * 360 // lookup.TURN * _STATIONS
-        return len(self.anchors.member) * (360 * len(self.distance) + response) + changes
+        return len(self.anchors.member) * (360 * len(self.distance) + 2 * response) + changes
 
     def _sample_paths(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows and columns of paths from random sources to points at log-uniform distance in the region; lengths."""
@@ -318,7 +322,7 @@ class _Fast:
             out = self._ring(member, degree, distance, np.array([surface]), self.reference)[0]
             values[a, :, : pairs.OUTPUTS] = out * distance[:, None] ** 2
         near = self._near(member, anchors[0], values[0])
-        return _Table(values, self._changed(member, anchors), self._response(member, anchors), near)
+        return _Table(values, self._changed(member, anchors), near)
 
     def _changed(self, member: int, surfaces: np.ndarray) -> np.ndarray:
         """Exact results per g/s where changes are tabulated, (surfaces, 360/SECTOR*_CHANGES, OUTPUTS)."""
@@ -359,7 +363,7 @@ class _Fast:
         Paths of about the length in question weigh most: long paths are mixtures, short ones are not.
         """
         count, turns = len(anchors), 360 // lookup.TURN
-        response = np.zeros((count, turns, _STATIONS, lookup.TERMS), dtype=np.float32)
+        response = np.zeros((count, lookup.BANDS, turns, _STATIONS, lookup.TERMS), dtype=np.float32)
         if self.uniform:
             return response
         results = [self._at_stations(member, anchors, path) for path in (self.reference, *self.pivots)]
@@ -367,9 +371,21 @@ class _Fast:
         logs = logs.reshape(len(logs), count, turns, _STATIONS)
         for i, station in enumerate(self.stations):
             weight = np.exp(-0.5 * np.log(self.lengths / station) ** 2) + 0.01
-            solver = np.linalg.pinv(self.terms * weight[:, None], rcond=1e-3) * weight
-            response[:, :, i] = np.moveaxis(np.tensordot(solver, logs[..., i], axes=1), 0, -1)
+            for band, terms in enumerate(self.terms):
+                solver = np.linalg.pinv(terms * weight[:, None], rcond=1e-3) * weight
+                response[:, band, :, i] = np.moveaxis(np.tensordot(solver, logs[..., i], axes=1), 0, -1)
         return response
+
+    def response(self, kind: int) -> np.ndarray:
+        """Response of a kind: that of the kind of its plume that emits most on like, smooth or rough, ground."""
+        values = self.prepared.sources.values
+        rough = values[self.kinds.member, pairs.SZ0] >= _ROUGH
+        like = np.flatnonzero((self.plumes.which == self.plumes.which[kind]) & (rough == rough[kind]))
+        best = int(like[np.argmax(self.emission[like])])
+        if best not in self.responses:
+            anchors = self.surfaces.member[self.anchors.member]
+            self.responses[best] = self._response(int(self.kinds.member[best]), anchors)
+        return self.responses[best]
 
     def _near(self, member: int, surface: int, table: np.ndarray) -> float:
         """Distance within which interpolation in the table is not good enough, or pairs are subdivided [m]."""
@@ -405,8 +421,35 @@ class _Fast:
         surface = self.surfaces.member[[int(np.bincount(self.surfaces.which).argmax())]]
         *cells, lengths = self._sample_paths(_PATHS)
         found, sampled = self.ground.features(*cells), self.ground.path(*cells)
+        origin, spread = found.mean(axis=0), found.std(axis=0)
+        used = spread > 1e-9
+        scale = np.where(used, spread, 1.0)
+        design = np.where(used, (found - origin) / scale, 0.0)
+        edges = np.exp(np.linspace(np.log(self.distance[0]), np.log(self.distance[-1]), lookup.BANDS + 1))
+        weights, terms, extremes = [], [], []
+        for low, high in pairwise(edges):
+            fit, right = self._regress(members, surface, sampled, design, lengths, low, high)
+            some = np.where(used[:, None], (fit @ right[: lookup.STRENGTHS].T) / scale[:, None], 0.0)
+            size = np.abs((found - origin) @ some).max(axis=0)
+            # a strength of rounding errors is none
+            some = np.where(size > 1e-6 * size.max(), some / np.maximum(size, 1e-300), 0.0)
+            weights.append(some)
+            terms.append(lookup.polynomial((found - origin) @ some))
+            _, _, chosen = scipy.linalg.qr(terms[-1].T, pivoting=True, mode="economic")
+            extremes.append(chosen[: lookup.TERMS])
+        more = self.rng.choice(_PATHS, _MORE_PATHS, replace=False)
+        chosen = np.unique(np.concatenate((*extremes, more)))
+        self.pivots, self.lengths = sampled[chosen], lengths[chosen]
+        self.terms = np.stack(terms)[:, chosen]
+        self.strength = self.ground.strengths(origin, np.column_stack(weights))
+
+    def _regress(self, members, surface, sampled, design, lengths, low, high) -> tuple[np.ndarray, np.ndarray]:
+        """Logarithms of results at sampled directions and distances within a band, regressed on the paths' features.
+
+        Paths of about the band's lengths weigh most. Returns coefficients and right singular vectors of the fit.
+        """
         degree = np.floor(self.rng.uniform(0.0, 360.0, _PIVOTS))
-        distance = np.exp(self.rng.uniform(np.log(10.0 * _NEAREST), np.log(max(self.far, 20.0 * _NEAREST)), _PIVOTS))
+        distance = np.exp(self.rng.uniform(np.log(low), np.log(high), _PIVOTS))
         ratio = self.prepared.substance.mass_ratio
         results = np.stack(
             [
@@ -417,26 +460,14 @@ class _Fast:
             ]
         )
         logs = _log_ratio(results[:-1], results[-1])
-        origin, spread = found.mean(axis=0), found.std(axis=0)
-        used = spread > 1e-9
-        scale = np.where(used, spread, 1.0)
-        design = np.where(used, (found - origin) / scale, 0.0)
+        weight = np.exp(-0.5 * np.log(lengths / np.sqrt(low * high)) ** 2) + 0.02
+        weight /= weight.mean()
         # small damping keeps the weights of features alike that vary alike
-        damping = 1e-3 * np.sqrt(len(design)) * np.eye(design.shape[1])
-        target = np.vstack((logs - logs.mean(axis=0), np.zeros((design.shape[1], logs.shape[1]))))
-        fit, *_ = np.linalg.lstsq(np.vstack((design, damping)), target, rcond=None)
-        _, _, right = np.linalg.svd(design @ fit, full_matrices=False)
-        weights = np.where(used[:, None], (fit @ right[: lookup.STRENGTHS].T) / scale[:, None], 0.0)
-        size = np.abs((found - origin) @ weights).max(axis=0)
-        # a strength of rounding errors is none
-        weights = np.where(size > 1e-6 * size.max(), weights / np.maximum(size, 1e-300), 0.0)
-        terms = lookup.polynomial((found - origin) @ weights)
-        _, _, chosen = scipy.linalg.qr(terms.T, pivoting=True, mode="economic")
-        extremes = chosen[: lookup.TERMS]
-        more = self.rng.choice(_PATHS, _MORE_PATHS, replace=False)
-        chosen = np.unique(np.concatenate((extremes, more)))
-        self.pivots, self.terms, self.lengths = sampled[chosen], terms[chosen], lengths[chosen]
-        self.strength = self.ground.strengths(origin, weights)
+        damping = 1e-2 * np.sqrt(len(design)) * np.eye(design.shape[1])
+        centred = (logs - np.average(logs, axis=0, weights=weight)) * weight[:, None]
+        target = np.vstack((centred, np.zeros((design.shape[1], logs.shape[1]))))
+        fit, *_ = np.linalg.lstsq(np.vstack((design * weight[:, None], damping)), target, rcond=None)
+        return fit, np.linalg.svd(design @ fit, full_matrices=False)[2]
 
     def look_up(self, kind: int, rows: np.ndarray, places: np.ndarray, out: np.ndarray, near: float) -> int:
         """Add the sources ``rows`` of a kind to ``out`` (receptors ``places``, COLUMNS); returns the pairs.
@@ -461,7 +492,7 @@ class _Fast:
             self.far,
             self.strength,
             self.ground.frame,
-            self.plume(int(self.plumes.which[kind])).response,
+            self.response(kind),
             self.anchors.which,
             out,
             number,
@@ -486,9 +517,9 @@ _NOTHING = (
     0.0,
     1.0,
     0.0,
-    np.zeros((0, 0, lookup.STRENGTHS), dtype=np.float32),
+    np.zeros((0, 0, lookup.BANDS * lookup.STRENGTHS), dtype=np.float32),
     np.zeros(4),
-    np.zeros((1, 1, 2, lookup.TERMS), dtype=np.float32),
+    np.zeros((1, lookup.BANDS, 1, 2, lookup.TERMS), dtype=np.float32),
     _NONE,
     np.zeros((0, lookup.COLUMNS)),
     _NONE,

@@ -3,7 +3,8 @@
 The exact chain depends on direction only through whole degrees, so that a table over 360 directions is exact in
 direction; over distance it is interpolated linearly in ln x, on values times x^2, which vary slowly. What lies on the
 path is a factor exp(polynomial in the means over the path of two strengths of the ground), whose coefficients are
-tabulated more coarsely. The means are taken at the same points as the exact chain takes them.
+tabulated more coarsely; each of three bands of distance has its own two strengths. The means are taken at the same
+points as the exact chain takes them.
 """
 
 import math
@@ -14,6 +15,7 @@ from kernels.jit import njit, pnjit, prange
 from kernels.nitrogen.exact.elementary import arctan, exp, log
 
 __all__ = [
+    "BANDS",
     "COLUMNS",
     "PATH_POINTS",
     "SECTOR",
@@ -29,7 +31,8 @@ __all__ = [
 ]
 
 COLUMNS = 8  # of a table entry: seven outputs of the exact chain and one of padding
-STRENGTHS = 2  # of the ground
+STRENGTHS = 2  # of the ground in a band of distances
+BANDS = 3  # of distances with their own strengths
 TERMS = 7  # of the polynomial: 1, a, b, a^2, ab, b^2, a^3
 TURN = 15  # whole degrees that share coefficients of the polynomial
 SECTOR = 30  # whole degrees between the directions at which changes of the surface are tabulated
@@ -79,7 +82,7 @@ def _locate(rx, ry, begin, n, sources, far, log_first, per_log, last, cell, shar
 @njit
 def _respond(rx, ry, begin, n, sources, nodes_, cell, share, turned, weight, ground, frame, response, power):
     """Multiply the weights by the exponential of the path's polynomial."""
-    stations = response.shape[1]
+    stations = response.shape[2]
     right, below = 1.0 / frame[2], 1.0 / frame[3]
     cx, cy = (rx - frame[0]) * right, (frame[1] - ry) * below
     step = 1.0 / (PATH_POINTS - 1.0)
@@ -91,19 +94,21 @@ def _respond(rx, ry, begin, n, sources, nodes_, cell, share, turned, weight, gro
             continue
         px = ((sources[0, begin + j] - frame[0]) * right - cx) * step
         py = ((frame[1] - sources[1, begin + j]) * below - cy) * step
+        position = (cell[j] - turned[j] * nodes_ + share[j]) * coarser
+        i = min(np.int32(position), stations - 2)
+        s = np.float32(position - i)
+        band = i * BANDS // stations
+        first, second = STRENGTHS * band, STRENGTHS * band + 1
         a = b = np.float32(0.0)
         for p in range(PATH_POINTS):
             column = np.int32(cx + p * px)
             row = np.int32(cy + p * py)
-            a += ground[row, column, 0]
-            b += ground[row, column, 1]
+            a += ground[row, column, first]
+            b += ground[row, column, second]
         a /= np.float32(PATH_POINTS)
         b /= np.float32(PATH_POINTS)
-        position = (cell[j] - turned[j] * nodes_ + share[j]) * coarser
-        i = min(np.int32(position), stations - 2)
-        s = np.float32(position - i)
-        here = response[np.int32((turned[j] + 0.5) * per_turn), i]
-        there = response[np.int32((turned[j] + 0.5) * per_turn), i + 1]
+        here = response[band, np.int32((turned[j] + 0.5) * per_turn), i]
+        there = response[band, np.int32((turned[j] + 0.5) * per_turn), i + 1]
         total = np.float32(0.0)
         terms = (np.float32(1.0), a, b, a * a, a * b, b * b, a * a * a)
         for m in range(TERMS):
@@ -229,10 +234,10 @@ def look_up(
     surface of each piece of work, receptors ``begin[p]`` to ``begin[p + 1]``; ``sources`` (4, ns): x, y [m], strength
     [g/s], square of the distance up to which it is left out [m2], neighbours together; ``tables`` (surfaces,
     360*nodes, COLUMNS) float32, values per g/s times x^2, nodes at exp(log_first + i/per_log) m; ``far`` [m] reach;
-    ``ground`` (ny, nx, STRENGTHS) float32 with ``frame`` x left, y top, cell size x and y [m], around all sources and
-    receptors, or (0, ...) where all paths are alike; ``responses`` (anchors, 360/TURN, stations, TERMS) float32,
-    stations over the same distances as the nodes, ``anchor`` (surfaces,) which of them; ``counts`` (receptors,)
-    int64: pairs of each receptor are added.
+    ``ground`` (ny, nx, BANDS*STRENGTHS) float32 with ``frame`` x left, y top, cell size x and y [m], around all
+    sources and receptors, or (0, ...) where all paths are alike; ``responses`` (anchors, BANDS, 360/TURN, stations,
+    TERMS) float32, stations over the same distances as the nodes, ``anchor`` (surfaces,) which of them; ``counts``
+    (receptors,) int64: pairs of each receptor are added.
     """
     ns = sources.shape[1]
     batches = (ns + _BATCH - 1) // _BATCH
