@@ -27,14 +27,15 @@ from twin.errors import ConfigError
 __all__ = ["run_fast"]
 
 _NEAREST = 50.0  # m, no table begins nearer
+_NEAR_ON_MAPS = 1000.0  # m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
 _PER_E_FOLD = 12.0  # table distances per factor e
-_MOST_SURFACES = 128  # receptor surfaces; more are grouped
+_MOST_SURFACES = 96  # receptor surfaces; more are grouped
 _MOST_PLUMES = 32  # plumes; more are grouped
-_MOST_KINDS = 96  # kinds of sources; more are grouped
+_MOST_KINDS = 64  # kinds of sources; more are grouped
 _ANCHORS = 3  # receptor surfaces with tables of full resolution
 _PATHS, _PIVOTS = 200, 16  # sampled for the response of results to the path: paths, directions and distances
-_STATIONS = 16  # distances at which the response to the path is tabulated
-_CHANGES = 12  # distances at which what surfaces change is tabulated
+_STATIONS = 12  # distances at which the response to the path is tabulated
+_CHANGES = 10  # distances at which what surfaces change is tabulated
 _SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
 _ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
@@ -391,6 +392,8 @@ class _Fast:
         """Distance within which interpolation in the table is not good enough, or pairs are subdivided [m]."""
         values = self.prepared.sources.values[member]
         least = max(_NEAREST, 2.0 * abs(values[pairs.SD]), 2.0 * self.prepared.options.cell)
+        if not self.uniform:
+            least = max(least, _NEAR_ON_MAPS)
         between = np.sqrt(self.distance[1:] * self.distance[:-1])
         degree = np.arange(7.0, 360.0, 15.0)
         out = self._ring(
