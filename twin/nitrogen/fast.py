@@ -113,18 +113,17 @@ class _Ground:
         return np.column_stack((*shares, *rough, *rest))
 
     def strengths(self, origin: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """(features - origin) weights of every cell, (ny, nx, columns of weights) float32."""
-        out = np.zeros((*self.use.shape, weights.shape[1]), dtype=np.float32)
-        for m in range(weights.shape[1]):
-            w = weights[:, m]
-            out[..., m] = (
+        """(features - origin) weights of every cell, (BANDS, ny, nx) complex64; ``weights`` (features, columns)."""
+        out = np.zeros((weights.shape[1], *self.use.shape))
+        for m, w in enumerate(weights.T):
+            out[m] = (
                 w[self.use - 1]
                 + w[8 + self.use] * self.log_z0
                 + w[18] * self.log_z0**2
                 + np.tensordot(w[19:], self.back, axes=1)
                 - origin @ w
             )
-        return out
+        return (out[0::2] + 1j * out[1::2]).astype(np.complex64)
 
 
 def _at(values: np.ndarray, frame: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -262,7 +261,7 @@ class _Fast:
         self.reference = prepared.maps.path
         self.pivots, self.lengths = np.zeros((0, 13)), np.zeros(0)
         self.terms = np.zeros((lookup.BANDS, 0, lookup.TERMS))
-        self.strength = np.zeros((0, 0, lookup.BANDS * lookup.STRENGTHS), dtype=np.float32)
+        self.strength = np.zeros((0, 0, 0), dtype=np.complex64)
         if not self.uniform:
             self.reference = self.ground.path(*self._sample_paths(1000)[:2]).mean(axis=0)
             self._find_strengths()
@@ -520,7 +519,7 @@ _NOTHING = (
     0.0,
     1.0,
     0.0,
-    np.zeros((0, 0, lookup.BANDS * lookup.STRENGTHS), dtype=np.float32),
+    np.zeros((0, 0, 0), dtype=np.complex64),
     np.zeros(4),
     np.zeros((1, lookup.BANDS, 1, 2, lookup.TERMS), dtype=np.float32),
     _NONE,

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 COLUMNS = 8  # of a table entry: seven outputs of the exact chain and one of padding
-STRENGTHS = 2  # of the ground in a band of distances
+STRENGTHS = 2  # of the ground in a band of distances, a complex number: one load for both
 BANDS = 3  # of distances with their own strengths
 TERMS = 7  # of the polynomial: 1, a, b, a^2, ab, b^2, a^3
 TURN = 15  # whole degrees that share coefficients of the polynomial
@@ -88,6 +88,8 @@ def _respond(rx, ry, begin, n, sources, nodes_, cell, share, turned, weight, gro
     step = 1.0 / (PATH_POINTS - 1.0)
     coarser = (stations - 1.0) / (nodes_ - 1.0)
     per_turn = 1.0 / TURN
+    bands = BANDS / (stations + 1.0e-9)
+    each = np.float32(1.0 / PATH_POINTS)
     for j in range(n):
         power[j] = 0.0
         if weight[j] == 0.0:
@@ -97,16 +99,13 @@ def _respond(rx, ry, begin, n, sources, nodes_, cell, share, turned, weight, gro
         position = (cell[j] - turned[j] * nodes_ + share[j]) * coarser
         i = min(np.int32(position), stations - 2)
         s = np.float32(position - i)
-        band = i * BANDS // stations
-        first, second = STRENGTHS * band, STRENGTHS * band + 1
-        a = b = np.float32(0.0)
+        band = np.int32(i * bands)
+        plane = ground[band]
+        strengths = np.complex64(0.0)
         for p in range(PATH_POINTS):
-            column = np.int32(cx + p * px)
-            row = np.int32(cy + p * py)
-            a += ground[row, column, first]
-            b += ground[row, column, second]
-        a /= np.float32(PATH_POINTS)
-        b /= np.float32(PATH_POINTS)
+            strengths += plane[np.uint64(np.int64(cy + p * py)), np.uint64(np.int64(cx + p * px))]
+        a = strengths.real * each
+        b = strengths.imag * each
         here = response[band, np.int32((turned[j] + 0.5) * per_turn), i]
         there = response[band, np.int32((turned[j] + 0.5) * per_turn), i + 1]
         total = np.float32(0.0)
@@ -204,16 +203,17 @@ def _gather(n, cell, share, weight, table, total):
         if weight[j] == 0.0:
             continue
         i = cell[j]
+        low, high = table[np.uint64(i)], table[np.uint64(i + 1)]
         b = np.float32(weight[j] * share[j])
         a = np.float32(weight[j]) - b
-        t0 += a * table[i, 0] + b * table[i + 1, 0]
-        t1 += a * table[i, 1] + b * table[i + 1, 1]
-        t2 += a * table[i, 2] + b * table[i + 1, 2]
-        t3 += a * table[i, 3] + b * table[i + 1, 3]
-        t4 += a * table[i, 4] + b * table[i + 1, 4]
-        t5 += a * table[i, 5] + b * table[i + 1, 5]
-        t6 += a * table[i, 6] + b * table[i + 1, 6]
-        t7 += a * table[i, 7] + b * table[i + 1, 7]
+        t0 += a * low[0] + b * high[0]
+        t1 += a * low[1] + b * high[1]
+        t2 += a * low[2] + b * high[2]
+        t3 += a * low[3] + b * high[3]
+        t4 += a * low[4] + b * high[4]
+        t5 += a * low[5] + b * high[5]
+        t6 += a * low[6] + b * high[6]
+        t7 += a * low[7] + b * high[7]
     total[0] += t0
     total[1] += t1
     total[2] += t2
@@ -234,7 +234,7 @@ def look_up(
     surface of each piece of work, receptors ``begin[p]`` to ``begin[p + 1]``; ``sources`` (4, ns): x, y [m], strength
     [g/s], square of the distance up to which it is left out [m2], neighbours together; ``tables`` (surfaces,
     360*nodes, COLUMNS) float32, values per g/s times x^2, nodes at exp(log_first + i/per_log) m; ``far`` [m] reach;
-    ``ground`` (ny, nx, BANDS*STRENGTHS) float32 with ``frame`` x left, y top, cell size x and y [m], around all
+    ``ground`` (BANDS, ny, nx) complex64, first and second strength, with ``frame`` x left, y top, cell size x and y [m], around all
     sources and receptors, or (0, ...) where all paths are alike; ``responses`` (anchors, BANDS, 360/TURN, stations,
     TERMS) float32, stations over the same distances as the nodes, ``anchor`` (surfaces,) which of them; ``counts``
     (receptors,) int64: pairs of each receptor are added.
