@@ -171,10 +171,11 @@ class RunWriter:
             writer._mark(f, steps)
         return writer
 
-    def write(self, step: int, arrays: Mapping[str, np.ndarray | float]) -> None:
+    def write(self, step: int, arrays: Mapping[str, np.ndarray | float]) -> dict[str, np.ndarray]:
         """Write output ``step`` (counted from 0, in order): every result due, under its declared name.
 
-        A result with one value per n steps is due at the last step of each n.
+        A result with one value per n steps is due at the last step of each n. Returns the values as the file holds
+        them, rounded, under its names.
         """
         if step != self.steps_written:
             raise RecordError(f"{self.live}: step {step} given, step {self.steps_written} is next; write in order")
@@ -203,6 +204,7 @@ class RunWriter:
                 for corner, raw in chunks:
                     stored.write_direct_chunk((row, *corner), raw)
             self._mark(f, step + 1)
+        return {part.name: values for part, values, _ in packed}
 
     def finish(self, indicators: Sequence[tuple[str, str, float]] = (), **attributes: Any) -> Path:
         """Mark the run complete, add closing ``attributes`` and give it its final name.
