@@ -141,7 +141,7 @@ def run(
             record += time.perf_counter() - mark
     mark = time.perf_counter()
     writer.finish(
-        indicators=[(i.name, i.units, i.value) for i in totals.indicators()],
+        indicators=[(i.name, i.units, i.value, i.kind) for i in totals.indicators()],
         ledger=[list(row) for row in simulation.ledger.summary()],
     )
     saved.unlink(missing_ok=True)

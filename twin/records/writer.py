@@ -206,10 +206,10 @@ class RunWriter:
             self._mark(f, step + 1)
         return {part.name: values for part, values, _ in packed}
 
-    def finish(self, indicators: Sequence[tuple[str, str, float]] = (), **attributes: Any) -> Path:
+    def finish(self, indicators: Sequence[tuple[str, str, float, str]] = (), **attributes: Any) -> Path:
         """Mark the run complete, add closing ``attributes`` and give it its final name.
 
-        ``indicators`` are rows (name, unit, value) of the run's table of totals.
+        ``indicators`` are rows (name, unit, value, kind) of the run's table of totals.
         """
         if self.steps_written != self.steps_planned:
             raise RecordError(
@@ -387,21 +387,23 @@ def _root_attributes(
     set_attributes(f, output_status="running", steps_written=0)
 
 
-def _indicators(f: h5py.File, rows: Sequence[tuple[str, str, float]]) -> None:
-    """The table of totals: name, unit and value over the dimension ``indicator``."""
-    for name in ("indicator_name", "indicator_units", "indicator_value", "indicator"):
+def _indicators(f: h5py.File, rows: Sequence[tuple[str, str, float, str]]) -> None:
+    """The table of totals: name, unit, value and kind over the dimension ``indicator``."""
+    for name in (*(f"indicator_{column}" for column in layout.INDICATOR_COLUMNS), "indicator"):
         if name in f:  # of a finish that was cut off
             del f[name]
     if not rows:
         return
     _scale(f, "indicator", np.arange(len(rows), dtype="i4"), long_name="index of the indicator")
     columns = {
-        "indicator_name": (np.array([r[0].encode() for r in rows]), "result and statistic"),
-        "indicator_units": (np.array([r[1].encode() or b"1" for r in rows]), "unit of the value"),
-        "indicator_value": (np.array([float(r[2]) for r in rows]), "value in the unit of its row"),
+        "name": (np.array([r[0].encode() for r in rows]), "result and statistic"),
+        "units": (np.array([r[1].encode() or b"1" for r in rows]), "unit of the value"),
+        "value": (np.array([float(r[2]) for r in rows]), "value in the unit of its row"),
+        "kind": (np.array([r[3].encode() for r in rows]), "additive over regions, or a ratio or peak, which is not"),
     }
-    for name, (values, long_name) in columns.items():
-        d = f.create_dataset(name, data=values)
+    for column in layout.INDICATOR_COLUMNS:
+        values, long_name = columns[column]
+        d = f.create_dataset(f"indicator_{column}", data=values)
         d.dims[0].attach_scale(f["indicator"])
         set_attributes(d, long_name=long_name)
 
