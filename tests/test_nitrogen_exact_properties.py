@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from twin.errors import ConfigError, DataError, UnitError
-from twin.nitrogen import Grid, Map, Roads, Switches, deposit
+from twin.nitrogen import Grid, Map, Roads, Switches, deposit, deposition
 from twin.readers.climatology import QUANTITIES, Climatology
 
 BACKGROUND = {"NH3": 6.0, "NOx": 20.0, "SO2": 1.5}
@@ -211,3 +211,20 @@ def test_faults_are_one_clear_error(change, error, words):
             table.attrs = {}
     with pytest.raises(error, match=words):
         deposit(table, receptors(), climatology(), **({"background": BACKGROUND} | change))
+
+
+def test_road_chemistry_does_not_depend_on_how_much_its_first_pass_keeps(monkeypatch):
+    # also with receptors beyond the roads' reach, whose blocks mix both kinds of pairs
+    rows = [(155000 + 40 * i, 463000, 0.01, 0.5, {"category": 3, "spread": 2.5}) for i in range(30)]
+    road = sources(
+        *rows, (155500, 463500, 0.5, 20.0, {}), (155200, 463300, 0.5, 2.5, {"diameter": 200.0, "category": 3})
+    )
+    choices = {"background": BACKGROUND, "roads": Roads(frozenset({3}), ozone=(45.0,) * 12)}
+    places = receptors(60, reach=12000.0)
+    plenty = deposit(road, places, climatology(), "NOx", **choices)
+    for few in (0, 7, 200):
+        monkeypatch.setattr(deposition, "_KEPT_PAIRS", few)
+        other = deposit(road, places, climatology(), "NOx", **choices)
+        for name in plenty.data_vars:
+            np.testing.assert_allclose(other[name], plenty[name], rtol=1e-12)
+        assert other.attrs["pairs"] == plenty.attrs["pairs"]

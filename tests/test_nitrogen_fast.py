@@ -109,3 +109,19 @@ def test_what_tables_cannot_hold_is_refused():
         deposit(road, receptors(), climatology(), "NOx", background=BACKGROUND, mode="fast", roads=roads)
     with pytest.raises(ConfigError, match="quick"):
         deposit(sources(MANY[0]), receptors(), climatology(), background=BACKGROUND, mode="quick")
+
+
+def test_more_plumes_and_surfaces_than_tables_are_grouped(monkeypatch):
+    # three heights within 6 % share a plume, as any number of them from 1 to 60 m do in the 64 of the real limit
+    monkeypatch.setattr("twin.nitrogen.fast._MOST_PLUMES", 4)
+    monkeypatch.setattr("twin.nitrogen.fast._MOST_SURFACES", 3)
+    points = many(30, *((5.0 * 1.03**i, {}) for i in range(12)))
+    places = receptors(8000, reach=16000.0)
+    names = [f"land_use_{i}" for i in range(1, 10)]
+    places[names] = np.eye(9)[0] * 100.0
+    places["z0"] = 0.1 * 1.03 ** (np.arange(8000) % 7)
+    _, fast, error = both(points, places)
+    assert fast.attrs["source_kinds"] <= 5 and fast.attrs["receptor_surfaces"] <= 4
+    assert fast.attrs["checked_pairs"] > 100
+    assert np.percentile(error, 95) < 0.02 and error.max() < 0.10
+    assert np.mean(error <= fast.attrs["error_estimate"]) >= 0.9

@@ -9,6 +9,7 @@ import pytest
 from twin.commands.deposit import deposit, deposit_case
 from twin.errors import ConfigError, DataError
 from twin.nitrogen import Grid
+from twin.nitrogen import deposit as deposit_tables
 from twin.nitrogen.hours import Period, deposit_hours, lattice_around
 from twin.readers.source_table import read_source_table
 
@@ -116,3 +117,20 @@ def test_wrong_options_are_one_clear_error(station, file, tmp_path, flags, words
     base = {"weather": station, "receptors": "lattice", "substance": "NH3", "z0": 0.1, "background": BACKGROUND}
     with pytest.raises(ConfigError, match=words):
         deposit_case(file, **({"out": tmp_path / "o.csv"} | base | flags))
+
+
+def test_the_same_in_python(station, file):
+    sources = {"NH3": read_source_table(file, "NH3")}
+    lattice = lattice_around(sources["NH3"], 1500.0, 250.0)
+    choices = {"background": LEVELS, "mode": "hourly", "period": DAY}
+    own = deposit_tables(sources["NH3"], lattice, station, **choices)
+    for name, value in run(station, file, None).data_vars.items():
+        np.testing.assert_array_equal(own[name], value)
+    places = pd.DataFrame({"name": ["a"], "x": [155600.0], "y": [463300.0]})
+    assert deposit_tables(sources, places, station, **choices)["tot_NHx"].item() > 0
+    with pytest.raises(ConfigError, match="period"):
+        deposit_tables(sources, places, station, background=LEVELS, mode="hourly")
+    with pytest.raises(ConfigError, match="reach"):
+        deposit_tables(sources, places, station, reach=5e3, **choices)
+    with pytest.raises(ConfigError, match="hourly"):
+        deposit_tables(sources, places, station, background=LEVELS)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,9 @@ from twin.readers.climatology import Climatology, read_climatology
 from twin.readers.raster_map import Map
 from twin.readers.rcp import read_rcp
 from twin.threads import use_threads
+
+if TYPE_CHECKING:
+    from twin.nitrogen.hours import Period
 
 __all__ = ["Conversion", "Grid", "Map", "Roads", "Switches", "deposit"]
 
@@ -108,9 +111,9 @@ class Roads:
 
 
 def deposit(
-    sources: pd.DataFrame | str | Path,
+    sources: pd.DataFrame | str | Path | Mapping[str, pd.DataFrame],
     receptors: pd.DataFrame | Grid | str | Path,
-    weather: Climatology | str | Path,
+    weather: Climatology | pd.DataFrame | str | Path,
     substance: str = "NH3",
     z0: float | Map = 0.1,
     land_use: int | Map = 1,
@@ -128,6 +131,8 @@ def deposit(
     threads: int | None = None,
     mode: str = "exact",
     check: int = 200,
+    period: Period | str | None = None,
+    cell: float = 250.0,
 ) -> xr.Dataset:
     """Annual concentration and deposition of one substance and its secondary species.
 
@@ -138,7 +143,10 @@ def deposit(
     ``profiles``: user diurnal profiles by negative code. ``groups`` (sources,): group number of each source; the
     result then has a dimension ``group``. ``mode``: exact, or fast: tables per kind of source and receptor
     surface, near field exact; ``check`` random pairs are then recomputed exactly and the 95th percentile and maximum
-    of the relative error of total nitrogen written to attrs. Receptor order is kept.
+    of the relative error of total nitrogen written to attrs; or hourly: the hours of ``period`` (of
+    :class:`twin.nitrogen.hours.Period`, or a year or START/STOP in UTC) of ``weather``, the hourly file of a KNMI
+    station or its table, on a lattice of ``cell`` [m] or the given :class:`Grid`; ``sources`` may then be a table per
+    substance. Receptor order is kept.
 
     Returns a Dataset over ``receptor`` with the columns of the field's result files; attrs hold pairs,
     cpu_seconds, pairs_per_cpu_second.
@@ -147,15 +155,39 @@ def deposit(
         raise ConfigError(f"substance {substance!r} is not known; NH3 and NOx are")
     if background is None:
         raise ConfigError("background concentrations are missing; give NH3, NOx and SO2 in ug/m3 (values or maps)")
-    if mode not in {"exact", "fast"}:
-        raise ConfigError(f"mode {mode!r} is not known; exact and fast are")
+    if mode not in {"exact", "fast", "hourly"}:
+        raise ConfigError(f"mode {mode!r} is not known; exact, fast and hourly are")
+    if mode == "hourly":
+        unused = {
+            "conversion": conversion,
+            "switches": switches,
+            "roads": roads,
+            "diffusion": diffusion,
+            "reversible": reversible,
+            "profiles": profiles,
+            "groups": groups,
+            "emission_factor": None if emission_factor == 1.0 else emission_factor,
+            "reach": None if reach == np.inf else reach,
+            "subdivide": None if subdivide else subdivide,
+        }
+        for name, value in unused.items():
+            if value is not None:
+                raise ConfigError(f"{name} has no effect in hourly mode; leave it out")
+        with use_threads(threads):
+            return _hourly(sources, receptors, weather, substance, z0, land_use, background, period, cell)
+    if period is not None:
+        raise ConfigError("period belongs to mode 'hourly'; leave it out, or choose that mode")
+    if isinstance(sources, Mapping):
+        raise ConfigError("a table per substance belongs to mode 'hourly'; give the table of one substance")
+    if isinstance(weather, pd.DataFrame):
+        raise ConfigError("hourly weather belongs to mode 'hourly'; give a climatology, or choose that mode")
     switches = switches or Switches()
     roads = roads or Roads()
     table = read_brn(sources) if isinstance(sources, str | Path) else sources
     climate = weather if isinstance(weather, Climatology) else read_climatology(weather)
-    cell = 0.0
+    side = 0.0
     if isinstance(receptors, Grid):
-        cell = float(receptors.cell)
+        side = float(receptors.cell)
         places = receptors.table()
     else:
         places = read_rcp(receptors) if isinstance(receptors, str | Path) else receptors
@@ -165,7 +197,7 @@ def deposit(
     nitrate = substance == "NOx"
     season = Season.of(climate.begin, climate.end, climate.hours)
     source_input = _sources(table, climate, z0, roads, emission_factor, profiles, groups)
-    receptor_input = _receptors(places, cell, z0, land_use, background)
+    receptor_input = _receptors(places, side, z0, land_use, background)
     maps = _maps(z0, land_use, background, table, places)
     statistics = np.ascontiguousarray(climate.table)
     directions = np.zeros((6, 360, DIRECTION_COLUMNS))
@@ -201,7 +233,7 @@ def deposit(
         float(given),
     )
     chemical = nitrate and roads.chemistry and bool(source_input.codes[:, 3].any())
-    options = pairs.Options(cell, subdivide, float(reach), bool(roads.dispersion), chemical)
+    options = pairs.Options(side, subdivide, float(reach), bool(roads.dispersion), chemical)
     if chemical and len(roads.ozone) != 12:
         raise ConfigError(
             "road chemistry needs the ozone background: give O3 in ug/m3, one value or one per wind sector"
@@ -231,6 +263,25 @@ def deposit(
     if groups is None:
         result = result.isel(group=0, drop=True)
     return result
+
+
+def _hourly(sources, receptors, weather, substance, z0, land_use, background, period, cell) -> xr.Dataset:
+    """The hourly mode on the lattice that is given as receptors, or on one over sources and receptors."""
+    from twin.nitrogen.hours import Period, deposit_hours, lattice_around  # which itself needs the classes above
+
+    if period is None:
+        raise ConfigError("hourly mode needs a period: a year, or START/STOP as dates (UTC)")
+    hours = period if isinstance(period, Period) else Period.parse(str(period))
+    if not isinstance(sources, Mapping):
+        sources = {substance: read_brn(sources) if isinstance(sources, str | Path) else sources}
+    maps = {"z0": z0, "land_use": land_use, "background": background}
+    if isinstance(receptors, Grid):
+        return deposit_hours(sources, None, weather, hours, receptors, **maps)
+    places = read_rcp(receptors) if isinstance(receptors, str | Path) else receptors
+    everything = [table[["x", "y", "diameter"]] for table in sources.values()]
+    everything.append(places.assign(diameter=0.0)[["x", "y", "diameter"]])
+    lattice = lattice_around(pd.concat(everything, ignore_index=True), 4.0 * cell, cell)
+    return deposit_hours(sources, places, weather, hours, lattice, **maps)
 
 
 class _Prepared(NamedTuple):

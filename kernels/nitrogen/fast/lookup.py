@@ -234,10 +234,10 @@ def look_up(
     surface of each piece of work, receptors ``begin[p]`` to ``begin[p + 1]``; ``sources`` (4, ns): x, y [m], strength
     [g/s], square of the distance up to which it is left out [m2], neighbours together; ``tables`` (surfaces,
     360*nodes, COLUMNS) float32, values per g/s times x^2, nodes at exp(log_first + i/per_log) m; ``far`` [m] reach;
-    ``ground`` (BANDS, ny, nx) complex64, first and second strength, with ``frame`` x left, y top, cell size x and y [m], around all
-    sources and receptors, or (0, ...) where all paths are alike; ``responses`` (anchors, BANDS, 360/TURN, stations,
-    TERMS) float32, stations over the same distances as the nodes, ``anchor`` (surfaces,) which of them; ``counts``
-    (receptors,) int64: pairs of each receptor are added.
+    ``ground`` (BANDS, ny, nx) complex64, first and second strength, with ``frame`` x left, y top, cell size x and y
+    [m], around all sources and receptors, or (0, ...) where all paths are alike; ``responses`` (anchors, BANDS,
+    360/TURN, stations, TERMS) float32, stations over the same distances as the nodes, ``anchor`` (surfaces,) which of
+    them; ``counts`` (receptors,) int64: pairs of each receptor are added.
     """
     ns = sources.shape[1]
     batches = (ns + _BATCH - 1) // _BATCH
