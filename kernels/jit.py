@@ -23,7 +23,17 @@ from pathlib import Path
 import numba
 from numba import prange
 
-__all__ = ["SAFE_FASTMATH", "cache_directory", "compiled_marker", "fused_njit", "njit", "pnjit", "prange", "set_threads", "threads"]
+__all__ = [
+    "SAFE_FASTMATH",
+    "cache_directory",
+    "compiled_marker",
+    "fused_njit",
+    "njit",
+    "pnjit",
+    "prange",
+    "set_threads",
+    "threads",
+]
 
 SAFE_FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
