@@ -32,6 +32,7 @@ _PER_E_FOLD = 12.0  # table distances per factor e
 _MOST_SURFACES = 96  # receptor surfaces; more are grouped
 _MOST_PLUMES = 64  # plumes; more are grouped
 _MOST_KINDS = 64  # kinds of sources; more are grouped
+_AT_ONCE = 8  # surfaces whose tables are composed at a time, so that they stay in the cache (7 MB)
 _ANCHORS = 3  # receptor surfaces with tables of full resolution
 _PATHS, _PIVOTS = 200, 16  # sampled for the response of results to the path: paths, directions and distances
 _STATIONS = 12  # distances at which the response to the path is tabulated
@@ -252,12 +253,13 @@ class _Fast:
         self.uniform = bool(prepared.maps.uniform)
         self.ground = _Ground(prepared.maps, self.box)
         self.stations = lookup.nodes(self.distance[0], self.distance[-1], _STATIONS)
-        self.tables: dict[int, _Table] = {}
+        self.made: dict[int, _Table] = {}
         self.responses: dict[int, np.ndarray] = {}
         self.emission = np.bincount(self.kinds.which, np.abs(values[:, pairs.SQ]))
-        self.composed: tuple[int, np.ndarray] | None = None
-        count = len(self.surfaces.member)
-        self.scratch = np.zeros((count, 360 // lookup.SECTOR, len(self.distance), 2, lookup.COLUMNS), dtype=np.float32)
+        self.changed: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        few = min(_AT_ONCE, len(self.surfaces.member))
+        self.composed = np.zeros((few, 360 * len(self.distance), lookup.COLUMNS), dtype=np.float32)
+        self.scratch = np.zeros((few, 360 // lookup.SECTOR, len(self.distance), 2, lookup.COLUMNS), dtype=np.float32)
         self.reference = prepared.maps.path
         self.pivots, self.lengths = np.zeros((0, 13)), np.zeros(0)
         self.terms = np.zeros((lookup.BANDS, 0, lookup.TERMS))
@@ -309,9 +311,9 @@ class _Fast:
 
     def plume(self, plume: int) -> _Table:
         """Tables of a plume, made once."""
-        if plume not in self.tables:
-            self.tables[plume] = self._make(int(self.plumes.member[plume]))
-        return self.tables[plume]
+        if plume not in self.made:
+            self.made[plume] = self._make(int(self.plumes.member[plume]))
+        return self.made[plume]
 
     def _make(self, member: int) -> _Table:
         degree = np.repeat(np.arange(360.0), len(self.distance))
@@ -337,10 +339,10 @@ class _Fast:
         out = self._ring(member, degree, np.tile(self.stations, turns), surfaces, path)
         return total_nitrogen(out, self.prepared.substance.mass_ratio)
 
-    def table(self, kind: int) -> np.ndarray:
-        """Tables of a kind at all surfaces, (surfaces, 360*nodes, COLUMNS); kept until another kind is asked for."""
-        if self.composed is not None and self.composed[0] == kind:
-            return self.composed[1]
+    def changes(self, kind: int) -> tuple[np.ndarray, np.ndarray]:
+        """What turns the anchors' tables into those of a kind at every surface, and where they do; see ``compose``."""
+        if kind in self.changed:
+            return self.changed[kind]
         plume = int(self.plumes.which[kind])
         table, member = self.plume(plume), int(self.kinds.member[kind])
         count = len(self.surfaces.member)
@@ -352,9 +354,16 @@ class _Fast:
             results = self._changed(member, self.surfaces.member)
             for s in np.flatnonzero(changed):
                 changes[s] = lookup.change_of(results[s], table.coarse[self.anchors.which[s]])
-        out = np.empty((count, *table.values.shape[1:]), np.float32) if self.composed is None else self.composed[1]
-        lookup.compose(table.values, self.anchors.which, changes, changed, self.scratch, out)
-        self.composed = (kind, out)
+        self.changed[kind] = changes, changed
+        return changes, changed
+
+    def tables(self, kind: int, surfaces: np.ndarray) -> np.ndarray:
+        """Tables of a kind at some surfaces, (surfaces, 360*nodes, COLUMNS), valid until the next call."""
+        changes, changed = self.changes(kind)
+        values = self.plume(int(self.plumes.which[kind])).values
+        out = self.composed[: len(surfaces)]
+        anchor = self.anchors.which[surfaces]
+        lookup.compose(values, anchor, changes[surfaces], changed[surfaces], self.scratch[: len(surfaces)], out)
         return out
 
     def _response(self, member: int, anchors: np.ndarray) -> np.ndarray:
@@ -476,29 +485,34 @@ class _Fast:
 
         ``places``: receptors of one surface together.
         """
-        tables = self.table(kind)
         values, where = self.prepared.sources.values, self.prepared.receptors.values
         sources = np.ascontiguousarray(
             np.stack((*values[rows][:, [pairs.SX, pairs.SY, pairs.SQ]].T, np.full(len(rows), near**2)))
         )
         x, y = (np.ascontiguousarray(where[places, c]) for c in (pairs.RX, pairs.RY))
         number = np.zeros(len(places), dtype=np.int64)
-        lookup.look_up(
-            x,
-            y,
-            *lookup.pieces(self.surfaces.which[places]),
-            sources,
-            tables,
-            float(np.log(self.distance[0])),
-            self.per_log,
-            self.far,
-            self.strength,
-            self.ground.frame,
-            self.response(kind),
-            self.anchors.which,
-            out,
-            number,
-        )
+        which = self.surfaces.which[places]
+        present, first = np.unique(which, return_index=True)
+        first = np.append(first, len(which))
+        for k in range(0, len(present), len(self.composed)):
+            some = present[k : k + len(self.composed)]
+            part = slice(first[k], first[k + len(some)])
+            lookup.look_up(
+                x[part],
+                y[part],
+                *lookup.pieces(np.searchsorted(some, which[part])),
+                sources,
+                self.tables(kind, some),
+                float(np.log(self.distance[0])),
+                self.per_log,
+                self.far,
+                self.strength,
+                self.ground.frame,
+                self.response(kind),
+                self.anchors.which[some],
+                out[part],
+                number[part],
+            )
         return int(number.sum())
 
 
