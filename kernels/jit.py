@@ -19,9 +19,23 @@ import sys
 from pathlib import Path
 
 import numba
-from numba import prange
+from llvmlite import ir
+from numba import prange, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
-__all__ = ["SAFE_FASTMATH", "cache_directory", "compiled_marker", "njit", "pnjit", "prange", "set_threads", "threads"]
+__all__ = [
+    "SAFE_FASTMATH",
+    "cache_directory",
+    "compiled_marker",
+    "njit",
+    "pnjit",
+    "prange",
+    "prefetch_read",
+    "prefetch_write",
+    "set_threads",
+    "threads",
+]
 
 SAFE_FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
@@ -62,6 +76,32 @@ def njit(function=None, **flags):
 def pnjit(function=None, **flags):
     """As :func:`njit`, with ``prange`` loops run on threads."""
     return njit(function, parallel=True, **flags)
+
+
+def _prefetching(write):
+    """``llvm.prefetch`` of the cache line at an address, to be read or written, as a compiled function of x, i, j."""
+
+    @intrinsic
+    def ask(typingctx, address):
+        def generate(context, builder, signature, args):
+            pointer = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+            word = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            builder.call(function, [pointer, word(write), word(3), word(1)])
+            return context.get_dummy_value()
+
+        return types.void(types.intp), generate
+
+    @njit
+    def prefetch(x, i, j):
+        ask(x.ctypes.data + i * x.strides[0] + j * x.strides[1])
+
+    return prefetch
+
+
+# Ask for the cache line of x[i, j] ahead of reading, or of writing it; no result depends on them.
+prefetch_read, prefetch_write = _prefetching(0), _prefetching(1)
 
 
 def set_threads(n: int) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kernels.jit import threads
-from kernels.power.radial import STRIP, scratch_size, solve_radial
+from kernels.power.radial import PIECE, STRIP, scratch_size, solve_radial
 from kernels.power.results import radial_flows
-from kernels.power.tree import RADIAL, order_forest
+from kernels.power.tree import RADIAL, order_forest, pieces
 
 __all__ = ["Forest", "ForestSolution", "plant"]
 
@@ -46,6 +46,7 @@ class Forest:
     root: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     block_of_bus: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # -1 at sources and islands
     plain: np.ndarray = field(default_factory=lambda: np.empty(0, np.bool_))
+    piece: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     z: np.ndarray = field(default_factory=lambda: np.empty((2, 0)))
     a: np.ndarray = field(default_factory=lambda: np.empty((2, 0)))
     b: np.ndarray = field(default_factory=lambda: np.empty((2, 0)))
@@ -109,12 +110,15 @@ class Forest:
         elif impedance_part is None and current_part is not None:
             p2 = q2 = np.zeros_like(p)
         source_real, source_imag = np.ascontiguousarray(source.real), np.ascontiguousarray(source.imag)
+        scratch = self.scratch() if scratch is None else scratch
+        iterations = np.empty((scratch.shape[0], self.root.size), np.int64)
         solve_radial(
             self.order,
             self.parent_row,
             self.block_start,
             self.root,
             self.plain,
+            self.piece,
             self.z,
             self.a,
             self.b,
@@ -131,7 +135,7 @@ class Forest:
             tolerance,
             max_iterations,
             width or self.width(p.shape[1]),
-            self.scratch() if scratch is None else scratch,
+            scratch,
             out.v_real,
             out.v_imag,
             out.j_real,
@@ -144,8 +148,9 @@ class Forest:
             out.mismatch,
             out.source_real,
             out.source_imag,
-            out.iterations,
+            iterations,
         )
+        out.iterations[:] = iterations.sum(0)
         held = np.flatnonzero(self.is_source)
         if out.v_real.shape[0]:
             out.v_real[held], out.v_imag[held] = source_real[held], source_imag[held]
@@ -252,6 +257,7 @@ def plant(
         root,
         block_of_bus,
         (a == 1) & (b == 1),
+        pieces(parent_row, block_start, PIECE),
         np.stack([rows_z.real, rows_z.imag]),
         np.stack([a.real, a.imag]),
         np.stack([b.real, b.imag]),
