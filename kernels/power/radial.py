@@ -143,6 +143,28 @@ def _strip_of(W):
             out[w] = math.sqrt(max((er * er + ei * ei) * child_rated, (pr * pr + pi * pi) * parent_rated))
 
     @njit(fastmath=SAFE_FASTMATH)
+    def send(x, u, br, bi, cr, ci, gr, gi):
+        """Power into the parent's end, S = U conj(b J + yp U), and the child's, S = -V conj(J - yc V).
+
+        They take the place of load (parent's) and of current (child's) in the record, which is needed no more.
+        """
+        for w in range(W):
+            vr, vi, jr, ji, ur, ui = x[w], x[W + w], x[2 * W + w], x[3 * W + w], u[w], u[W + w]
+            pr = br * jr - bi * ji + (gr * ur - gi * ui)
+            pi = br * ji + bi * jr + (gr * ui + gi * ur)
+            er = (cr * vr - ci * vi) - jr
+            ei = (cr * vi + ci * vr) - ji
+            x[2 * W + w] = vr * er + vi * ei
+            x[3 * W + w] = vi * er - vr * ei
+            x[4 * W + w] = ur * pr + ui * pi
+            x[5 * W + w] = ui * pr - ur * pi
+
+    @njit
+    def copy_out(x, out):
+        for w in range(out.size):
+            out[w] = x[w]
+
+    @njit(fastmath=SAFE_FASTMATH)
     def take_loads(low, high, fields, first, order, lane, lanes, p, q, p1, q1, p2, q2, scale, state):
         """Copy the loads of rows ``low`` to ``high``; lanes that are missing repeat the first."""
         size = fields * W
@@ -263,8 +285,8 @@ def _strip_of(W):
 
     @njit(fastmath=SAFE_FASTMATH)
     def write(
-        first, n, lane, lanes, order, parent_row, fields, b, state, lowest, v_real, v_imag, j_real, j_imag, magnitude,
-        loading, end_shunt, inverse_rated,
+        first, n, lane, lanes, order, parent_row, branch, child_is_to, fields, b, state, lowest, v_real, v_imag,
+        j_real, j_imag, magnitude, loading, flow, end_shunt, inverse_rated,
     ):  # fmt: skip
         """Results of a strip, and the lowest squared voltage of each lane."""
         size = fields * W
@@ -273,35 +295,37 @@ def _strip_of(W):
         for k in range(1, n + 1):
             r = first + k - 1
             bus = order[r]
-            x = state[k * size : k * size + 4 * W]
+            x = state[k * size : k * size + 6 * W]
             for w in range(W):
                 s = x[w] * x[w] + x[W + w] * x[W + w]
                 lowest[w] = min(lowest[w], s)  # NaN goes through
             if v_real.shape[0] > 0:
-                ra, rb = v_real[bus, lane : lane + lanes], v_imag[bus, lane : lane + lanes]
-                for w in range(ra.size):
-                    ra[w] = x[w]
-                for w in range(rb.size):
-                    rb[w] = x[W + w]
+                copy_out(x[:W], v_real[bus, lane : lane + lanes])
+                copy_out(x[W : 2 * W], v_imag[bus, lane : lane + lanes])
             if j_real.shape[0] > 0:
-                ra, rb = j_real[r, lane : lane + lanes], j_imag[r, lane : lane + lanes]
-                for w in range(ra.size):
-                    ra[w] = x[2 * W + w]
-                for w in range(rb.size):
-                    rb[w] = x[3 * W + w]
+                copy_out(x[2 * W : 3 * W], j_real[r, lane : lane + lanes])
+                copy_out(x[3 * W : 4 * W], j_imag[r, lane : lane + lanes])
             if magnitude.shape[0] > 0:
                 out = magnitude[bus, lane : lane + lanes]
                 for w in range(out.size):
                     out[w] = math.sqrt(x[w] * x[w] + x[W + w] * x[W + w])
+            u = state[parent_row[r] * size : parent_row[r] * size + 2 * W]
             if loading.shape[0] > 0:
-                u = state[parent_row[r] * size : parent_row[r] * size + 2 * W]
                 load_ends(
                     x, u, b[0, r], b[1, r], end_shunt[0, r], end_shunt[1, r], end_shunt[2, r], end_shunt[3, r],
                     inverse_rated[0, r], inverse_rated[1, r], loading[r, lane : lane + lanes],
                 )  # fmt: skip
+            if flow.shape[1] > 0:
+                send(x, u, b[0, r], b[1, r], end_shunt[0, r], end_shunt[1, r], end_shunt[2, r], end_shunt[3, r])
+                e = branch[r]
+                near = 0 if child_is_to[r] else 2
+                copy_out(x[4 * W : 5 * W], flow[near, e, lane : lane + lanes])
+                copy_out(x[5 * W : 6 * W], flow[near + 1, e, lane : lane + lanes])
+                copy_out(x[2 * W : 3 * W], flow[2 - near, e, lane : lane + lanes])
+                copy_out(x[3 * W : 4 * W], flow[3 - near, e, lane : lane + lanes])
 
     @njit
-    def blank(first, n, t, order, v_real, v_imag, j_real, j_imag, magnitude, loading):
+    def blank(first, n, t, order, branch, v_real, v_imag, j_real, j_imag, magnitude, loading, flow):
         """NaN in place of the results of a lane that was not solved."""
         for r in range(first, first + n):
             bus = order[r]
@@ -313,12 +337,14 @@ def _strip_of(W):
                 magnitude[bus, t] = math.nan
             if loading.shape[0] > 0:
                 loading[r, t] = math.nan
+            if flow.shape[1] > 0:
+                flow[:, branch[r], t] = math.nan
 
     @njit(fastmath=SAFE_FASTMATH)
     def solve_strip(
-        first, n, lane, lanes, ahead, order, parent_row, plain, piece, z, a, b, y, source_r, source_i, p, q, p1, q1,
-        p2, q2, scale, tolerance, max_iterations, scratch, v_real, v_imag, j_real, j_imag, magnitude, loading,
-        end_shunt, inverse_rated, status, mismatch, source_current_r, source_current_i,
+        first, n, lane, lanes, ahead, order, parent_row, branch, child_is_to, plain, piece, z, a, b, y, source_r,
+        source_i, p, q, p1, q1, p2, q2, scale, tolerance, max_iterations, scratch, v_real, v_imag, j_real, j_imag,
+        magnitude, loading, flow, end_shunt, inverse_rated, status, mismatch, source_current_r, source_current_i,
     ):  # fmt: skip
         """One block and one strip of lanes; returns the number of iterations. ``ahead``: next lane here, or -1."""
         dependent = p1.shape[0] > 0
@@ -357,8 +383,8 @@ def _strip_of(W):
 
         lowest = strip[:W]
         write(
-            first, n, lane, lanes, order, parent_row, size // W, b, state, lowest, v_real, v_imag, j_real, j_imag,
-            magnitude, loading, end_shunt, inverse_rated,
+            first, n, lane, lanes, order, parent_row, branch, child_is_to, size // W, b, state, lowest, v_real, v_imag,
+            j_real, j_imag, magnitude, loading, flow, end_shunt, inverse_rated,
         )  # fmt: skip
         out_r, out_i = source_current_r[lane : lane + lanes], source_current_i[lane : lane + lanes]
         for w in range(lanes):
@@ -374,7 +400,7 @@ def _strip_of(W):
             status[t] = code
             if code != OK:
                 out_r[w] = out_i[w] = math.nan
-                blank(first, n, t, order, v_real, v_imag, j_real, j_imag, magnitude, loading)
+                blank(first, n, t, order, branch, v_real, v_imag, j_real, j_imag, magnitude, loading, flow)
         return iterations
 
     return solve_strip
@@ -389,6 +415,8 @@ _solve_single = _strip_of(1)
 def solve_radial(
     order,
     parent_row,
+    branch,
+    child_is_to,
     block_start,
     root,
     plain,
@@ -416,6 +444,7 @@ def solve_radial(
     j_imag,
     magnitude,
     loading,
+    flow,
     end_shunt,
     inverse_rated,
     status,
@@ -428,7 +457,8 @@ def solve_radial(
 
     Arguments (pu on one power base; ``row`` is the order of :func:`kernels.power.tree.order_forest`):
 
-    * ``order``, ``parent_row`` (row), ``block_start`` (block + 1), ``root`` (block): the forest;
+    * ``order``, ``parent_row``, ``branch`` (row), ``block_start`` (block + 1), ``root`` (block): the forest;
+    * ``child_is_to`` (row) 1 where the child is the branch's ``to`` end;
     * ``piece`` (row) number of rows of the piece that begins here, -1 inside a piece, 0 in the trunk;
     * ``plain`` (row) 1 where a = b = 1; ``z``, ``a``, ``b`` (2, row) real and imaginary part of series impedance
       [pu] and ratios [1]; ``y`` (2, bus) shunt admittance [pu];
@@ -441,10 +471,11 @@ def solve_radial(
     * ``width`` lanes swept together, 1 or ``STRIP``; ``scratch`` (slot, scratch_size) one row per task slot.
 
     Out (an array with no rows is not written): ``v_real``, ``v_imag`` (bus, lane) [pu]; ``j_real``, ``j_imag`` (row,
-    lane) current into the child's end [pu]; ``magnitude`` (bus, lane) [pu];
-    ``loading`` (row, lane) [1]; ``status`` (block, lane); ``mismatch``
-    (block, lane) last change of voltage [pu]; ``source_current_r``, ``source_current_i`` (block, lane) drawn from the
-    source, without its own shunt [pu]; ``iterations`` (slot, block) sum over strips. Values of failed lanes are NaN.
+    lane) current into the child's end [pu]; ``magnitude`` (bus, lane) [pu]; ``loading`` (row, lane) [1]; ``flow`` (4,
+    branch or 0, lane) active and reactive power into the from end, then into the to end [pu]; ``status`` (block,
+    lane); ``mismatch`` (block, lane) last change of voltage [pu]; ``source_current_r``, ``source_current_i`` (block,
+    lane) drawn from the source, without its own shunt [pu]; ``iterations`` (slot, block) sum over strips. Values of
+    failed lanes are NaN.
     """
     n_lane = p.shape[1]
     whole, rest = n_lane // width, n_lane % width
@@ -464,23 +495,23 @@ def solve_radial(
             ahead = lane + slots * width if strip + slots < whole else -1
             if strip >= whole:
                 turns = _solve_narrow(
-                    first, n, lane, lanes, ahead, order, parent_row, plain, piece, z, a, b, y, source_r[root[block]],
-                    source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance, max_iterations, scratch[slot],
-                    v_real, v_imag, j_real, j_imag, magnitude, loading, end_shunt, inverse_rated, status[block],
+                    first, n, lane, lanes, ahead, order, parent_row, branch, child_is_to, plain, piece, z, a, b, y,
+                    source_r[root[block]], source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance, max_iterations,
+                    scratch[slot], v_real, v_imag, j_real, j_imag, magnitude, loading, flow, end_shunt, inverse_rated, status[block],
                     mismatch[block], source_current_r[block], source_current_i[block],
                 )  # fmt: skip
             elif width == 1:
                 turns = _solve_single(
-                    first, n, lane, lanes, ahead, order, parent_row, plain, piece, z, a, b, y, source_r[root[block]],
-                    source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance, max_iterations, scratch[slot],
-                    v_real, v_imag, j_real, j_imag, magnitude, loading, end_shunt, inverse_rated, status[block],
+                    first, n, lane, lanes, ahead, order, parent_row, branch, child_is_to, plain, piece, z, a, b, y,
+                    source_r[root[block]], source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance, max_iterations,
+                    scratch[slot], v_real, v_imag, j_real, j_imag, magnitude, loading, flow, end_shunt, inverse_rated, status[block],
                     mismatch[block], source_current_r[block], source_current_i[block],
                 )  # fmt: skip
             else:
                 turns = _solve_wide(
-                    first, n, lane, lanes, ahead, order, parent_row, plain, piece, z, a, b, y, source_r[root[block]],
-                    source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance, max_iterations, scratch[slot],
-                    v_real, v_imag, j_real, j_imag, magnitude, loading, end_shunt, inverse_rated, status[block],
+                    first, n, lane, lanes, ahead, order, parent_row, branch, child_is_to, plain, piece, z, a, b, y,
+                    source_r[root[block]], source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance, max_iterations,
+                    scratch[slot], v_real, v_imag, j_real, j_imag, magnitude, loading, flow, end_shunt, inverse_rated, status[block],
                     mismatch[block], source_current_r[block], source_current_i[block],
                 )  # fmt: skip
             iterations[slot, block] += turns
