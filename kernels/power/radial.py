@@ -496,22 +496,22 @@ def solve_radial(
             if strip >= whole:
                 turns = _solve_narrow(
                     first, n, lane, lanes, ahead, order, parent_row, branch, child_is_to, plain, piece, z, a, b, y,
-                    source_r[root[block]], source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance, max_iterations,
-                    scratch[slot], v_real, v_imag, j_real, j_imag, magnitude, loading, flow, end_shunt, inverse_rated, status[block],
-                    mismatch[block], source_current_r[block], source_current_i[block],
+                    source_r[root[block]], source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance,
+                    max_iterations, scratch[slot], v_real, v_imag, j_real, j_imag, magnitude, loading, flow, end_shunt,
+                    inverse_rated, status[block], mismatch[block], source_current_r[block], source_current_i[block],
                 )  # fmt: skip
             elif width == 1:
                 turns = _solve_single(
                     first, n, lane, lanes, ahead, order, parent_row, branch, child_is_to, plain, piece, z, a, b, y,
-                    source_r[root[block]], source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance, max_iterations,
-                    scratch[slot], v_real, v_imag, j_real, j_imag, magnitude, loading, flow, end_shunt, inverse_rated, status[block],
-                    mismatch[block], source_current_r[block], source_current_i[block],
+                    source_r[root[block]], source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance,
+                    max_iterations, scratch[slot], v_real, v_imag, j_real, j_imag, magnitude, loading, flow, end_shunt,
+                    inverse_rated, status[block], mismatch[block], source_current_r[block], source_current_i[block],
                 )  # fmt: skip
             else:
                 turns = _solve_wide(
                     first, n, lane, lanes, ahead, order, parent_row, branch, child_is_to, plain, piece, z, a, b, y,
-                    source_r[root[block]], source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance, max_iterations,
-                    scratch[slot], v_real, v_imag, j_real, j_imag, magnitude, loading, flow, end_shunt, inverse_rated, status[block],
-                    mismatch[block], source_current_r[block], source_current_i[block],
+                    source_r[root[block]], source_i[root[block]], p, q, p1, q1, p2, q2, scale, tolerance,
+                    max_iterations, scratch[slot], v_real, v_imag, j_real, j_imag, magnitude, loading, flow, end_shunt,
+                    inverse_rated, status[block], mismatch[block], source_current_r[block], source_current_i[block],
                 )  # fmt: skip
             iterations[slot, block] += turns
