@@ -338,7 +338,8 @@ def _strip_of(W):
             if loading.shape[0] > 0:
                 loading[r, t] = math.nan
             if flow.shape[1] > 0:
-                flow[:, branch[r], t] = math.nan
+                for k in range(4):
+                    flow[k, branch[r], t] = math.nan
 
     @njit(fastmath=SAFE_FASTMATH)
     def solve_strip(
