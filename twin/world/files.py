@@ -26,7 +26,7 @@ from twin.readers.vectors import read_polygons
 from twin.readers.zone_polygons import read_municipalities, read_zones
 from twin.world.buildings import build_buildings
 from twin.world.demand import VEHICLE_CLASSES, build_zones
-from twin.world.electricity import ElectricityRules, build_places, place_of
+from twin.world.electricity import ElectricityRules, build_places, homes_in_zones
 from twin.world.lattice_layers import LandUseRules, LatticeSpec, build_lattice, cells_of
 from twin.world.power import synthesise
 from twin.world.receptors import ReceptorRules, build_receptors
@@ -208,12 +208,8 @@ class Province:
         job_zones = read_polygons(c.path(o.traffic.zones), ["65x65 Nummer", "9: arbeidspl_totaal", "7: industrie"])
         names = {"65x65 Nummer": "number", "9: arbeidspl_totaal": "jobs", "7: industrie": "industry_jobs"}
         postcodes = read_polygons(c.path(o.land.postcodes), ["postcode"])
-        places, codes = build_places(
-            rules,
-            postcodes,
-            read_homes(c.path(o.power.homes)),
-            job_zones.rename(columns=names),
-        )
+        job_zones = job_zones.rename(columns=names)
+        places, codes = build_places(rules, postcodes, read_homes(c.path(o.power.homes)), job_zones)
         grid = read_osm_power(c.path(o.power.vertices), c.path(o.power.links)).vertices
         west, south, east, north = rules.core
         grid = grid[grid["kind"] == rules.substation_kind]
@@ -224,7 +220,7 @@ class Province:
             places, grid["x"].to_numpy(), grid["y"].to_numpy(), [str(k) for k in grid.index],
             {f"profile_{name}": read_shares(c.path(file)) for name, file in o.power.profiles.items()},
             origin_x=x, origin_y=y, inside=zones["inside"].values == 1,
-            origin_place=place_of(postcodes, codes, x, y),
+            origin_homes=homes_in_zones(postcodes, codes, job_zones, zones["origin_zone"].values),
             detailed=tuple(codes.index(code) for code in rules.detailed_postcodes if code in codes),
             rules=rules.network,
         )  # fmt: skip
