@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import spsolve
 
 from kernels.power.forest import Forest, ForestSolution, plant
 from kernels.power.mesh import Mesh, MeshSolution, admittance, operating_points, spacing, weave
@@ -523,8 +524,39 @@ def _start(circuit: Circuit, start: np.ndarray, end: np.ndarray, ratio: np.ndarr
     return size * np.exp(1j * angle)
 
 
+def _linear_start(circuit: Circuit, start: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """``start`` with the angles of the linear (DC) power flow of consumption ``p`` (node) [MW]: lossless, flat.
+
+    P = B theta with b = 1 / (x |n|) of each two-port and its shift as a source; large transmission systems converge
+    from here where they do not from angles of zero.
+    """
+    n, live = circuit.count, circuit.fed[circuit.start]
+    a, c, ratio = circuit.start[live], circuit.end[live], circuit.ratio[live]
+    x = circuit.z[live].imag
+    b = 1 / (np.where(np.abs(x) > 1e-9, x, 1e-9) * np.abs(ratio))
+    shift = b * np.angle(ratio)
+    matrix = csr_matrix((np.concatenate([b, b, -b, -b]), (np.concatenate([a, c, a, c]), np.concatenate([a, c, c, a]))),
+                        shape=(n, n))  # fmt: skip
+    given = np.bincount(a, shift, n) - np.bincount(c, shift, n) - p - circuit.shunt.real
+    free, held = np.flatnonzero(circuit.fed & ~circuit.held), np.flatnonzero(circuit.held)
+    angle = np.angle(start)
+    angle[free] = spsolve(matrix[free][:, free].tocsc(), given[free] - matrix[free][:, held] @ angle[held])
+    return np.abs(start) * np.exp(1j * angle)
+
+
+def _feasible_start(circuit: Circuit, mesh: Mesh, start: np.ndarray, demand: Demand) -> np.ndarray:
+    """``start``, or where Newton's method does not reach the base point from it, that with linear angles."""
+    base = [np.ascontiguousarray(x.sum(0)[:, None]) for x in demand.basis]
+    parts = (base[2], base[3], base[4], base[5]) if len(base) > 2 else None
+    if mesh.solve(start, base[0], base[1], parts=parts).status[0] == OK:
+        return start
+    other = _linear_start(circuit, start, base[0][:, 0])
+    return other if mesh.solve(other, base[0], base[1], parts=parts).status[0] == OK else start
+
+
 def _newton(circuit: Circuit, demand: Demand, tolerance: float, limits: Any, linear: bool = False) -> Solution:
     mesh, start = _mesh(circuit)
+    start = _feasible_start(circuit, mesh, start, demand)
     options: dict[str, Any] = {"tolerance": 1e300 if linear else tolerance, "limits": limits}
 
     def solve(d: Demand) -> MeshSolution:
