@@ -399,14 +399,14 @@ class _Trees:
         square = [np.abs(v[ends[several]]) ** 2 for ends in (circuit.start, circuit.end)]
         near = np.conj(circuit.shunt_from / np.abs(circuit.ratio) ** 2)[several, None] * square[0]
         far = np.conj(circuit.shunt_to)[several, None] * square[1]
-        turned, joined = self.turned[several], of[several]
-        mine = []
-        for one, other, own in ((s_from, s_to, near), (s_to, s_from, far)):
-            whole = np.where(turned[:, None], other[joined], one[joined])
+        turned, joined = self.turned[several, None], of[several]
+        series = []  # power of the series parts at both ends of the forest's branches
+        for power, own in ((s_from, np.where(turned, far, near)), (s_to, np.where(turned, near, far))):
             shunts = np.zeros((s_from.shape[0], v.shape[1]), complex)
             np.add.at(shunts, joined, own)
-            mine.append(np.conj(self.share[several])[:, None] * (whole - shunts[joined]) + own)
-        out_from[several], out_to[several] = mine
+            series.append(np.conj(self.share[several])[:, None] * (power - shunts)[joined])
+        out_from[several] = np.where(turned, series[1], series[0]) + near
+        out_to[several] = np.where(turned, series[0], series[1]) + far
         return out_from, out_to
 
 
