@@ -37,10 +37,11 @@ STRATEGIES = ["uncontrolled", "delayed", "price_following", "grid_aware"]
 
 
 class GivenTraffic(Component):
-    """Stands for trips and assignment."""
+    """Stands for trips, assignment and demand."""
 
     trips = Out("trips", ("vehicle_class", "origin", "destination"), "h-1", "trips")
     distance = Out("trip_distance", ("origin", "destination"), "km", "distance")
+    load = Out("bus_load", ("bus",), "kW", "load")
 
 
 def world(bev=0.05, share=None):
@@ -103,7 +104,7 @@ class Run:
         wiring = Wiring([GivenTraffic(), self.component], tree)
         self.slot: SimpleNamespace = wiring.slots["charging"]
         self.component.setup(self.slot, tree)
-        self.arrays, self.ledger = wiring.arrays, Ledger()
+        self.wiring, self.arrays, self.ledger = wiring, wiring.arrays, Ledger()
         rng = np.random.default_rng(9)
         self.arrays["trip_distance"][:] = rng.uniform(2, 40, (N, N))
 
@@ -113,8 +114,16 @@ class Run:
         rate = np.einsum("pcod,cp->cod", zones["trips"].values, zones["hourly_share"].values[0, :, local])
         self.arrays["trips"][:] = factor * rate
         moment = Moment(START + timedelta(hours=k), 3600, k, k, 1, "charging", self.ledger)
+        self.wiring.latch()
         self.component.step(self.slot, moment)
+        self.arrays["bus_load"][:] = self.unshifted(k) + self.slot.power
         return self.slot
+
+    def unshifted(self, k):
+        """Load of each bus without charging in hour ``k``."""
+        power = self.tree["power"].ds
+        yearly = power["household_energy"].values + power["service_energy"].values
+        return yearly * EVENING[k % 8760] / 8760
 
     def hours(self, count, factor=1.0):
         """Charging power (hour bus) and electric kilometres."""
@@ -225,6 +234,20 @@ def test_grid_aware_charging_lowers_each_stations_peak(month):
         assert (base + smart)[24:, station].sum(axis=1).max() < 0.9 * peak
 
 
+def test_grid_aware_charging_finds_a_valley_that_no_profile_tells_of():
+    # A works that runs by night only: from the second day on its meter shows where the valley is.
+    class NightShift(Run):
+        def unshifted(self, k):
+            local = (k + START.hour + 1) % 24
+            return super().unshifted(k) + np.where(np.arange(BUSES) == 0, 4000.0 * (local < 5), 0.0)
+
+    blind = NightShift(world(bev=0.6), strategy="grid_aware")
+    blind.component._meter = lambda *_: None
+    seeing = NightShift(world(bev=0.6), strategy="grid_aware")
+    night, night_blind = (r.hours(10 * 24)[0][2 * 24 :, 0].reshape(8, 24)[:, :5].sum() for r in (seeing, blind))
+    assert night < 0.8 * night_blind
+
+
 @pytest.mark.parametrize(
     ("base", "energy", "level"),
     [
@@ -251,9 +274,11 @@ def test_a_restored_state_goes_on_bit_identically(strategy):
     whole = Run(world(), strategy=strategy)
     first = [whole.hour(k).power.copy() for k in range(20)]
     saved = {k: v.copy() for k, v in whole.component.state().items()}
+    load = whole.arrays["bus_load"].copy()
     rest = [whole.hour(k).power.copy() for k in range(20, 40)]
     again = Run(world(), strategy=strategy)
     again.component.restore(saved)
+    again.arrays["bus_load"][:] = load  # as a checkpoint holds it
     np.testing.assert_array_equal(rest, [again.hour(k).power.copy() for k in range(20, 40)])
     assert first
 
