@@ -16,7 +16,7 @@ from kernels.power.sessions import (
     charge_by_signal,
     charge_day,
     charge_to_level,
-    fill_level,
+    level_by_deadlines,
     plug_in,
     stay_hours,
     window,
@@ -255,18 +255,24 @@ def test_grid_aware_charging_finds_a_valley_that_no_profile_tells_of():
         ([3.0, 1.0, 2.0], 0.5, 1.5),
         ([3.0, 1.0, 2.0], 6.0, 4.0),  # all three hours: (6 + 6) / 3
         ([5.0], 2.0, 7.0),
-        ([2.0, 2.0, 2.0, 2.0], 0.0, 2.0),
     ],
 )
 def test_water_fills_the_valleys_to_one_level(base, energy, level):
-    assert fill_level(np.array(base), 1.0, energy, np.empty(len(base))) == pytest.approx(level, rel=1e-14)
+    due = np.append(np.zeros(len(base) - 1), energy)
+    assert level_by_deadlines(np.array(base), 1.0, due, np.empty(len(base))) == pytest.approx(level, rel=1e-14)
 
 
 @settings(max_examples=50, deadline=None)
-@given(base=st.lists(st.floats(-5, 50), min_size=1, max_size=24), energy=st.floats(0, 500), hours=st.floats(0.25, 2))
-def test_the_filled_valleys_hold_the_energy(base, energy, hours):
-    level = fill_level(np.array(base), hours, energy, np.empty(len(base)))
-    assert np.maximum(level - np.array(base), 0).sum() * hours == pytest.approx(energy, rel=1e-9, abs=1e-9)
+@given(
+    base=st.lists(st.floats(-5, 50), min_size=6, max_size=6), hours=st.floats(0.25, 2),
+    due=st.lists(st.one_of(st.just(0.0), st.floats(0.01, 200)), min_size=6, max_size=6).filter(any),
+)  # fmt: skip
+def test_the_level_is_the_lowest_that_keeps_every_deadline(base, due, hours):
+    base, due = np.array(base), np.array(due)
+    level = level_by_deadlines(base, hours, due, np.empty(6))
+    held = np.cumsum(np.maximum(level - base, 0)) * hours
+    slack = (held - np.cumsum(due))[due > 0]
+    assert slack.min() == pytest.approx(0, abs=1e-9 * (1 + due.sum()))
 
 
 @pytest.mark.parametrize("strategy", ["uncontrolled", "grid_aware"])
@@ -375,11 +381,11 @@ def test_to_a_level_every_car_leaves_as_full_as_its_stay_allows(seed, cars):
     owed = rng.uniform(0, 60, cars)
     want = np.minimum(owed, power * until)
     base, start, weight = rng.uniform(0, 80, 24), np.array([0, cars]), np.ones(cars)
-    got, ordered, charged = np.zeros(cars), np.empty(24), np.empty(cars)
+    got, scratch, charged = np.zeros(cars), np.empty((3, 24)), np.empty(cars)
     for k in range(12):
         left = np.maximum(until - k, 0)
         charge_to_level(
-            start, base[None, k:], 1.0, power, weight, np.zeros(cars), left, owed, ordered, charged
+            start, base[None, k:], 1.0, power, weight, np.zeros(cars), left, owed, *scratch, charged
         )  # fmt: skip
         assert (charged <= power * np.minimum(left, 1) + 1e-9).all() and (charged >= 0).all()
         got += charged

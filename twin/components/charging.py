@@ -207,7 +207,7 @@ class Charging(Component):
         self._energy = np.column_stack([np.bincount(self._group, e, minlength=groups) for e in energies])
         self._profiles = np.stack((s.profile_household, s.profile_service, s.profile_industry, s.profile_heat))
         self._forecast = np.zeros((groups, HOURS))
-        self._ordered = np.zeros(HOURS)
+        self._scratch = np.zeros((3, HOURS))
         self._metered = np.full((groups, SECONDS_OF_DAY // LEAST_STEP), np.nan)
         self._before_charging = np.full(len(s.household_energy), np.nan)
 
@@ -270,7 +270,7 @@ class Charging(Component):
         later = [timedelta(hours=k * clock.hours) for k in range(ahead)]
         if o.strategy in {"grid_aware", "price_following"}:
             if self._forecast.shape[1] != ahead:
-                self._forecast, self._ordered = np.zeros((len(self._energy), ahead)), np.zeros(ahead)
+                self._forecast, self._scratch = np.zeros((len(self._energy), ahead)), np.zeros((3, ahead))
             rows = [hour_of_year(t.month, t.day, t.hour) for t in (clock.standard + dt for dt in later)]
             np.matmul(self._energy, self._profiles[:, rows], out=self._forecast)
             times = [clock.start + dt for dt in later]
@@ -279,7 +279,7 @@ class Charging(Component):
         if o.strategy == "grid_aware":
             charge_to_level(
                 self._group_start, self._forecast, clock.hours, self._power, self._weight, self._since, self._until,
-                self._owed, self._ordered, self._charged,
+                self._owed, *self._scratch, self._charged,
             )  # fmt: skip
             return
         signal = np.zeros(ahead)
