@@ -95,7 +95,7 @@ def _prefetching(write):
 
     @njit
     def prefetch(x, i, j):
-        ask(x.ctypes.data + i * x.strides[0] + j * x.strides[1])
+        ask(x.ctypes.data + i * x.strides[0] + j * x.strides[1])  # type: ignore[call-arg]
 
     return prefetch
 
