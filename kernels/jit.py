@@ -19,9 +19,8 @@ import sys
 from pathlib import Path
 
 import numba
-from llvmlite import ir
 from numba import prange, types
-from numba.core import cgutils
+from numba.core.cgutils import get_or_insert_function, ir
 from numba.extending import intrinsic
 
 __all__ = [
@@ -87,7 +86,7 @@ def _prefetching(write):
             pointer = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
             word = ir.IntType(32)
             kind = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
-            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            function = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
             builder.call(function, [pointer, word(write), word(3), word(1)])
             return context.get_dummy_value()
 
