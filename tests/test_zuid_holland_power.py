@@ -293,18 +293,20 @@ def test_homes_of_a_postcode_lie_in_the_zones_that_share_its_area(data, core_cod
     np.testing.assert_array_equal(homes_in_zones(areas, sorted(core_codes)[:3], zones, np.array([-1])), 0)
 
 
-def test_no_station_takes_the_cars_of_homes_it_does_not_supply(network):
-    # shares of an origin follow the homes of its zone: no bus with a few homes takes all of a node's cars
+def test_no_station_takes_the_cars_of_homes_it_does_not_supply(data, network):
+    # An origin's cars spread over half of its zone's homes at least, or it charges outside: Dordrecht's 55,000 homes
+    # with 310 of them in the core do not.
     origin, bus = network["charge_origin"].values, network["charge_bus"].values
-    share, homes = network["charge_share"].values, network["dwellings"].values[bus]
-    held = np.bincount(origin, homes)
-    assert (share < 1.0 - 1e-9).all()
-    assert np.quantile(held, 0.05) > 3000  # homes over which an origin's cars spread
+    held = np.bincount(origin, network["dwellings"].values[bus])[np.unique(origin)]
+    zones = gpd.read_file(data / "roads/v_mrdh_zones65.gpkg")
+    lived = zones["1: woningen"][zones["1: woningen"] > 0]
+    assert held.min() >= 0.5 * lived.min()
+    assert network["charge_share"].values.max() < 0.2
 
 
 def test_charging_is_shared_once_and_every_home_is_reached(network):
     share = np.bincount(network["charge_origin"].values, network["charge_share"].values)
-    np.testing.assert_allclose(share, 1, rtol=1e-9)
+    np.testing.assert_allclose(share[np.unique(network["charge_origin"].values)], 1, rtol=1e-9)
     lived = np.flatnonzero(network["dwellings"].values > 0)
     assert set(lived) == set(network["charge_bus"].values)
 
