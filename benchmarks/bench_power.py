@@ -23,9 +23,9 @@ def test_a_batch_of_radial_steps(benchmark, feeders, per_feeder, steps):
     load = np.zeros((p.size + 1, steps))
     load[1:] = np.random.default_rng(1).uniform(0.5, 1.5, (p.size, steps)) * p[:, None]
     reactive = load * Q_OF_P
-    out, scratch = forest.allocate(steps, magnitude=True, loading=True), forest.scratch()
+    out, scratch = forest.allocate(steps, magnitude=True, loading=True, flow=True), forest.scratch()
     benchmark(forest.solve, out, source, load, reactive, scale=1 / BASE, scratch=scratch)
-    p_from, _, p_to, _ = forest.flows(out, source, forest.branch.size)
+    p_from, _, p_to, _ = out.flow
     np.testing.assert_allclose((1.05 * out.source_real).sum(0), load.sum(0) / BASE + (p_from + p_to).sum(0), rtol=1e-8)
 
 

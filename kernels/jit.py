@@ -21,7 +21,9 @@ import sys
 from pathlib import Path
 
 import numba
-from numba import prange
+from numba import prange, types
+from numba.core.cgutils import get_or_insert_function, ir
+from numba.extending import intrinsic
 
 __all__ = [
     "SAFE_FASTMATH",
@@ -31,6 +33,8 @@ __all__ = [
     "njit",
     "pnjit",
     "prange",
+    "prefetch_read",
+    "prefetch_write",
     "set_threads",
     "threads",
 ]
@@ -79,6 +83,32 @@ def fused_njit(function=None, **flags):
 def pnjit(function=None, **flags):
     """As :func:`njit`, with ``prange`` loops run on threads."""
     return njit(function, parallel=True, **flags)
+
+
+def _prefetching(write):
+    """``llvm.prefetch`` of the cache line at an address, to be read or written, as a compiled function of x, i, j."""
+
+    @intrinsic
+    def ask(typingctx, address):
+        def generate(context, builder, signature, args):
+            pointer = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+            word = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
+            function = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            builder.call(function, [pointer, word(write), word(3), word(1)])
+            return context.get_dummy_value()
+
+        return types.void(types.intp), generate
+
+    @njit
+    def prefetch(x, i, j):
+        ask(x.ctypes.data + i * x.strides[0] + j * x.strides[1])  # type: ignore[call-arg]
+
+    return prefetch
+
+
+# Ask for the cache line of x[i, j] ahead of reading, or of writing it; no result depends on them.
+prefetch_read, prefetch_write = _prefetching(0), _prefetching(1)
 
 
 def set_threads(n: int) -> None:

@@ -1,11 +1,14 @@
 """The command line as a script sees it: exit codes, one clear line, and no harm to a good run file."""
 
+import csv
 import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,6 +53,24 @@ def test_info_validate_compare_and_export(good, tmp_path):
     exported = twin("export", good, "--glb", "--out", tmp_path / "a.glb")
     assert exported.returncode == 0, exported.stderr
     assert (tmp_path / "a.glb").stat().st_size > 10_000
+
+
+def test_congestion_counts_what_the_run_file_holds(good, tmp_path):
+    done = twin("congestion", good, "--out", tmp_path / "assets.csv")
+    assert done.returncode == 0, done.stderr
+    with h5py.File(good) as run:
+        loading, ids = run["branch_loading"][:], run["branch_id"][:].astype(str)
+    rows = list(csv.DictReader((tmp_path / "assets.csv").open()))
+    found = {row["branch_id"]: row for row in rows}
+    assert set(found) == set(ids)
+    for k, name in enumerate(ids):
+        assert float(found[name]["highest_loading"]) == pytest.approx(np.nanmax(loading[:, k]), rel=1e-6)
+        assert float(found[name]["overloaded_hours"]) == (loading[:, k] > 1).sum()
+        assert float(found[name]["heavily_overloaded_hours"]) == (loading[:, k] > 1.2).sum()
+    over = sum(float(row["overloaded_hours"]) > 0 for row in rows)
+    assert done.stdout.startswith(f"{over} of {len(ids)} assets overloaded in 3 h")
+    missing = twin("congestion", tmp_path / "none.h5")
+    assert missing.returncode == 2 and "none.h5" in missing.stderr
 
 
 def test_provinces_lists_the_built_in_ones():

@@ -36,21 +36,38 @@ def solved(net, model="pi"):
     return net
 
 
-@pytest.mark.parametrize("case", ["case9", "case14", "case30", "case118", "case300", "mv_oberrhein"])
+# Of MATPOWER's cases pandapower also has these, with the same result here (not run for want of time): case4gs, case6ww,
+# case_ieee30, case33bw, case57, case_illinois200, case1888rte, case2848rte, case6495rte, case6515rte.
+CASES = ["case5", "case9", "case14", "case24_ieee_rts", "case30", "case39", "case89pegase", "case118", "case145",
+         "case300", "case1354pegase", "case2869pegase", "case3120sp", "case6470rte", "case9241pegase",
+         "mv_oberrhein"]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_cases_of_pandapower(case):
-    net = solved(getattr(pandapower.networks, case)())
+    net = getattr(pandapower.networks, case)()
+    pandapower.runpp(net, trafo_model="pi", tolerance_mva=1e-9)
     compare(net, powerflow(f"pandapower:{case}"))
+
+
+def test_largest_grid_of_simbench():
+    # EHV to LV in one solve, 37,587 buses; pandapower reaches it from linear angles only.
+    import simbench
+
+    net = simbench.get_simbench_net("1-EHVHVMVLV-mixed-all-0-sw")
+    net.trafo["tap_changer_type"] = "Ratio"  # simbench #69
+    ours = powerflow_of(net, several_sources=True).isel(step=0)
+    pandapower.runpp(net, trafo_model="pi", init="dc", tolerance_mva=1e-8)
+    by_bus = ours.sel(bus=[str(i) for i in net.res_bus.index])
+    np.testing.assert_allclose(by_bus.vm_pu, net.res_bus.vm_pu, rtol=0, atol=1e-7)
+    turn = (by_bus.va_degree.values - net.res_bus.va_degree.to_numpy() + 180) % 360 - 180
+    assert np.abs(turn).max() < 1e-6
 
 
 @pytest.mark.parametrize("model", ["pi", "t"])
 def test_three_windings_wards_switches_and_impedances(model):
     net = pandapower.networks.example_multivoltage()
     compare(solved(net, model), powerflow_of(net, transformer_model=model), volts=1e-8)
-
-
-def test_largest_pegase_case():
-    net = solved(pandapower.networks.case9241pegase())
-    compare(net, powerflow("pandapower:case9241pegase"))
 
 
 def powerflow_of(net, **options):
@@ -107,6 +124,26 @@ def test_radial_and_meshed_solvers_and_pgm_agree():
         np.testing.assert_allclose(one.loading, other.loading, atol=1e-8)
 
 
+def test_unlike_branches_side_by_side_are_swept_as_one():
+    net, b = feeder()
+    pandapower.create_switch(net, b[3], 2, et="l", closed=False)
+    pandapower.create_transformer(net, 0, b[0], "40 MVA 110/20 kV", tap_pos=-2)
+    net.trafo[["vn_hv_kv", "vn_lv_kv", "shift_degree", "tap_step_percent"]] = [110.0, 20.0, 150.0, 1.5]
+    pandapower.create_line(net, b[1], b[0], 9.0, "NA2XS2Y 1x150 RM/25 12/20 kV")  # and the other way round
+    one, two, three = (powerflow_of(net, solver=s, tolerance=1e-11) for s in ("auto", "meshed", "pgm"))
+    assert one.attrs["solver"] == "radial"
+    for other in (two, three):
+        np.testing.assert_allclose(one.vm_pu, other.vm_pu, atol=1e-9)
+        for flow in ("p_from", "q_from", "p_to", "q_to"):
+            np.testing.assert_allclose(one[flow], other[flow], atol=1e-7)
+        np.testing.assert_allclose(one.loading, other.loading, atol=1e-8)
+    compare(solved(net), one)
+    net.trafo.loc[1, "tap_pos"] = -3  # with unlike ratios a current runs round between the two: Newton's
+    apart = powerflow_of(net)
+    assert apart.attrs["solver"] == "meshed"
+    compare(solved(net), apart)
+
+
 def test_missing_tap_limits_do_not_turn_the_tap():
     net, _ = feeder()
     net.trafo["tap_min"] = net.trafo["tap_max"] = np.nan
@@ -161,17 +198,54 @@ def test_infeasible_step_is_flagged_and_others_stay_bit_identical():
         assert (one.status == 0).all()
 
 
-@pytest.mark.parametrize("solver", ["radial", "meshed"])
+@pytest.mark.parametrize("solver", ["radial", "meshed", "split", "limits"])
 def test_energy_balance_of_every_step(solver):
     net, b = feeder()
     if solver == "radial":
         pandapower.create_switch(net, b[3], 2, et="l", closed=False)
+    if solver == "split":  # a feeder on the ring
+        last = b[2]
+        for _ in range(3):
+            new = pandapower.create_bus(net, 20.0)
+            pandapower.create_line(net, last, new, 2.0, "NA2XS2Y 1x240 RM/25 12/20 kV")
+            pandapower.create_load(net, new, 0.4, 0.1, const_z_p_percent=30.0)
+            last = new
+    given = 0.0
+    if solver == "limits":  # a generator that gives all the reactive power it may
+        pandapower.create_gen(net, b[2], p_mw=1.5, vm_pu=1.08, min_q_mvar=-0.4, max_q_mvar=0.4)
+        given = 1.5
     net.load["profile"] = "p"
     factor = np.random.default_rng(2).uniform(0.3, 1.2, 40)
-    result = powerflow_of(net, profiles={"p": factor}, solver=solver)
+    result = powerflow_of(net, profiles={"p": factor}, solver="meshed" if solver == "limits" else solver,
+                          reactive_limits=solver == "limits")  # fmt: skip
+    if solver == "limits":
+        assert (result.reactive_limit.sel(bus=str(b[2])) == 1).all()
     source = result.p_from.sel(branch="trafo 0").values
-    load = factor * net.load.p_mw.sum()
-    np.testing.assert_allclose(source, load + result.losses.values, rtol=1e-9)
+    v = result.vm_pu.values[:, net.load.bus]
+    z = net.load.const_z_p_percent.to_numpy() / 100
+    load = factor * (net.load.p_mw.to_numpy() * (1 - z + z * v**2)).sum(1)
+    np.testing.assert_allclose(source + given, load + result.losses.values, rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["radial", "meshed"])
+def test_two_buses_up_to_the_nose_and_past_it(solver):
+    # |V|^2 is the upper root of u^2 - (1 - 2 (rP + xQ)) u + |z|^2 |S|^2 = 0 (pu); none past the nose.
+    net = pandapower.create_empty_network()
+    one, two = pandapower.create_bus(net, 10.0), pandapower.create_bus(net, 10.0)
+    pandapower.create_ext_grid(net, one)
+    r, x = 0.4, 0.9
+    pandapower.create_line_from_parameters(net, one, two, 1.0, r, x, 0.0, 1.0)
+    pandapower.create_load(net, two, 1.0, 0.5)
+    net.load["profile"] = "p"
+    z = (r + 1j * x) / 100  # ohm over 10 kV squared, on 1 MVA
+    nose = 1 / (2 * (z.real + z.imag / 2 + np.hypot(1, 0.5) * abs(z)))
+    p = np.append(np.linspace(-0.5, 0.99, 30) * nose, np.array([1.001, 1.05, 3.0, 100.0]) * nose)
+    result = powerflow_of(net, profiles={"p": p}, solver=solver, tolerance=1e-12)
+    b = 1 - 2 * (z.real + z.imag / 2) * p[:30]
+    exact = np.sqrt((b + np.sqrt(b**2 - 4 * abs(z) ** 2 * 1.25 * p[:30] ** 2)) / 2)
+    np.testing.assert_allclose(result.vm_pu.values[:30, 1], exact, atol=1e-9)
+    assert (result.status.values[:30] == 0).all()
+    assert (result.status.values[30:, 1] > 1).all() and np.isnan(result.vm_pu.values[30:, 1]).all()
 
 
 @pytest.mark.parametrize("case", ["1os2msr", "generic_branch", "vision-example", "single-transformer",

@@ -18,7 +18,7 @@ Z = 0.02 + 0.05j
 
 
 def solve(forest, source, p, q, **options):
-    out = forest.allocate(p.shape[1], magnitude=True, loading=True)
+    out = forest.allocate(p.shape[1], magnitude=True, loading=True, flow=True)
     forest.solve(out, source, p, q, **options)
     return out
 
@@ -72,7 +72,7 @@ def test_constant_impedance_load_through_a_transformer_is_linear(reverse):
     exact = n * 1.02 / (1 + Z * abs(n) ** 2 * np.conj(s)) if reverse else 1.02 / n / (1 + Z * np.conj(s))
     assert abs(out.v_real[1, 0] + 1j * out.v_imag[1, 0] - exact) < 1e-13
     # and the energy: into the source end = load + loss
-    p_from, q_from, p_to, q_to = forest.flows(out, source, 1)
+    p_from, q_from, p_to, q_to = out.flow
     load = s * abs(exact) ** 2
     near, far = (p_to + 1j * q_to, p_from + 1j * q_from) if reverse else (p_from + 1j * q_from, p_to + 1j * q_to)
     assert abs(far[0, 0] + load) < 1e-12
@@ -142,7 +142,7 @@ def test_results_do_not_depend_on_threads_or_strip_position(batch):
     try:
         set_threads(1)
         one = solve(forest, source, p, q, scale=1 / BASE)
-        out = forest.allocate(p.shape[1], magnitude=True, loading=True)
+        out = forest.allocate(p.shape[1], magnitude=True, loading=True, flow=True)
         forest.solve(out, source, p, q, scale=1 / BASE, scratch=forest.scratch(5))
         assert same(one, out)
     finally:
@@ -156,7 +156,7 @@ def test_source_gives_load_and_losses_in_every_lane(batch):
     # Tellegen: sum of V0 conj(J) at the source = sum of loads + sum of branch losses.
     forest, source, p, q = batch
     out = solve(forest, source, p, q, scale=1 / BASE)
-    p_from, _, p_to, _ = forest.flows(out, source, forest.branch.size)
+    p_from, _, p_to, _ = out.flow
     given = (1.05 * out.source_real).sum(0)
     assert np.abs(given / (p.sum(0) / BASE + (p_from + p_to).sum(0)) - 1).max() < 1e-9
 
@@ -279,7 +279,7 @@ def test_kirchhoff_holds_on_random_trees_with_complex_ratios(seed, n):
     v = out.v_real + 1j * out.v_imag
     injected = v * np.conj(y @ v)
     np.testing.assert_allclose(injected[1:], -load[1:], atol=1e-9)
-    flows = forest.flows(out, held, n - 1)
+    flows = out.flow
     current = y @ v
     for k in range(n - 1):
         i_from = (1 / z[k] + half_f[k]) / abs(ratio[k]) ** 2 * v[start[k]] - v[to[k]] / z[k] / np.conj(ratio[k])
@@ -307,7 +307,7 @@ def test_losses_of_the_33_bus_feeder_against_pandapower():
     held = np.full((33, 1), 1 + 0j)
     out = solve(forest, held, load.real.copy(), load.imag.copy(), tolerance=1e-12)
     assert np.abs(out.magnitude[:, 0] - net.res_bus.vm_pu).max() < 1e-10
-    p_from, _, p_to, _ = forest.flows(out, held, m)
+    p_from, _, p_to, _ = out.flow
     losses_kw = (p_from + p_to).sum() * 1e3
     assert abs(losses_kw - net.res_line.pl_mw.sum() * 1e3) < 1e-6
     assert round(losses_kw, 1) == 202.7

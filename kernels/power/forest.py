@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kernels.jit import threads
-from kernels.power.radial import STRIP, scratch_size, solve_radial
-from kernels.power.results import radial_flows
-from kernels.power.tree import RADIAL, order_forest
+from kernels.power.radial import PIECE, STRIP, scratch_size, solve_radial
+from kernels.power.tree import RADIAL, order_forest, pieces
 
 __all__ = ["Forest", "ForestSolution", "plant"]
 
@@ -22,6 +21,7 @@ class ForestSolution:
     j_imag: np.ndarray
     magnitude: np.ndarray  # (bus, lane) pu
     loading: np.ndarray  # (row, lane)
+    flow: np.ndarray  # (4, branch, lane) p and q into the from end, into the to end, pu; NaN outside the forest
     status: np.ndarray  # (block, lane)
     mismatch: np.ndarray  # (block, lane) pu, last change of voltage
     source_real: np.ndarray  # (block, lane) pu, current drawn from the source
@@ -37,6 +37,7 @@ class Forest:
     culprit: int
     component: np.ndarray  # (bus) source bus, -1 without source
     is_source: np.ndarray  # (bus)
+    branches: int  # of the network
     order: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     parent_row: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     parent_bus: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
@@ -46,6 +47,7 @@ class Forest:
     root: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     block_of_bus: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # -1 at sources and islands
     plain: np.ndarray = field(default_factory=lambda: np.empty(0, np.bool_))
+    piece: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     z: np.ndarray = field(default_factory=lambda: np.empty((2, 0)))
     a: np.ndarray = field(default_factory=lambda: np.empty((2, 0)))
     b: np.ndarray = field(default_factory=lambda: np.empty((2, 0)))
@@ -54,7 +56,14 @@ class Forest:
     inverse_rated: np.ndarray = field(default_factory=lambda: np.empty((2, 0)))
 
     def allocate(
-        self, lanes: int, *, voltage: bool = True, current: bool = True, magnitude: bool = False, loading: bool = False
+        self,
+        lanes: int,
+        *,
+        voltage: bool = True,
+        current: bool = True,
+        magnitude: bool = False,
+        loading: bool = False,
+        flow: bool = False,
     ) -> ForestSolution:
         """Arrays for a batch of ``lanes``; results not asked for have no rows."""
         n_bus, n_row, n_block = self.component.size, self.order.size, self.root.size
@@ -69,6 +78,7 @@ class Forest:
             of(n_row, current),
             of(n_bus, magnitude),
             of(n_row, loading),
+            of(4 * self.branches, flow).reshape(4, -1, lanes),
             np.zeros((n_block, lanes), np.int8),
             np.zeros((n_block, lanes)),
             of(n_block),
@@ -109,12 +119,17 @@ class Forest:
         elif impedance_part is None and current_part is not None:
             p2 = q2 = np.zeros_like(p)
         source_real, source_imag = np.ascontiguousarray(source.real), np.ascontiguousarray(source.imag)
+        scratch = self.scratch() if scratch is None else scratch
+        iterations = np.empty((scratch.shape[0], self.root.size), np.int64)
         solve_radial(
             self.order,
             self.parent_row,
+            self.branch,
+            self.child_is_to,
             self.block_start,
             self.root,
             self.plain,
+            self.piece,
             self.z,
             self.a,
             self.b,
@@ -131,52 +146,28 @@ class Forest:
             tolerance,
             max_iterations,
             width or self.width(p.shape[1]),
-            self.scratch() if scratch is None else scratch,
+            scratch,
             out.v_real,
             out.v_imag,
             out.j_real,
             out.j_imag,
             out.magnitude,
             out.loading,
+            out.flow,
             self.end_shunt,
             self.inverse_rated,
             out.status,
             out.mismatch,
             out.source_real,
             out.source_imag,
-            out.iterations,
+            iterations,
         )
+        out.iterations[:] = iterations.sum(0)
         held = np.flatnonzero(self.is_source)
         if out.v_real.shape[0]:
             out.v_real[held], out.v_imag[held] = source_real[held], source_imag[held]
         if out.magnitude.shape[0]:
             out.magnitude[held] = np.abs(source[held])
-
-    def flows(
-        self, out: ForestSolution, source: np.ndarray, n_branch: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """``p_from, q_from, p_to, q_to`` (branch, lane) [pu]; NaN where not solved and outside the forest."""
-        flows = np.full((4, n_branch, out.v_real.shape[1]), np.nan)
-        radial_flows(
-            self.order,
-            self.parent_bus,
-            self.branch,
-            self.child_is_to,
-            self.b,
-            self.end_shunt,
-            np.ascontiguousarray(source.real),
-            np.ascontiguousarray(source.imag),
-            self.is_source,
-            out.v_real,
-            out.v_imag,
-            out.j_real,
-            out.j_imag,
-            flows[0],
-            flows[1],
-            flows[2],
-            flows[3],
-        )
-        return flows[0], flows[1], flows[2], flows[3]
 
 
 def plant(
@@ -219,7 +210,7 @@ def plant(
         root,
     )
     if code != RADIAL:
-        return Forest(code, culprit, component, held)
+        return Forest(code, culprit, component, held, n_branch)
     order, parent_row, branch = order[:rows].copy(), parent_row[:rows].copy(), branch[:rows].copy()
     block_start, root = block_start[: blocks + 1].copy(), root[:blocks].copy()
     child_is_to = branch_to[branch] == order
@@ -243,6 +234,7 @@ def plant(
         -1,
         component,
         held,
+        n_branch,
         order,
         parent_row,
         parent_bus,
@@ -252,6 +244,7 @@ def plant(
         root,
         block_of_bus,
         (a == 1) & (b == 1),
+        pieces(parent_row, block_start, PIECE),
         np.stack([rows_z.real, rows_z.imag]),
         np.stack([a.real, a.imag]),
         np.stack([b.real, b.imag]),

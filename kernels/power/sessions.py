@@ -21,7 +21,7 @@ __all__ = [
     "charge_by_signal",
     "charge_day",
     "charge_to_level",
-    "fill_level",
+    "level_by_deadlines",
     "plug_in",
     "stay_hours",
     "window",
@@ -144,65 +144,79 @@ def charge_by_signal(signal, hours, power, since, until, owed, charged):
 
 
 @njit
-def fill_level(base, hours, energy, ordered):
-    """Level L [kW] to which ``energy`` fills the valleys of a load: ``sum_h max(0, L - base[h]) hours = energy``.
+def level_by_deadlines(base, hours, due, ordered):
+    """Lowest level L [kW] that lets each energy go into the valleys of a load before its deadline.
 
-    Exact, by sorting: the level stands above the m lowest hours where
-    ``L = (energy / hours + sum of the m lowest) / m`` does not reach the next one. ``base`` (hour) [kW], ``hours``
-    [h] length of each, ``energy`` [kWh], ``ordered`` (hour) scratch.
+    ``L = max over T of the level to which the energy due by T fills the valleys of base[:T]``: the first speed of the
+    optimal schedule of jobs that may all begin now (Yao, Demers and Shenker 1995, FOCS: 374-382), with a load beneath.
+    ``base`` (step) [kW], ``hours`` [h] length of each; ``due`` (step) [kWh] energy that must be in by the end of the
+    step; ``ordered`` (step) scratch. Exact, by sorting: of n steps the level stands above the m lowest where
+    ``(energy / hours + sum of the m lowest) / m`` does not reach the next one.
     """
-    n = base.shape[0]
-    for k in range(n):  # insertion sort: a day has few hours
-        value = base[k]
-        j = k
-        while j > 0 and ordered[j - 1] > value:
+    level, energy = -np.inf, 0.0
+    for n in range(base.shape[0]):
+        value, j = base[n], n
+        while j > 0 and ordered[j - 1] > value:  # the lowest n + 1 steps stay sorted
             ordered[j] = ordered[j - 1]
             j -= 1
         ordered[j] = value
-    total = energy / hours
-    level = ordered[0]
-    for m in range(n):
-        total += ordered[m]
-        level = total / (m + 1)
-        if m + 1 == n or level <= ordered[m + 1]:
-            break
+        energy += due[n]
+        if due[n] <= 0.0:
+            continue
+        total, here = energy / hours, 0.0
+        for m in range(n + 1):
+            total += ordered[m]
+            here = total / (m + 1)
+            if m == n or here <= ordered[m + 1]:
+                break
+        level = max(level, here)
     return level
 
 
 @njit
-def charge_to_level(group_start, forecast, hours, power, weight, since, until, owed, ordered, charged):
+def charge_to_level(group_start, forecast, hours, power, weight, since, until, owed, ordered, due, room, charged):
     """Charge the cars behind each transformer so that its load stays as low as their departures allow; in place.
 
-    What the plugged cars of a group owe fills the valleys of the group's forecast load up to the last departure
-    (:func:`fill_level`), planned anew every step; now they charge what stands above the forecast of the present
-    step. Each charges at least what its own departure asks for, and at most its power; between the two all stand at
-    the same fraction. ``group_start`` (group + 1) cars in order of group; ``forecast`` (group, step) [kW] from now
-    on; ``weight`` (car) part of a car; ``ordered`` (step) scratch; the others as :func:`charge_by_signal`.
+    What the plugged cars of a group owe fills the valleys of the group's forecast load, each before its own departure
+    (:func:`level_by_deadlines`), planned anew every step; now they charge what stands above the forecast of the
+    present step, those that leave first before the others. Each charges at least what its own departure asks for, and
+    at most its power. ``group_start`` (group + 1) cars in order of group; ``forecast`` (group, step) [kW] from now
+    on; ``weight`` (car) part of a car; ``ordered``, ``due``, ``room`` (step) scratch; the others as
+    :func:`charge_by_signal`.
     """
+    steps = forecast.shape[1]
     for g in range(group_start.shape[0] - 1):
         a, b = group_start[g], group_start[g + 1]
-        energy, last, least, most = 0.0, 0.0, 0.0, 0.0
+        least, most = 0.0, 0.0
+        due[:] = 0.0
+        room[:] = 0.0
         for c in range(a, b):
             charged[c] = 0.0
             if until[c] <= 0.0 or owed[c] <= LEAST_OWED:
                 continue
             now = min(power[c] * max(min(until[c], hours) - since[c], 0.0), owed[c])
-            energy += weight[c] * owed[c]
-            last = max(last, until[c])
+            must = min(max(owed[c] - power[c] * max(until[c] - hours, 0.0), 0.0), now)
+            last = min(max(int(np.ceil(until[c] / hours - 1e-9)), 1), steps) - 1
+            # a stay that is too short for what is owed takes in what it can
+            due[last] += weight[c] * min(owed[c], power[c] * max(until[c] - since[c], 0.0))
+            room[last] += weight[c] * (now - must)
             most += weight[c] * now
-            least += weight[c] * min(max(owed[c] - power[c] * max(until[c] - hours, 0.0), 0.0), now)
+            least += weight[c] * must
         if most <= 0.0:
             continue
-        steps = min(max(int(np.ceil(last / hours - 1e-9)), 1), forecast.shape[1])
-        level = fill_level(forecast[g, :steps], hours, energy, ordered)
-        wanted = max(level - forecast[g, 0], 0.0) * hours
-        share = min(max((wanted - least) / (most - least), 0.0), 1.0) if most > least else 1.0
+        level = level_by_deadlines(forecast[g], hours, due, ordered)
+        more = min(max((level - forecast[g, 0]) * hours - least, 0.0), most - least)
+        for k in range(steps):  # shares of the room of each departure, the first ones first
+            share = min(more / room[k], 1.0) if room[k] > 0.0 else 0.0
+            more = max(more - room[k], 0.0)
+            room[k] = share
         for c in range(a, b):
             if until[c] <= 0.0 or owed[c] <= LEAST_OWED:
                 continue
             now = min(power[c] * max(min(until[c], hours) - since[c], 0.0), owed[c])
             must = min(max(owed[c] - power[c] * max(until[c] - hours, 0.0), 0.0), now)
-            charged[c] = must + share * (now - must)
+            last = min(max(int(np.ceil(until[c] / hours - 1e-9)), 1), steps) - 1
+            charged[c] = must + room[last] * (now - must)
             owed[c] -= charged[c]
 
 

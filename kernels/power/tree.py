@@ -8,7 +8,7 @@ import numpy as np
 
 from kernels.jit import njit
 
-__all__ = ["LOOP", "RADIAL", "TWO_SOURCES", "neighbours", "order_forest"]
+__all__ = ["LOOP", "RADIAL", "TWO_SOURCES", "neighbours", "order_forest", "pieces"]
 
 RADIAL, LOOP, TWO_SOURCES = 0, 1, 2
 
@@ -94,3 +94,30 @@ def order_forest(branch_from, branch_to, active, is_source, component, order, pa
             blocks += 1
             block_start[blocks] = rows
     return RADIAL, rows, blocks, -1
+
+
+@njit
+def pieces(parent_row, block_start, most):
+    """Divide blocks into pieces: the largest subtrees of at most ``most`` rows, which lie together in the order.
+
+    Arguments: ``parent_row``, ``block_start`` as of :func:`order_forest`. Returns (row) the number of rows of the piece
+    that begins there, -1 inside a piece, 0 in the trunk, whose rows have more than ``most`` below them.
+    """
+    rows = parent_row.size
+    size = np.ones(rows, np.int64)
+    piece = np.zeros(rows, np.int64)
+    for block in range(block_start.size - 1):
+        first = block_start[block]
+        for r in range(block_start[block + 1] - 1, first, -1):
+            if parent_row[r] > 0:
+                size[first + parent_row[r] - 1] += size[r]
+    r = 0
+    while r < rows:
+        if size[r] > most:
+            r += 1
+            continue
+        piece[r] = size[r]
+        for k in range(r + 1, r + size[r]):
+            piece[k] = -1
+        r += size[r]
+    return piece

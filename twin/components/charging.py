@@ -24,6 +24,7 @@ Strategy = Literal["uncontrolled", "delayed", "price_following", "grid_aware"]
 EVENING = range(7, 22)  # local hours in which delayed charging waits [A: the Dutch low tariff begins at 22 or 23]
 SEASONAL_COP = 3.0  # of heat pumps, in the forecast of a station's load only [A]
 PUBLIC_STAY = (1.0, 4.0)  # h at a public charger [A]
+SECONDS_OF_DAY, LEAST_STEP = 86_400, 900  # s; meters are read by quarter-hours
 PLACES, KIND, POWER, WORKPLACE = range(4)  # streams of the counter
 
 
@@ -39,6 +40,8 @@ class Charging(Component):
     Strategies: ``uncontrolled`` at once; ``delayed`` to the night; ``price_following`` in the hours of the stay with
     the lowest forecast load of the whole province, which stands for a price; ``grid_aware`` in the valleys of the
     forecast load of the car's own transformer, planned anew every hour. All leave each car what its departure asks.
+    The load of a transformer without its charging is foreseen as metered at the same hour a day ago; on the first day
+    as its yearly energies and profiles have it.
     """
 
     leaves_out = (
@@ -70,6 +73,7 @@ class Charging(Component):
 
     trips = In("trips", ("vehicle_class", "origin", "destination"), "h-1")
     distance = In("trip_distance", ("origin", "destination"), "km")
+    load = In("bus_load", ("bus",), "kW", lag=True)  # metered in the step before
     hourly_share = Static("zones/hourly_share", ("day_type", "vehicle_class", "hour", "period"), "1")
     all_trips = Static("zones/trips", ("period", "vehicle_class", "origin", "destination"), "1")
     home_share = Static("zones/home_share", ("period",), "1")
@@ -203,7 +207,20 @@ class Charging(Component):
         self._energy = np.column_stack([np.bincount(self._group, e, minlength=groups) for e in energies])
         self._profiles = np.stack((s.profile_household, s.profile_service, s.profile_industry, s.profile_heat))
         self._forecast = np.zeros((groups, HOURS))
-        self._ordered = np.zeros(HOURS)
+        self._scratch = np.zeros((3, HOURS))
+        self._metered = np.full((groups, SECONDS_OF_DAY // LEAST_STEP), np.nan)
+        self._before_charging = np.full(len(s.household_energy), np.nan)
+
+    def _meter(self, s: SimpleNamespace, clock: Moment) -> None:
+        """Enter the load of the step before, less its charging, at its time of the day."""
+        if np.isnan(self._before_charging[:1]).any():
+            return
+        then = clock.start - timedelta(seconds=clock.seconds)
+        slot = (then.hour * 3600 + then.minute * 60 + then.second) // LEAST_STEP
+        groups = len(self._metered)
+        self._metered[:, slot : slot + clock.seconds // LEAST_STEP] = np.bincount(
+            self._group, s.load - self._before_charging, minlength=groups
+        )[:, None]
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
         """Book the hour's electric kilometres and charge what is owed."""
@@ -231,10 +248,12 @@ class Charging(Component):
             np.array((yesterday, day_type)), self._kind, self._car, self._arrive, self._leave, self._stay, o.reach,
             self._owed, self._plugged, self._since, self._until,
         )  # fmt: skip
+        self._meter(s, clock)
         self._charge(clock)
         s.power[:] = np.bincount(self._bus, self._weight * self._charged, minlength=len(s.power))
         inside = float(s.power.sum())
         s.power /= clock.hours
+        self._before_charging[:] = s.power
         clock.ledger.balance(
             "charging_energy",
             inflow=float(s.ev_distance.sum()) * o.kwh_per_km / o.efficiency,
@@ -251,13 +270,16 @@ class Charging(Component):
         later = [timedelta(hours=k * clock.hours) for k in range(ahead)]
         if o.strategy in {"grid_aware", "price_following"}:
             if self._forecast.shape[1] != ahead:
-                self._forecast, self._ordered = np.zeros((len(self._energy), ahead)), np.zeros(ahead)
+                self._forecast, self._scratch = np.zeros((len(self._energy), ahead)), np.zeros((3, ahead))
             rows = [hour_of_year(t.month, t.day, t.hour) for t in (clock.standard + dt for dt in later)]
             np.matmul(self._energy, self._profiles[:, rows], out=self._forecast)
+            times = [clock.start + dt for dt in later]
+            known = self._metered[:, [(t.hour * 3600 + t.minute * 60 + t.second) // LEAST_STEP for t in times]]
+            np.copyto(self._forecast, known, where=np.isfinite(known))
         if o.strategy == "grid_aware":
             charge_to_level(
                 self._group_start, self._forecast, clock.hours, self._power, self._weight, self._since, self._until,
-                self._owed, self._ordered, self._charged,
+                self._owed, *self._scratch, self._charged,
             )  # fmt: skip
             return
         signal = np.zeros(ahead)
@@ -268,5 +290,8 @@ class Charging(Component):
         charge_by_signal(signal, clock.hours, self._power, self._since, self._until, self._owed, self._charged)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Energy owed by each car, and whether it is plugged in."""
-        return {"owed": self._owed, "plugged": self._plugged}
+        """Energy owed by each car, whether it is plugged in, and the load metered in the last day."""
+        return {
+            "owed": self._owed, "plugged": self._plugged, "metered": self._metered,
+            "before_charging": self._before_charging,
+        }  # fmt: skip

@@ -79,7 +79,7 @@ class PowerFlow(Component):
         self._refuse(self._forest, world)
         self._held = held
         self._fed = self._forest.component >= 0
-        self._out = self._forest.allocate(1, loading=True, magnitude=True)
+        self._out = self._forest.allocate(1, current=False, loading=True, magnitude=True, flow=True)
         self._scratch = self._forest.scratch()
         self._bus_status = np.zeros(held.size, np.int8)
 
@@ -126,7 +126,7 @@ class PowerFlow(Component):
             max_iterations=self.options.max_iterations,
             scratch=self._scratch,
         )
-        p_from, _, p_to, _ = forest.flows(out, self._source, s.branch_from.size)
+        p_from, _, p_to, _ = out.flow
         s.voltage[:] = out.magnitude[:, 0]
         s.loading[:] = np.nan
         s.loading[forest.branch] = out.loading[:, 0]

@@ -9,13 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import spsolve
 
-from kernels.power.forest import Forest, plant
+from kernels.power.forest import Forest, ForestSolution, plant
 from kernels.power.mesh import Mesh, MeshSolution, admittance, operating_points, spacing, weave
 from kernels.power.newton import HELD, PQ, PV
 from kernels.power.status import ISLANDED, MAX_ITERATIONS, OK, STATUS_NAMES
 from kernels.power.topology import join, peel
-from kernels.power.tree import RADIAL
+from kernels.power.tree import LOOP, RADIAL
 from twin.errors import ConfigError, ConvergenceError, DataError
 from twin.power.pgm import solve_with_pgm
 from twin.power.taps import regulate
@@ -359,49 +360,114 @@ class Solution:
 def _solve(circuit: Circuit, demand: Demand, solver: str, tolerance: float, limits: Any) -> Solution:
     """The solver asked for, or the one that fits."""
     net = circuit.network
-    forest = None
+    trees = None
     if solver not in {"meshed", "split"} and not (circuit.generator & circuit.fed).any():
-        forest = _forest(circuit)
-        if forest.code != RADIAL:
-            forest = None
-    if solver == "radial" and forest is None:
+        trees = _forest(circuit)
+        if trees.forest.code != RADIAL:
+            trees = None
+    if solver == "radial" and trees is None:
         raise DataError(f"{net.origin}: the network has loops, several sources or held voltages; use --solver meshed")
-    if forest is not None:
-        return _sweep(circuit, forest, demand, tolerance, solver == "linear")
+    if trees is not None:
+        return _sweep(circuit, trees, demand, tolerance, solver == "linear")
     if solver == "split":
         return solve_split(circuit, _trees(circuit), demand, tolerance, limits)
     return _newton(circuit, demand, tolerance, limits, solver == "linear")
 
 
-def _forest(circuit: Circuit) -> Forest:
-    live = circuit.fed[circuit.start]
-    if (circuit.z != circuit.z_back)[live].any():
-        return Forest(-1, -1, np.empty(0, int), np.empty(0, bool))
-    return plant(
-        circuit.count, circuit.start, circuit.end, live, circuit.held, circuit.z, circuit.ratio, circuit.shunt_from,
-        circuit.shunt_to, circuit.shunt, circuit.rated_from, circuit.rated_to,
+@dataclass
+class _Trees:
+    """The forest of a circuit, in which branches side by side with one ratio are one branch."""
+
+    forest: Forest
+    branch: np.ndarray  # (two-port) branch of the forest, -1 without supply
+    turned: np.ndarray  # (two-port) lies the other way round than its branch
+    share: np.ndarray  # (two-port) complex share of its branch's current
+    alone: bool  # no branch has another beside it
+
+    def spread(self, circuit: Circuit, v: np.ndarray, s_from: np.ndarray, s_to: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Power into both ends of each two-port, from that of the forest's branches (branch, lane).
+
+        Beside each other, series currents divide as the admittances, and each keeps its own shunts.
+        """
+        of = self.branch
+        live = of >= 0
+        out_from, out_to = (np.full((of.size, v.shape[1]), np.nan + 0j) for _ in range(2))
+        out_from[live], out_to[live] = s_from[of[live]], s_to[of[live]]
+        if self.alone:
+            return out_from, out_to
+        several = np.flatnonzero(live & (np.bincount(of[live], minlength=s_from.shape[0])[of] > 1))
+        square = [np.abs(v[ends[several]]) ** 2 for ends in (circuit.start, circuit.end)]
+        near = np.conj(circuit.shunt_from / np.abs(circuit.ratio) ** 2)[several, None] * square[0]
+        far = np.conj(circuit.shunt_to)[several, None] * square[1]
+        turned, joined = self.turned[several, None], of[several]
+        series = []  # power of the series parts at both ends of the forest's branches
+        for power, own in ((s_from, np.where(turned, far, near)), (s_to, np.where(turned, near, far))):
+            shunts = np.zeros((s_from.shape[0], v.shape[1]), complex)
+            np.add.at(shunts, joined, own)
+            series.append(np.conj(self.share[several])[:, None] * (power - shunts)[joined])
+        out_from[several] = np.where(turned, series[1], series[0]) + near
+        out_to[several] = np.where(turned, series[0], series[1]) + far
+        return out_from, out_to
+
+
+def _forest(circuit: Circuit) -> _Trees:
+    """Trees behind the sources; the forest's code says why there are none."""
+    live = np.flatnonzero(circuit.fed[circuit.start])
+    start, end, z, ratio = (x[live] for x in (circuit.start, circuit.end, circuit.z, circuit.ratio))
+    low, high = np.minimum(start, end), np.maximum(start, end)
+    _, first, joined = np.unique(low * circuit.count + high, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))  # branches keep the order of the circuit
+    first, joined = np.sort(first), rank[joined]
+    turned = start != start[first][joined]
+    unlike = (ratio != ratio[first][joined]) | (turned & (ratio != 1)) | (z != circuit.z_back[live])
+    if unlike.any():
+        return _Trees(Forest(LOOP, -1, np.empty(0, int), np.empty(0, bool), 0), *(np.empty(0),) * 3, True)
+    y = 1 / z
+    total = np.zeros(first.size, complex)
+    np.add.at(total, joined, y)
+    near, far = np.zeros(first.size, complex), np.zeros(first.size, complex)
+    np.add.at(near, joined, np.where(turned, circuit.shunt_to[live], circuit.shunt_from[live]))
+    np.add.at(far, joined, np.where(turned, circuit.shunt_from[live], circuit.shunt_to[live]))
+    alone = first.size == live.size
+    none = np.full(first.size, np.inf)  # loadings are made from the flows
+    forest = plant(
+        circuit.count, start[first], end[first], np.ones(first.size, bool), circuit.held, z if alone else 1 / total,
+        ratio[first], near, far, circuit.shunt, none, none,
     )  # fmt: skip
+    branch, turn, share = (
+        np.full(circuit.branch.size, -1),
+        np.zeros(circuit.branch.size, bool),
+        np.ones(circuit.branch.size, complex),
+    )
+    branch[live], turn[live], share[live] = joined, turned, y / total[joined]
+    return _Trees(forest, branch, turn, share, alone)
 
 
-def _sweep(circuit: Circuit, forest: Forest, demand: Demand, tolerance: float, linear: bool) -> Solution:
+def _sweep(circuit: Circuit, trees: _Trees, demand: Demand, tolerance: float, linear: bool) -> Solution:
+    forest = trees.forest
     source = np.where(circuit.held, circuit.source, np.nan)[:, None]
-    out = forest.allocate(demand.lanes)
     scratch = forest.scratch()
     options: dict[str, Any] = {
         "tolerance": 1e300 if linear else tolerance, "max_iterations": 1 if linear else 500, "scratch": scratch,
     }  # fmt: skip
-    _compile(lambda d: forest.solve(forest.allocate(d.lanes), source, d.p, d.q, **_zip_of(d), **options), demand)
-    began = time.process_time()
-    forest.solve(out, source, demand.p, demand.q, **_zip_of(demand), **options)
-    p_from, q_from, p_to, q_to = forest.flows(out, source, circuit.branch.size)
-    seconds = time.process_time() - began
+
+    def solve(d: Demand) -> tuple[ForestSolution, float]:
+        out = forest.allocate(d.lanes, current=False, flow=True)
+        began = time.process_time()
+        forest.solve(out, source, d.p, d.q, **_zip_of(d), **options)
+        return out, time.process_time() - began
+
+    _compile(solve, demand)
+    out, seconds = solve(demand)
+    p_from, q_from, p_to, q_to = out.flow
+    v = out.v_real + 1j * out.v_imag
+    s_from, s_to = trees.spread(circuit, v, p_from + 1j * q_from, p_to + 1j * q_to)
     status = np.full((circuit.count, demand.lanes), ISLANDED, np.int8)
     status[circuit.held] = OK
     status[forest.order] = out.status[forest.block_of_bus[forest.order]]
     good = np.where(out.status == OK, out.mismatch, 0.0)
     return Solution(
-        out.v_real + 1j * out.v_imag, p_from + 1j * q_from, p_to + 1j * q_to, status, good.max(0, initial=0.0), seconds,
-        "linear (screening)" if linear else "radial",
+        v, s_from, s_to, status, good.max(0, initial=0.0), seconds, "linear (screening)" if linear else "radial",
     )  # fmt: skip
 
 
@@ -458,8 +524,39 @@ def _start(circuit: Circuit, start: np.ndarray, end: np.ndarray, ratio: np.ndarr
     return size * np.exp(1j * angle)
 
 
+def _linear_start(circuit: Circuit, start: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """``start`` with the angles of the linear (DC) power flow of consumption ``p`` (node) [MW]: lossless, flat.
+
+    P = B theta with b = 1 / (x |n|) of each two-port and its shift as a source; large transmission systems converge
+    from here where they do not from angles of zero.
+    """
+    n, live = circuit.count, circuit.fed[circuit.start]
+    a, c, ratio = circuit.start[live], circuit.end[live], circuit.ratio[live]
+    x = circuit.z[live].imag
+    b = 1 / (np.where(np.abs(x) > 1e-9, x, 1e-9) * np.abs(ratio))
+    shift = b * np.angle(ratio)
+    matrix = csr_matrix((np.concatenate([b, b, -b, -b]), (np.concatenate([a, c, a, c]), np.concatenate([a, c, c, a]))),
+                        shape=(n, n))  # fmt: skip
+    given = np.bincount(a, shift, n) - np.bincount(c, shift, n) - p - circuit.shunt.real
+    free, held = np.flatnonzero(circuit.fed & ~circuit.held), np.flatnonzero(circuit.held)
+    angle = np.angle(start)
+    angle[free] = spsolve(matrix[free][:, free].tocsc(), given[free] - matrix[free][:, held] @ angle[held])
+    return np.abs(start) * np.exp(1j * angle)
+
+
+def _feasible_start(circuit: Circuit, mesh: Mesh, start: np.ndarray, demand: Demand) -> np.ndarray:
+    """``start``, or where Newton's method does not reach the base point from it, that with linear angles."""
+    base = [np.ascontiguousarray(x.sum(0)[:, None]) for x in demand.basis]
+    parts = (base[2], base[3], base[4], base[5]) if len(base) > 2 else None
+    if mesh.solve(start, base[0], base[1], parts=parts).status[0] == OK:
+        return start
+    other = _linear_start(circuit, start, base[0][:, 0])
+    return other if mesh.solve(other, base[0], base[1], parts=parts).status[0] == OK else start
+
+
 def _newton(circuit: Circuit, demand: Demand, tolerance: float, limits: Any, linear: bool = False) -> Solution:
     mesh, start = _mesh(circuit)
+    start = _feasible_start(circuit, mesh, start, demand)
     options: dict[str, Any] = {"tolerance": 1e300 if linear else tolerance, "limits": limits}
 
     def solve(d: Demand) -> MeshSolution:

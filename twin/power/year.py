@@ -248,7 +248,7 @@ def _charge(o: YearOptions, cars: _Cars, day: date, load: np.ndarray, charging: 
     station = np.zeros((len(cars.group_start) - 1, 2 * lanes))  # tomorrow is foreseen as today
     np.add.at(station[:, :lanes], cars.group, load)
     station[:, lanes:] = station[:, :lanes]
-    ordered = np.empty(lanes)
+    ordered, due, room = np.empty((3, lanes))
     for k in range(lanes):
         cars.owed += cars.energy * share[k]
         plug_in(
@@ -257,7 +257,7 @@ def _charge(o: YearOptions, cars: _Cars, day: date, load: np.ndarray, charging: 
         )  # fmt: skip
         charge_to_level(
             cars.group_start, station[:, k : k + lanes], hours, cars.power, cars.weight, cars.since, cars.until,
-            cars.owed, ordered, cars.charged,
+            cars.owed, ordered, due, room, cars.charged,
         )  # fmt: skip
         charging[:, k] = np.bincount(cars.bus, cars.weight * cars.charged, minlength=len(charging)) / hours
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from twin.errors import DataError
 from twin.world.power import NetworkRules, Places
 
-__all__ = ["ElectricityRules", "build_places", "place_of"]
+__all__ = ["ElectricityRules", "build_places", "homes_in_zones"]
 
 
 class ElectricityRules(BaseModel):
@@ -76,16 +76,24 @@ def build_places(
     return places, codes
 
 
-def place_of(postcodes: gpd.GeoDataFrame, codes: list[int], x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Index into ``codes`` of the postcode area that holds each point [m], -1 where none of them does."""
-    number = {code: k for k, code in enumerate(codes)}
-    held = np.full(len(x), -1, np.int64)
-    tree = shapely.STRtree(postcodes.geometry.to_numpy())
-    point, area = tree.query(shapely.points(x, y), predicate="within")
-    code = postcodes["postcode"].astype(int).to_numpy()
-    for p, a in zip(point[::-1], area[::-1]):  # of areas that overlap the first counts
-        held[p] = number.get(int(code[a]), -1)
-    return held
+def homes_in_zones(
+    postcodes: gpd.GeoDataFrame, codes: list[int], zones: gpd.GeoDataFrame, origin_zone: np.ndarray
+) -> np.ndarray:
+    """Share (origin, place) of the homes of each postcode of ``codes`` that lie in the origin's zone, by area.
+
+    ``zones`` polygons with ``number``; ``origin_zone`` (origin) their numbers. Trips are known by zone only: where in
+    the zone its cars live follows the homes, not the road nodes that its trips were laid on.
+    """
+    areas = postcodes.assign(postcode=postcodes["postcode"].astype(int)).drop_duplicates("postcode")
+    shapes = areas.set_index("postcode").geometry.loc[codes].to_numpy()
+    whole = shapely.area(shapes)
+    share = {
+        int(number): shapely.area(shapely.intersection(shapes, zone)) / whole
+        for number, zone in zip(zones["number"], zones.geometry)
+        if number in set(origin_zone)
+    }
+    none = np.zeros(len(codes))
+    return np.stack([share.get(int(number), none) for number in origin_zone])
 
 
 def _jobs(rules: ElectricityRules, areas: gpd.GeoDataFrame, zones: gpd.GeoDataFrame) -> tuple[np.ndarray, np.ndarray]:

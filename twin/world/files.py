@@ -26,7 +26,7 @@ from twin.readers.vectors import read_polygons
 from twin.readers.zone_polygons import read_municipalities, read_zones
 from twin.world.buildings import build_buildings
 from twin.world.demand import VEHICLE_CLASSES, build_zones
-from twin.world.electricity import ElectricityRules, build_places, place_of
+from twin.world.electricity import ElectricityRules, build_places, homes_in_zones
 from twin.world.lattice_layers import LandUseRules, LatticeSpec, build_lattice, cells_of
 from twin.world.power import synthesise
 from twin.world.receptors import ReceptorRules, build_receptors
@@ -202,29 +202,33 @@ class Province:
         return build_factors(t.factor_year, table, bev_share_reference=t.bev_share_reference)
 
     def power(self, roads: xr.Dataset, zones: xr.Dataset) -> xr.Dataset:
-        """Group ``power`` of the core."""
+        """Group ``power`` of the core; origins of zones whose homes it mostly does not supply are set outside.
+
+        A few roads and homes of a zone may lie within the core: its cars then charge where its other homes are.
+        """
         o, c = self.options, self.catalog
         rules = read_rules(self.folder / o.rules.power, ElectricityRules)
-        job_zones = read_polygons(c.path(o.traffic.zones), ["65x65 Nummer", "9: arbeidspl_totaal", "7: industrie"])
-        names = {"65x65 Nummer": "number", "9: arbeidspl_totaal": "jobs", "7: industrie": "industry_jobs"}
+        names = {
+            "65x65 Nummer": "number", "1: woningen": "dwellings", "9: arbeidspl_totaal": "jobs",
+            "7: industrie": "industry_jobs",
+        }  # fmt: skip
+        job_zones = read_polygons(c.path(o.traffic.zones), list(names)).rename(columns=names)
         postcodes = read_polygons(c.path(o.land.postcodes), ["postcode"])
-        places, codes = build_places(
-            rules,
-            postcodes,
-            read_homes(c.path(o.power.homes)),
-            job_zones.rename(columns=names),
-        )
+        places, codes = build_places(rules, postcodes, read_homes(c.path(o.power.homes)), job_zones)
         grid = read_osm_power(c.path(o.power.vertices), c.path(o.power.links)).vertices
         west, south, east, north = rules.core
         grid = grid[grid["kind"] == rules.substation_kind]
         grid = grid[grid["x"].between(west, east) & grid["y"].between(south, north)]
+        supplied = homes_in_zones(postcodes, codes, job_zones, zones["origin_zone"].values)
+        all_homes = job_zones.set_index("number")["dwellings"].reindex(zones["origin_zone"].values).fillna(0).to_numpy()
+        zones["inside"].values[supplied @ places.dwellings < 0.5 * all_homes] = 0
         node = zones["origin_node"].values
         x, y = roads["node_x"].values[node], roads["node_y"].values[node]
         return synthesise(
             places, grid["x"].to_numpy(), grid["y"].to_numpy(), [str(k) for k in grid.index],
             {f"profile_{name}": read_shares(c.path(file)) for name, file in o.power.profiles.items()},
             origin_x=x, origin_y=y, inside=zones["inside"].values == 1,
-            origin_place=place_of(postcodes, codes, x, y),
+            origin_homes=supplied,
             detailed=tuple(codes.index(code) for code in rules.detailed_postcodes if code in codes),
             rules=rules.network,
         )  # fmt: skip

@@ -17,19 +17,9 @@ from scipy.spatial import cKDTree
 from twin.errors import DataError
 from twin.readers.osm_power import HighVoltageGrid
 from twin.readers.power_network import BASE, PowerNetwork
+from twin.world.line_type import LineType
 
-__all__ = ["Circuit", "HighVoltageRules", "high_voltage_network"]
-
-
-class Circuit(BaseModel):
-    """One circuit: rating [VA], resistance and reactance [ohm/km], capacitance [uF/km]."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    s_rated: float = Field(gt=0)
-    r: float = Field(gt=0)
-    x: float = Field(gt=0)
-    c: float = Field(ge=0)
+__all__ = ["HighVoltageRules", "high_voltage_network"]
 
 
 class Coupling(BaseModel):
@@ -47,12 +37,12 @@ class HighVoltageRules(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    circuits: dict[int, Circuit] = {  # V
-        380_000: Circuit(s_rated=1.9e9, r=0.03, x=0.28, c=0.013),
-        220_000: Circuit(s_rated=0.9e9, r=0.05, x=0.32, c=0.012),
-        150_000: Circuit(s_rated=300e6, r=0.06, x=0.40, c=0.009),
-        110_000: Circuit(s_rated=200e6, r=0.07, x=0.40, c=0.009),
-        50_000: Circuit(s_rated=50e6, r=0.08, x=0.10, c=0.30),  # cable
+    circuits: dict[int, LineType] = {  # V
+        380_000: LineType(s_rated=1.9e9, r=0.03, x=0.28, c=0.013),
+        220_000: LineType(s_rated=0.9e9, r=0.05, x=0.32, c=0.012),
+        150_000: LineType(s_rated=300e6, r=0.06, x=0.40, c=0.009),
+        110_000: LineType(s_rated=200e6, r=0.07, x=0.40, c=0.009),
+        50_000: LineType(s_rated=50e6, r=0.08, x=0.10, c=0.30),  # cable
     }
     couplings: dict[int, Coupling] = {  # V of the upper level
         380_000: Coupling(s_rated=500e6, short_circuit_voltage=0.18, count=2),

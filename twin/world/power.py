@@ -14,22 +14,12 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
 from twin.errors import DataError
+from twin.world.line_type import LineType
 
 __all__ = ["NetworkRules", "Places", "synthesise"]
 
 HOURS_OF_YEAR = 8760.0
 RULE = "stations by homes and jobs, open rings per nearest substation, ratings from a table by coincident peak"
-
-
-class Cable(BaseModel):
-    """A cable type: rating [VA], resistance and reactance [ohm/km], capacitance [uF/km]."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    s_rated: float = Field(gt=0)
-    r: float = Field(gt=0)
-    x: float = Field(gt=0)
-    c: float = Field(ge=0)
 
 
 class LowVoltage(BaseModel):
@@ -39,13 +29,13 @@ class LowVoltage(BaseModel):
 
     feeders: tuple[int, ...] = Field(min_length=1)
     section: float = Field(gt=0)
-    cable: Cable
+    cable: LineType
 
 
 # Counts and mean sections of feeders of three SimBench grids (1-LV-rural3, 1-LV-semiurb5, 1-LV-urban6; SimBench, ODbL),
 # each feeder laid without branches; cables by their data there.
-_NAYY_150 = Cable(s_rated=187e3, r=0.2067, x=0.0804, c=0.26)  # 270 A
-_NAYY_240 = Cable(s_rated=247e3, r=0.1267, x=0.0798, c=0.26)  # 357 A
+_NAYY_150 = LineType(s_rated=187e3, r=0.2067, x=0.0804, c=0.26)  # 270 A
+_NAYY_240 = LineType(s_rated=247e3, r=0.1267, x=0.0798, c=0.26)  # 357 A
 LOW_VOLTAGE = {
     "rural": LowVoltage(feeders=(29, 25, 25, 24, 11, 5, 5, 2, 1), section=18.5, cable=_NAYY_150),
     "semiurban": LowVoltage(feeders=(39, 37, 22, 7, 3, 1), section=16.4, cable=_NAYY_240),
@@ -68,15 +58,15 @@ class NetworkRules(BaseModel):
     peak_over_mean: float = 2.1  # of the mean profile of many homes, and of work
     coincidence: float = 5.8  # n homes peak at (1 + coincidence / sqrt n) times the mean profile's peak (Rusck)
     station_filling: float = 0.6  # coincident peak over transformer rating when it is chosen
-    mv_cables: tuple[Cable, ...] = (  # 240, 400, 630 mm2 aluminium, 10 kV
-        Cable(s_rated=5.0e6, r=0.125, x=0.107, c=0.36),
-        Cable(s_rated=7.0e6, r=0.078, x=0.105, c=0.38),
-        Cable(s_rated=10.0e6, r=0.063, x=0.103, c=0.40),
+    mv_cables: tuple[LineType, ...] = (  # 240, 400, 630 mm2 aluminium, 10 kV
+        LineType(s_rated=5.0e6, r=0.125, x=0.107, c=0.36),
+        LineType(s_rated=7.0e6, r=0.078, x=0.105, c=0.38),
+        LineType(s_rated=10.0e6, r=0.063, x=0.103, c=0.40),
     )
     transformers: tuple[float, ...] = (250e3, 400e3, 630e3, 1000e3, 1600e3, 2500e3)  # VA
     short_circuit_voltage: float = 0.045  # pu
     copper_loss: float = 0.0115  # pu
-    lv_cable: Cable = Cable(s_rated=166e3, r=0.206, x=0.080, c=0.0)  # 150 mm2 aluminium, 240 A
+    lv_cable: LineType = LineType(s_rated=166e3, r=0.206, x=0.080, c=0.0)  # 150 mm2 aluminium, 240 A
     lv_feeders: int = 5
     lv_nodes: int = 8
     lv_section: float = 30.0  # m
@@ -145,12 +135,12 @@ class _Network:
             self.bus[key].append(value)
         return len(self.bus["x"]) - 1
 
-    def add_line(self, a: int, b: int, name: str, cable: Cable, metres: float) -> None:
+    def add_line(self, a: int, b: int, name: str, cable: LineType, metres: float) -> None:
         r, x, charging = _of_length(cable, metres)
         for key, value in zip(self.branch, (a, b, 0, name, r, x, charging, cable.s_rated)):
             self.branch[key].append(value)
 
-    def add_opening(self, a: int, b: int, cable: Cable, metres: float) -> None:
+    def add_opening(self, a: int, b: int, cable: LineType, metres: float) -> None:
         r, x, charging = _of_length(cable, metres)
         for key, value in zip(self.opening, (a, b, r, x, charging, cable.s_rated)):
             self.opening[key].append(value)
@@ -163,7 +153,7 @@ class _Network:
             self.branch[key].append(value)
 
 
-def _of_length(cable: Cable, metres: float) -> tuple[float, float, float]:
+def _of_length(cable: LineType, metres: float) -> tuple[float, float, float]:
     """Resistance, reactance [ohm] and susceptance [S] of a cable."""
     km = metres / 1000
     return cable.r * km, cable.x * km, 2 * np.pi * 50.0 * cable.c * 1e-6 * km
@@ -185,16 +175,16 @@ def synthesise(
     origin_x: np.ndarray,
     origin_y: np.ndarray,
     inside: np.ndarray,
-    origin_place: np.ndarray | None = None,
+    origin_homes: np.ndarray | None = None,
     detailed: tuple[int, ...] = (),
     rules: NetworkRules | None = None,
 ) -> xr.Dataset:
     """Lay the network and hand out the demand of ``places`` over its buses, every total kept.
 
     ``profiles``: ``profile_*`` hourly shares of the year. ``detailed`` places get low-voltage feeders, the others
-    one low-voltage busbar per station. The charging of each ``inside`` demand origin goes to the homes of its place
-    (``origin_place``, an index of places; the nearest with homes where that is -1 or not given) and of the places
-    without an own origin to which it is the nearest, so that no home is left out.
+    one low-voltage busbar per station. The charging of each ``inside`` demand origin goes to homes: to the share
+    ``origin_homes`` (origin, place) of those of each place, or where it has none there to those of the nearest place;
+    and to those of the places that no other origin serves and to which it is the nearest, so that no home is left out.
     """
     rules = rules or NetworkRules()
     if not len(substation_x):
@@ -213,7 +203,7 @@ def synthesise(
         )
         for ring, members in enumerate(_rings(stations, substation_x[k], substation_y[k], rules)):
             _lay_ring(network, source, members, f"{name}-{ring}", set(detailed))
-    return _group(network, places, profiles, origin_x, origin_y, inside, origin_place)
+    return _group(network, places, profiles, origin_x, origin_y, inside, origin_homes)
 
 
 def _stations(places: Places, i: int, rules: NetworkRules) -> list[_Station]:
@@ -316,7 +306,7 @@ def _lay_station(network: _Network, bus: int, s: _Station, name: str, detailed: 
 
 def _group(
     network: _Network, places: Places, profiles: dict[str, np.ndarray], origin_x: np.ndarray, origin_y: np.ndarray,
-    inside: np.ndarray, origin_place: np.ndarray | None,
+    inside: np.ndarray, origin_homes: np.ndarray | None,
 ) -> xr.Dataset:  # fmt: skip
     buses = len(network.bus["x"])
     made = {"synthetic": np.int32(1), "rule": RULE}
@@ -368,7 +358,7 @@ def _group(
             )
         data[name] = v("bus", amount, units, long_name)
     bus, place, share = supply["homes"]
-    origin, landing, weight = _charging(places, bus, place, share, origin_x, origin_y, inside, origin_place)
+    origin, landing, weight = _charging(places, bus, place, share, origin_x, origin_y, inside, origin_homes)
     data |= {
         "charge_origin": v("charge", origin, "1", "demand origin", np.int32),
         "charge_bus": v("charge", landing, "1", "bus where it charges", np.int32),
@@ -383,27 +373,27 @@ def _group(
 
 def _charging(
     places: Places, bus: np.ndarray, place: np.ndarray, share: np.ndarray, x: np.ndarray, y: np.ndarray,
-    inside: np.ndarray, origin_place: np.ndarray | None,
+    inside: np.ndarray, origin_homes: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Each inside origin to home buses, by homes: of its own place, and of places without one that it is nearest to."""
+    """Each inside origin to home buses, by its homes: its zone's, or those of the nearest place; none is left out."""
     lived = np.flatnonzero(places.dwellings > 0)
     origins = np.flatnonzero(inside)
     if not len(origins):
         raise DataError("power: no demand origin lies inside; charging would have no home")
     away = np.hypot(x[origins][:, None] - places.x[lived], y[origins][:, None] - places.y[lived])
-    home = lived[away.argmin(axis=1)]
-    if origin_place is not None:
-        given = origin_place[origins]
-        home = np.where((given >= 0) & (places.dwellings[given] > 0), given, home)
-    alone = ~np.isin(lived, home)
-    nearest = away[:, alone].argmin(axis=0)
+    served = np.zeros((len(origins), len(places.x)))
+    if origin_homes is not None:
+        served[:] = origin_homes[origins] * (places.dwellings > 0)
+    homeless = np.flatnonzero(served.sum(axis=1) == 0)
+    served[homeless, lived[away[homeless].argmin(axis=1)]] = 1.0
+    alone = np.flatnonzero(served[:, lived].sum(axis=0) == 0)
+    served[away[:, alone].argmin(axis=0), lived[alone]] = 1.0
     order = np.argsort(place, kind="stable")
     start = np.searchsorted(place[order], np.arange(len(places.x) + 1))
     origin, landing, weight = [], [], []
     for k, o in enumerate(origins):
-        served = np.r_[home[k], lived[alone][nearest == k]]
-        rows = np.concatenate([order[start[p] : start[p + 1]] for p in served])
-        homes = places.dwellings[place[rows]] * share[rows]
+        rows = np.concatenate([order[start[p] : start[p + 1]] for p in np.flatnonzero(served[k])])
+        homes = places.dwellings[place[rows]] * share[rows] * served[k, place[rows]]
         origin.append(np.full(len(rows), o))
         landing.append(bus[rows])
         weight.append(homes / homes.sum())
