@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.jit import njit
-from kernels.traffic import paths
+from kernels.traffic import newton, paths
 from kernels.traffic.contraction import Contracted, contract
 from kernels.traffic.cost import term, term_integral
 from kernels.traffic.hierarchy import LANES, Hierarchy, build_hierarchy
@@ -26,7 +26,8 @@ __all__ = [
 ]
 
 CONVERGED, NOT_CONVERGED, UNREACHABLE, INFEASIBLE = 0, 1, 2, 3
-INNER = 10  # sweeps between two passes of shortest paths, at most
+INNER = 12  # sweeps between two passes of shortest paths, at most
+STRIDE = 4  # sweeps before a Newton step of all pairs together
 # A gap is quadratic in flow errors and says little about flat directions: at tight targets a few passes go further.
 TIGHT, POLISHED, POLISHING = 1e-9, 0.05, 5
 # Gap, in targets, above which a pass shifts pair by pair instead of measuring the gap at frozen costs.
@@ -175,7 +176,10 @@ def build(
         begin=np.zeros(pool, np.int64),
         size=np.zeros(pool, np.int32),
         path_cost=np.zeros(pool),
-        flow_before=np.zeros(pool),
+        basic=np.zeros(pairs, np.int32),
+        work=np.zeros((5, pool)),
+        apart_end=np.zeros(pool, np.int64),
+        apart=np.zeros(ARCS_PER_PATH * pool, np.int32),
         arcs=np.zeros(ARCS_PER_PATH * pool, np.int32),
         counter=np.array([-1, 0, 0, 0, 0, 0]),
         volume=np.zeros(arcs),
@@ -219,14 +223,15 @@ def beckmann(s, class_volume):
     return total
 
 
-def _sweep(s: PathStore, aim: float, excess: float, total: float) -> None:
+def _sweep(s: PathStore, aim: float, excess: float, total: float) -> PathStore:
     """Sweeps over the pairs until their paths differ little, as a share of ``total``, against the gap at hand."""
+    enough = max(0.25 * aim, INNER_SHARE * excess) * total
     for n in range(INNER):
-        if n == INNER // 2:
-            s.flow_before[:] = s.flow
-        if paths.sweep(s, 0.1 * aim) <= max(0.25 * aim, INNER_SHARE * excess) * total:
-            return
-    paths.extrapolate(s)
+        if paths.sweep(s, 0.1 * aim) <= enough:
+            break
+        if n % STRIDE == STRIDE - 1:
+            s = newton.step(s)
+    return s
 
 
 def solve(
@@ -245,7 +250,7 @@ def solve(
     paths.refresh(s)
     if not cold:  # the paths at hand first take the new demand among themselves
         used = s.volume > 0
-        _sweep(s, aim, 0.0, float(s.volume[used] @ s.cost.min(axis=0)[used]))
+        s = _sweep(s, aim, 0.0, float(s.volume[used] @ s.cost.min(axis=0)[used]))
     while True:
         if not moving:
             paths.refresh(s)
@@ -273,7 +278,7 @@ def solve(
             if relative <= aim or iterations >= max_iterations or polish < 0:
                 break
             moving = relative > MOVING_ABOVE * gap and iterations + 1 < max_iterations
-        _sweep(s, aim, excess, total)
+        s = _sweep(s, aim, excess, total)
         iterations += 1
     problem = problem._replace(store=s)
     return problem, _outcome(problem, status, relative, iterations, np.array(history))

@@ -31,7 +31,6 @@ __all__ = [
     "BLOCKS",
     "SLOTS",
     "PathStore",
-    "extrapolate",
     "grown",
     "load_paths",
     "packed",
@@ -39,12 +38,12 @@ __all__ = [
     "refresh",
     "scale_flows",
     "sweep",
+    "update_arc",
 ]
 
 BLOCKS = 4  # of groups in a pass, each priced at the same costs
 SLOTS = 4  # sets of scratch arrays; fixed, so that nothing depends on the number of threads
 DEARER = 1.0 - 1e-13  # a new path joins where it is cheaper than the set by more than rounding
-NEAR = 2.0  # a pair that can go on less than this many times its last change does not
 FREE, PATHS, ARCS, STAMP, BLOCK, PRICED = 0, 1, 2, 3, 4, 5  # places in ``counter``
 
 
@@ -77,12 +76,15 @@ class PathStore(NamedTuple):
     begin: np.ndarray  # (path)
     size: np.ndarray  # (path)
     path_cost: np.ndarray  # (path)
-    flow_before: np.ndarray  # (path) where the line of ``extrapolate`` comes from
+    basic: np.ndarray  # (pair) and below: workspace of :mod:`kernels.traffic.newton`
+    work: np.ndarray  # (5, path)
+    apart_end: np.ndarray  # (path)
+    apart: np.ndarray  # pool of arcs
     arcs: np.ndarray  # pool of arcs
     counter: np.ndarray  # first free path, paths ever used, end of the arc pool, stamp, block at hand, is it priced
     volume: np.ndarray  # (arc) flow in passenger-car equivalents
     slope: np.ndarray  # (arc)
-    ahead: np.ndarray  # (arc) direction of ``extrapolate``
+    ahead: np.ndarray  # (arc) direction of :mod:`kernels.traffic.newton`
     cost: np.ndarray  # (class, arc)
     mark: np.ndarray  # (arc)
     mark_other: np.ndarray  # (arc)
@@ -105,7 +107,7 @@ class PathStore(NamedTuple):
 
 
 @njit(inline="always")  # a call would copy the whole store
-def _update_arc(s, a):
+def update_arc(s, a):
     """Travel time, slope and class costs of arc a at its volume."""
     t = s.base[a]
     d = 0.0
@@ -337,7 +339,7 @@ def _pass(s, h, moving):
                 break
         if moving and s.totals[2] > loaded:
             for a in range(len(s.volume)):
-                _update_arc(s, a)
+                update_arc(s, a)
         counter[BLOCK] += 1
     for row in range(len(s.row_source)):
         cars = s.pce[s.row_class[row]]
@@ -371,12 +373,12 @@ def _move(s, k, best, token_k, token_best, cars):
         a = s.arcs[i]
         if s.mark[a] != token_best:
             s.volume[a] = max(s.volume[a] - cars, 0.0)
-            _update_arc(s, a)
+            update_arc(s, a)
     for i in range(s.begin[best], s.begin[best] + s.size[best]):
         a = s.arcs[i]
         if s.mark_other[a] != token_k:
             s.volume[a] = max(s.volume[a] + cars, 0.0)
-            _update_arc(s, a)
+            update_arc(s, a)
 
 
 @njit
@@ -459,91 +461,6 @@ def sweep(s, floor):
 
 
 @njit
-def _set_direction(s):
-    """Change of flows since ``flow_before`` by arc; the farthest step along it, and what it pays in constant costs."""
-    s.ahead[:] = 0.0
-    farthest = np.inf
-    constant = 0.0
-    for e in range(len(s.first)):
-        k = s.first[e]
-        if k < 0 or s.demand[e] <= 0.0 or s.following[k] < 0:
-            continue
-        total = 0.0
-        limit = np.inf
-        while k >= 0:
-            d = s.flow[k] - s.flow_before[k]
-            total += d
-            if d < 0.0:
-                limit = min(limit, -s.flow[k] / d)
-            k = s.following[k]
-        # a pair one of whose paths has left the set, or would soon, is at a corner: it does not go on
-        still = abs(total) > 1e-9 * s.demand[e] or limit < NEAR
-        if not still:
-            farthest = min(farthest, limit)
-        m = s.row_class[s.pair_row[e]]
-        k = s.first[e]
-        while k >= 0:
-            if still:
-                s.flow_before[k] = s.flow[k]
-            else:
-                d = s.pce[m] * (s.flow[k] - s.flow_before[k])
-                for i in range(s.begin[k], s.begin[k] + s.size[k]):
-                    s.ahead[s.arcs[i]] += d
-                    constant += d * s.extra[m, s.arcs[i]]
-            k = s.following[k]
-    return farthest, constant
-
-
-@njit
-def _rise(s, step, constant):
-    """Slope of the objective along ``ahead`` after ``step`` of it."""
-    total = constant
-    for a in range(len(s.ahead)):
-        d = s.ahead[a]
-        if d != 0.0:
-            t = s.base[a]
-            x = max(s.volume[a] + step * d, 0.0)
-            for e in range(s.term_start[a], s.term_start[a + 1]):
-                y, _ = term(s.kind[e], s.k[e], s.p[e], s.scale[e], x)
-                t += y
-            total += t * d
-    return total
-
-
-@njit
-def extrapolate(s):
-    """Go on along the change of flows since ``flow_before`` as far as the objective falls.
-
-    Where pairs exchange steep links among each other, sweeps creep along one direction; this takes it in one step.
-    """
-    high, constant = _set_direction(s)
-    if high == np.inf or _rise(s, 0.0, constant) >= 0.0:
-        return
-    low = 0.0
-    if _rise(s, high, constant) <= 0.0:
-        low = high
-    for _ in range(40):
-        if high - low <= 1e-3 * high:
-            break
-        middle = 0.5 * (low + high)
-        if _rise(s, middle, constant) <= 0.0:
-            low = middle
-        else:
-            high = middle
-    for e in range(len(s.first)):
-        k = s.first[e]
-        if k < 0 or s.demand[e] <= 0.0 or s.following[k] < 0:
-            continue
-        while k >= 0:
-            s.flow[k] = max(s.flow[k] + low * (s.flow[k] - s.flow_before[k]), 0.0)
-            k = s.following[k]
-    for a in range(len(s.ahead)):
-        if s.ahead[a] != 0.0:
-            s.volume[a] = max(s.volume[a] + low * s.ahead[a], 0.0)
-            _update_arc(s, a)
-
-
-@njit
 def refresh(s):
     """Arc volumes from the path flows, and all costs: no rounding of many small moves is carried on."""
     s.volume[:] = 0.0
@@ -565,7 +482,7 @@ def refresh(s):
                 s.volume[s.arcs[i]] += pce * s.flow[k]
             k = s.following[k]
     for a in range(len(s.volume)):
-        _update_arc(s, a)
+        update_arc(s, a)
 
 
 @njit
@@ -614,8 +531,9 @@ def grown(s: PathStore) -> PathStore:
     s = s._replace(arcs=arcs)
     wanted = int(s.counter[PATHS] + np.count_nonzero(s.new_size))
     if wanted > len(s.flow):
-        more = {n: getattr(s, n) for n in ("following", "flow", "begin", "size", "path_cost", "flow_before")}
+        more = {n: getattr(s, n) for n in ("following", "flow", "begin", "size", "path_cost", "apart_end")}
         s = s._replace(**{n: np.concatenate([v, np.zeros(wanted, v.dtype)]) for n, v in more.items()})
+        s = s._replace(work=np.zeros((len(s.work), len(s.flow))))
     return s
 
 

@@ -14,7 +14,8 @@ from kernels.traffic import equilibrium
 from kernels.traffic.cost import AKCELIK, CONICAL, POWER, PRELOADED, bpr
 from kernels.traffic.equilibrium import CONVERGED, INFEASIBLE, UNREACHABLE, PathEquilibrium, Problem
 from kernels.traffic.frank_wolfe import solve_reference
-from kernels.traffic.paths import extrapolate, grown
+from kernels.traffic.newton import step
+from kernels.traffic.paths import grown
 from twin.errors import ConfigError, ConvergenceError, DataError
 from twin.readers.tntp import TntpNetwork
 from twin.readers.trip_table import TripTable
@@ -320,6 +321,5 @@ def _compile() -> None:
     for solver in (equilibrium.solve, solve_reference):
         made = equilibrium.build(tail, head, 4, np.ones(4, bool), constant, k, p, origin, destination)
         made, _ = solver(made, np.ones(1), 1e-3, 3)
-    grown(made.store)
-    extrapolate(made.store)
+    step(grown(made.store))
     _compiled.add(thread_count())
