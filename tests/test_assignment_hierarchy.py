@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
@@ -78,18 +78,21 @@ def certify(net, trips, gap=1e-10, **options):
     return result
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None)
+@example(770, 2.0, 16.0, False, 0.0)
+@example(770, 2.0, 16.0, False, 1.0)
+@example(32, 3.0, 16.0, False, 1.8)
 @given(
     st.integers(0, 1000),
-    st.sampled_from([0.5, 1.0, 2.0]),
+    st.sampled_from([0.5, 1.0, 2.0, 3.0]),
     st.sampled_from([0.0, 1.0, 4.0, 16.0]),
     st.booleans(),
     st.floats(0, 2),
 )
 def test_whatever_tntp_permits_is_solved_to_its_proven_optimum(seed, scale, power, passable, toll):
     # dead ends, chains, zero free-flow times, tolls, distance, powers of zero, one and sixteen, zones passed or not;
-    # at a scale of one the busiest link carries about its capacity
-    net, trips = town(seed)
+    # up to five times capacity, where a link of power sixteen costs 1e11 times as much as when empty
+    net, trips = town(seed, *((7, 9) if seed % 4 else (10, 14)))
     rng = np.random.default_rng(seed)
     net = replace(
         net,
@@ -98,7 +101,7 @@ def test_whatever_tntp_permits_is_solved_to_its_proven_optimum(seed, scale, powe
         free_flow_time=np.where(rng.random(len(net.power)) < 0.1, 0.0, net.free_flow_time),
         toll=net.toll * (rng.random(len(net.power)) < 0.2),
     )
-    certify(net, replace(trips, trips=trips.trips / 2), demand_scale=scale, toll_factor=toll, distance_factor=0.1)
+    certify(net, trips, demand_scale=scale, toll_factor=toll, distance_factor=0.1)
 
 
 def test_parallel_links_and_a_link_from_zone_to_zone():

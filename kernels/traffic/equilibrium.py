@@ -26,8 +26,9 @@ __all__ = [
 ]
 
 CONVERGED, NOT_CONVERGED, UNREACHABLE, INFEASIBLE = 0, 1, 2, 3
-INNER = 12  # sweeps between two passes of shortest paths, at most
-STRIDE = 4  # sweeps before a Newton step of all pairs together
+INNER = 60  # sweeps between two passes of shortest paths, at most
+STRIDE = 10  # sweeps by which their rate is told
+FEW = 1  # rounds of the first Newton step between two passes; the next gets twice as many
 # A gap is quadratic in flow errors and says little about flat directions: at tight targets a few passes go further.
 TIGHT, POLISHED, POLISHING = 1e-9, 0.05, 5
 # Gap, in targets, above which a pass shifts pair by pair instead of measuring the gap at frozen costs.
@@ -224,13 +225,21 @@ def beckmann(s, class_volume):
 
 
 def _sweep(s: PathStore, aim: float, excess: float, total: float) -> PathStore:
-    """Sweeps over the pairs until their paths differ little, as a share of ``total``, against the gap at hand."""
+    """Sweeps over the pairs until their paths differ little, as a share of ``total``, against the gap at hand.
+
+    Where the sweeps that are left would not do at the rate of the last ones, a Newton step moves all pairs together.
+    """
     enough = max(0.25 * aim, INNER_SHARE * excess) * total
-    for n in range(INNER):
-        if paths.sweep(s, 0.1 * aim) <= enough:
+    before, rounds = np.inf, FEW
+    for n in range(1, INNER + 1):
+        apart = paths.sweep(s, 0.1 * aim)
+        if apart <= enough:
             break
-        if n % STRIDE == STRIDE - 1:
-            s = newton.step(s)
+        if n % STRIDE == 0:
+            if apart * min(apart / before, 1.0) ** ((INNER - n) / STRIDE) > enough and np.isfinite(before):
+                s = newton.step(s, rounds)
+                rounds *= 2
+            before = apart
     return s
 
 

@@ -20,7 +20,6 @@ __all__ = ["step"]
 ITERATIONS = 60  # of conjugate gradients, at most
 ACCURACY = 1e-2  # residual of the Newton equations, as a share of the gradient, in the norm of the preconditioner
 FARTHEST = 16.0  # multiple of the step that the line search may take
-ROUNDS = 30  # in one step, at most: each holds the paths that blocked the one before
 HOLD = 4.0  # multiple of the way to the first bound within which other paths that would block are held with it
 DAMPING = 1e-11  # of the diagonal, added to the Hessian: flat directions lead far, but not to infinity
 STEP, RESIDUAL, SEARCH, DIAGONAL, HELD = 0, 1, 2, 3, 4  # rows of ``work``
@@ -289,10 +288,13 @@ def _step(s, rounds):
     return 0
 
 
-def step(s: PathStore) -> PathStore:
-    """Move the path flows of ``s`` by one Newton step; the store, with more room where the step needed it."""
+def step(s: PathStore, rounds: int) -> PathStore:
+    """Move the path flows of ``s`` by one Newton step; the store, with more room where the step needed it.
+
+    At most ``rounds`` times, the paths whose flow turned zero and ended the step are held and the others go on.
+    """
     s.work[HELD] = 0.0
-    rounds = _step(s, ROUNDS)
+    rounds = _step(s, rounds)
     while rounds > 0:
         s = s._replace(apart=np.empty(2 * len(s.apart) + 1024, s.apart.dtype))
         rounds = _step(s, rounds)
