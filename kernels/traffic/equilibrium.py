@@ -28,7 +28,8 @@ __all__ = [
 CONVERGED, NOT_CONVERGED, UNREACHABLE, INFEASIBLE = 0, 1, 2, 3
 INNER = 60  # sweeps between two passes of shortest paths, at most
 STRIDE = 10  # sweeps by which their rate is told
-FEW = 1  # rounds of the first Newton step between two passes; the next gets twice as many
+FEW, MANY = 1, 32  # rounds of the first Newton step between two passes, the next gets twice as many; where stalled
+PATIENCE = 3  # passes in a row that do not halve the gap, from which on the equilibrium is stalled
 # A gap is quadratic in flow errors and says little about flat directions: at tight targets a few passes go further.
 TIGHT, POLISHED, POLISHING = 1e-9, 0.05, 5
 # Gap, in targets, above which a pass shifts pair by pair instead of measuring the gap at frozen costs.
@@ -224,15 +225,19 @@ def beckmann(s, class_volume):
     return total
 
 
-def _sweep(s: PathStore, aim: float, excess: float, total: float) -> PathStore:
+def _sweep(s: PathStore, aim: float, excess: float, total: float, stalled: bool) -> PathStore:
     """Sweeps over the pairs until their paths differ little, as a share of ``total``, against the gap at hand.
 
     Where the sweeps that are left would not do at the rate of the last ones, a Newton step moves all pairs together.
+    ``stalled``: that step comes first, and paths are kept that only help together with those of other pairs.
     """
     enough = max(0.25 * aim, INNER_SHARE * excess) * total
-    before, rounds = np.inf, FEW
+    before, rounds = np.inf, MANY if stalled else FEW
+    if stalled:
+        paths.sweep(s, 0.1 * aim, False)
+        s = newton.step(s, MANY)
     for n in range(1, INNER + 1):
-        apart = paths.sweep(s, 0.1 * aim)
+        apart = paths.sweep(s, 0.1 * aim, not stalled)
         if apart <= enough:
             break
         if n % STRIDE == 0:
@@ -240,6 +245,8 @@ def _sweep(s: PathStore, aim: float, excess: float, total: float) -> PathStore:
                 s = newton.step(s, rounds)
                 rounds *= 2
             before = apart
+    if stalled:
+        paths.sweep(s, 0.1 * aim, True)
     return s
 
 
@@ -255,11 +262,11 @@ def solve(
     paths.scale_flows(s, np.ascontiguousarray(np.asarray(demand, np.float64)[problem.order]))
     status, relative, iterations, history = NOT_CONVERGED, np.inf, 0, []
     aim, polish = (gap, 0) if gap > TIGHT else (POLISHED * gap, POLISHING)
-    moving = cold
+    moving, best, slow = cold, np.inf, 0
     paths.refresh(s)
     if not cold:  # the paths at hand first take the new demand among themselves
         used = s.volume > 0
-        s = _sweep(s, aim, 0.0, float(s.volume[used] @ s.cost.min(axis=0)[used]))
+        s = _sweep(s, aim, 0.0, float(s.volume[used] @ s.cost.min(axis=0)[used]), False)
     while True:
         if not moving:
             paths.refresh(s)
@@ -269,8 +276,12 @@ def solve(
             break
         total, least, loaded = s.totals[:3]
         excess = (total - least) / total if total > 0 else 0.0
+        slow = slow + 1 if excess > 0.5 * best else 0
+        best = min(best, excess)
+        stalled = slow >= PATIENCE
         if moving:  # costs changed on the way: an estimate
             moving = (loaded > 0 or excess > MOVING_ABOVE * gap) and iterations + 1 < max_iterations
+            moving = moving and not stalled
         elif loaded > 0:  # pairs of a new demand are on their first path now
             continue
         else:
@@ -286,8 +297,8 @@ def solve(
                 status = NOT_CONVERGED
             if relative <= aim or iterations >= max_iterations or polish < 0:
                 break
-            moving = relative > MOVING_ABOVE * gap and iterations + 1 < max_iterations
-        s = _sweep(s, aim, excess, total)
+            moving = relative > MOVING_ABOVE * gap and iterations + 1 < max_iterations and not stalled
+        s = _sweep(s, aim, excess, total, stalled)
         iterations += 1
     problem = problem._replace(store=s)
     return problem, _outcome(problem, status, relative, iterations, np.array(history))

@@ -17,7 +17,7 @@ from kernels.traffic.paths import STAMP, PathStore, update_arc
 
 __all__ = ["step"]
 
-ITERATIONS = 60  # of conjugate gradients, at most
+ITERATIONS = 100  # of conjugate gradients, at most
 ACCURACY = 1e-2  # residual of the Newton equations, as a share of the gradient, in the norm of the preconditioner
 FARTHEST = 16.0  # multiple of the step that the line search may take
 HOLD = 4.0  # multiple of the way to the first bound within which other paths that would block are held with it

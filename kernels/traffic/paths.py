@@ -308,7 +308,7 @@ def _let_in(s, group0, group1, moving):
                         for i in range(s.begin[path], s.begin[path] + s.size[path]):
                             s.volume[s.arcs[i]] += cars * s.demand[e]
                 if moving and s.first[e] >= 0 and s.demand[e] > 0.0 and s.following[s.first[e]] >= 0:
-                    _shift(s, e, 0.0)
+                    _shift(s, e, 0.0, True)
 
 
 @njit
@@ -382,8 +382,11 @@ def _move(s, k, best, token_k, token_best, cars):
 
 
 @njit
-def _shift(s, e, floor):
-    """Equilibrate the paths of pair e; its excess cost before. ``floor``: relative spread that is left alone."""
+def _shift(s, e, floor, drop):
+    """Equilibrate the paths of pair e; its excess cost before.
+
+    ``floor``: relative spread that is left alone; ``drop``: paths without flow leave the set.
+    """
     m = s.row_class[s.pair_row[e]]
     cost = s.cost[m]
     pce = s.pce[m]
@@ -435,7 +438,7 @@ def _shift(s, e, floor):
                 gain, steep = _pair_difference(s, cost, k, best, token_k, token_best)
                 if abs(gain) <= 0.25 * abs(was):
                     break
-            if s.flow[k] == 0.0 and gain >= 0.0:
+            if drop and s.flow[k] == 0.0 and gain >= 0.0:
                 if last < 0:
                     s.first[e] = following
                 else:
@@ -450,13 +453,16 @@ def _shift(s, e, floor):
 
 
 @njit
-def sweep(s, floor):
-    """Equilibrate each pair over the paths at hand; total excess cost that the pairs had when their turn came."""
+def sweep(s, floor, drop):
+    """Equilibrate each pair over the paths at hand; total excess cost that the pairs had when their turn came.
+
+    ``drop``: paths without flow leave the set.
+    """
     total = 0.0
     for e in range(len(s.first)):
         k = s.first[e]
         if k >= 0 and s.demand[e] > 0.0 and s.following[k] >= 0:
-            total += s.pce[s.row_class[s.pair_row[e]]] * _shift(s, e, floor)
+            total += s.pce[s.row_class[s.pair_row[e]]] * _shift(s, e, floor, drop)
     return total
 
 
