@@ -276,12 +276,13 @@ def solve(
             break
         total, least, loaded = s.totals[:3]
         excess = (total - least) / total if total > 0 else 0.0
-        slow = slow + 1 if excess > 0.5 * best else 0
-        best = min(best, excess)
+        if loaded == 0:
+            slow = slow + 1 if excess > 0.5 * best else 0
+            best = min(best, excess)
         stalled = slow >= PATIENCE
+        may_move = iterations + 1 < max_iterations and not stalled
         if moving:  # costs changed on the way: an estimate
-            moving = (loaded > 0 or excess > MOVING_ABOVE * gap) and iterations + 1 < max_iterations
-            moving = moving and not stalled
+            moving = (loaded > 0 or excess > MOVING_ABOVE * gap) and may_move
         elif loaded > 0:  # pairs of a new demand are on their first path now
             continue
         else:
@@ -297,7 +298,7 @@ def solve(
                 status = NOT_CONVERGED
             if relative <= aim or iterations >= max_iterations or polish < 0:
                 break
-            moving = relative > MOVING_ABOVE * gap and iterations + 1 < max_iterations and not stalled
+            moving = relative > MOVING_ABOVE * gap and may_move
         s = _sweep(s, aim, excess, total, stalled)
         iterations += 1
     problem = problem._replace(store=s)
