@@ -1,4 +1,7 @@
-"""Path-based user equilibrium of several vehicle classes: from link arrays to flows, costs, skims and paths."""
+"""Path-based user equilibrium of several vehicle classes: from link arrays to flows, costs, skims and paths.
+
+Sums are not left to BLAS, whose threads spin on after a product and whose order of summation hangs on their number.
+"""
 
 from typing import NamedTuple
 
@@ -266,7 +269,7 @@ def solve(
     paths.refresh(s)
     if not cold:  # the paths at hand first take the new demand among themselves
         used = s.volume > 0
-        s = _sweep(s, aim, 0.0, float(s.volume[used] @ s.cost.min(axis=0)[used]), False)
+        s = _sweep(s, aim, 0.0, float(np.sum(s.volume[used] * s.cost.min(axis=0)[used])), False)
     while True:
         if not moving:
             paths.refresh(s)
@@ -282,7 +285,7 @@ def solve(
         stalled = slow >= PATIENCE
         may_move = iterations + 1 < max_iterations and not stalled
         if moving:  # costs changed on the way: an estimate
-            moving = (loaded > 0 or excess > MOVING_ABOVE * gap) and may_move
+            moving = (loaded > 0 or excess > MOVING_ABOVE * gap) and may_move and cold
         elif loaded > 0:  # pairs of a new demand are on their first path now
             continue
         else:
@@ -298,7 +301,7 @@ def solve(
                 status = NOT_CONVERGED
             if relative <= aim or iterations >= max_iterations or polish < 0:
                 break
-            moving = relative > MOVING_ABOVE * gap and may_move
+            moving = relative > MOVING_ABOVE * gap and may_move and cold
         s = _sweep(s, aim, excess, total, stalled)
         iterations += 1
     problem = problem._replace(store=s)
@@ -317,7 +320,7 @@ def _outcome(problem: Problem, status: int, relative: float, iterations: int, hi
         status,
         float(relative),
         iterations,
-        s.pce @ class_flow,
+        np.sum(s.pce[:, None] * class_flow, axis=0),
         class_flow,
         total,
         float(beckmann(s, class_volume)),

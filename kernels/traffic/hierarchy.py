@@ -339,23 +339,27 @@ def build_hierarchy(tail: np.ndarray, head: np.ndarray, through: np.ndarray, cla
     none = np.zeros(0, np.int32)
     table, vias = np.zeros((classes, 0)), np.zeros((classes, 0), np.int32)
     if triangles > limit:
-        closed = np.zeros(0, np.bool_)
+        bounds = np.zeros(PARTS + 1, np.int64)
         return Hierarchy(
-            none,
-            none,
-            none,
-            none,
-            none,
-            none,
-            none,
-            closed,
-            none,
-            none,
-            np.zeros(1, np.int64),
-            table,
-            table,
-            vias,
-            vias,
+            place=none,
+            start=none,
+            head=none,
+            foot=none,
+            lower_start=none,
+            lower=none,
+            edge=none,
+            climbs=np.zeros(0, np.bool_),
+            free=none,
+            closing=none,
+            barred=np.zeros(1, np.int64),
+            part=bounds,
+            part_triangle=bounds,
+            aside=np.zeros((PARTS, 2, 0)),
+            aside_via=np.zeros((PARTS, 2, 0), np.int32),
+            up=table,
+            down=table,
+            up_via=vias,
+            down_via=vias,
         )
     first = int(barred.sum())
     order, part = _by_subtree(order, begin, size, pool, first)

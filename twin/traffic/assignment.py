@@ -154,7 +154,7 @@ def _problem(
             f"{net.path}: link {net.link_id[link]}: b / capacity^power is out of the range of numbers; rescale the file"
         )
     pce = np.array([c.pce for c in classes])
-    fixed = pce @ preload
+    fixed = np.sum(pce[:, None] * preload, axis=0)
     if function == "bpr":
         held = delayed & (fixed > 0)
         kind[held] = PRELOADED
@@ -214,7 +214,7 @@ def _solve(
         spent, iterations = (a["wall_seconds"], a["cpu_seconds"]), iterations + a["iterations"]
         flow = result.links["flow"].values
         change = start.junctions.delays(flow) - delay
-        residual = float(flow @ np.abs(change)) / max(a["total_travel_time"], 1e-300)
+        residual = float(np.sum(flow * np.abs(change))) / max(a["total_travel_time"], 1e-300)
         a |= {
             "intrazonal_trips": intrazonal,
             "iterations": iterations,
@@ -258,13 +258,13 @@ def _equilibrium(
     travel_time = equilibrium.link_times(problem, e.flow)
     cost = travel_time + extra
     pce = np.array([c.pce for c in classes])
-    flow = e.flow + pce @ start.preload
+    flow = e.flow + np.sum(pce[:, None] * start.preload, axis=0)
     total = float(np.sum(demand * pce[start.pairs[2]]))
     attributes = {
         "relative_gap": e.relative_gap,
         "average_excess_cost": e.relative_gap * e.total_cost / total if total > 0 else 0.0,
         "beckmann": e.objective,
-        "total_travel_time": float(flow @ (travel_time + delay)),
+        "total_travel_time": float(np.sum(flow * (travel_time + delay))),
         "total_cost": e.total_cost,
         "iterations": e.iterations,
         "cpu_seconds": spent[1],
