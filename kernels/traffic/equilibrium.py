@@ -10,7 +10,7 @@ import numpy as np
 from kernels.jit import njit
 from kernels.traffic import newton, paths
 from kernels.traffic.contraction import Contracted, contract
-from kernels.traffic.cost import term, term_integral
+from kernels.traffic.cost import NO_TABLE, term_integral, term_of
 from kernels.traffic.hierarchy import LANES, Hierarchy, build_hierarchy
 from kernels.traffic.paths import PathStore
 
@@ -46,13 +46,15 @@ DENSE = 4.0
 
 
 class LinkTerms(NamedTuple):
-    """Travel time of each link: ``constant`` and one term of :mod:`kernels.traffic.cost`; all (link)."""
+    """Travel time of each link: ``constant`` and one term of :mod:`kernels.traffic.cost`; (link) but for ``table``."""
 
     constant: np.ndarray
     kind: np.ndarray
     k: np.ndarray
     p: np.ndarray
     scale: np.ndarray
+    shift: np.ndarray  # flow [pcu] on fixed routes, on top of what is assigned
+    table: np.ndarray  # of tabulated terms, not by link
 
 
 class Problem(NamedTuple):
@@ -86,7 +88,7 @@ class PathEquilibrium(NamedTuple):
 
 
 def _arc_terms(
-    graph: Contracted, kind: np.ndarray, k: np.ndarray, p: np.ndarray, scale: np.ndarray
+    graph: Contracted, kind: np.ndarray, k: np.ndarray, p: np.ndarray, scale: np.ndarray, shift: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """Cost terms by arc; powers that are alike within an arc become one term."""
     arcs = len(graph.head)
@@ -94,15 +96,16 @@ def _arc_terms(
     member = graph.member
     use = k[member] != 0
     arc, member = arc[use], member[use]
-    kind, k, p, scale = kind[member], k[member], p[member], scale[member]
-    order = np.lexsort((scale, p, kind, arc))
-    arc, kind, k, p, scale = arc[order], kind[order], k[order], p[order], scale[order]
+    kind, k, p, scale, shift = kind[member], k[member], p[member], scale[member], shift[member]
+    order = np.lexsort((shift, scale, p, kind, arc))
+    arc, kind, k, p, scale, shift = arc[order], kind[order], k[order], p[order], scale[order], shift[order]
     alike = (kind[1:] == 0) & (arc[1:] == arc[:-1]) & (kind[1:] == kind[:-1]) & (p[1:] == p[:-1])
+    alike &= shift[1:] == shift[:-1]
     lead = np.flatnonzero(np.concatenate([[True], ~alike])) if len(arc) else np.zeros(0, np.int64)
     if len(lead):
         k = np.add.reduceat(k, lead)
     start = np.searchsorted(arc[lead], np.arange(arcs + 1)).astype(np.int32)
-    return start, kind[lead].astype(np.int8), k, p[lead], scale[lead]
+    return start, kind[lead].astype(np.int8), k, p[lead], scale[lead], shift[lead]
 
 
 def build(
@@ -118,6 +121,8 @@ def build(
     *,
     kind: np.ndarray | None = None,
     scale: np.ndarray | None = None,
+    shift: np.ndarray | None = None,
+    table: np.ndarray = NO_TABLE,
     pair_class: np.ndarray | None = None,
     extra: np.ndarray | None = None,
     pce: np.ndarray | None = None,
@@ -126,7 +131,8 @@ def build(
     """Problem of links ``from_node`` to ``to_node`` (link, int) and pairs ``origin`` to ``destination`` (pair, nodes).
 
     ``through`` (node, bool) whether paths may pass; ``constant`` (link) [time] and the cost term ``kind``, ``k``,
-    ``p``, ``scale`` (link), see :mod:`kernels.traffic.cost`; ``pair_class`` (pair, int), ``extra`` (class, link)
+    ``p``, ``scale`` (link), ``table`` (row, 3, knot), see :mod:`kernels.traffic.cost`; ``shift`` (link) [pcu] flow on
+    fixed routes; ``pair_class`` (pair, int), ``extra`` (class, link)
     [time] what a class pays on top, infinite where closed to it; ``pce`` (class) passenger-car equivalents.
     ``simplify=False`` keeps dead ends and chains of links as they are.
     """
@@ -136,6 +142,7 @@ def build(
     pair_class = np.zeros(pairs, np.int32) if pair_class is None else np.asarray(pair_class, np.int32)
     kind = np.zeros(links, np.int8) if kind is None else np.asarray(kind, np.int8)
     scale = np.ones(links) if scale is None else np.asarray(scale, np.float64)
+    shift = np.zeros(links) if shift is None else np.asarray(shift, np.float64)
     is_origin, is_destination = np.zeros(nodes, np.bool_), np.zeros(nodes, np.bool_)
     is_origin[origin] = True
     is_destination[destination] = True
@@ -164,7 +171,8 @@ def build(
         tail=graph.tail,
         through=graph.through,
         base=np.add.reduceat(np.asarray(constant, np.float64)[graph.member], begin) if arcs else np.zeros(0),
-        **dict(zip(("term_start", "kind", "k", "p", "scale"), _arc_terms(graph, kind, k, p, scale))),
+        **dict(zip(("term_start", "kind", "k", "p", "scale", "shift"), _arc_terms(graph, kind, k, p, scale, shift))),
+        table=table,
         extra=np.add.reduceat(extra[:, graph.member], begin, axis=1) if arcs else np.zeros((len(pce), 0)),
         pce=pce,
         row_source=source[row_first].astype(np.int32),
@@ -210,7 +218,7 @@ def build(
         heap_item=np.zeros(heap, np.int32),
         totals=np.zeros(4),
     )
-    terms = LinkTerms(*(np.asarray(v) for v in (constant, kind, k, p, scale)))
+    terms = LinkTerms(*(np.asarray(v) for v in (constant, kind, k, p, scale, shift, table)))
     return Problem(graph, links, terms, order, hierarchy, store)
 
 
@@ -221,7 +229,9 @@ def beckmann(s, class_volume):
     for a in range(len(s.volume)):
         total += s.base[a] * s.volume[a]
         for e in range(s.term_start[a], s.term_start[a + 1]):
-            total += term_integral(s.kind[e], s.k[e], s.p[e], s.scale[e], s.volume[a])
+            kind, k, p, scale, shift = s.kind[e], s.k[e], s.p[e], s.scale[e], s.shift[e]
+            total += term_integral(kind, k, p, scale, s.table, s.volume[a] + shift)
+            total -= term_integral(kind, k, p, scale, s.table, shift)
         for m in range(len(s.pce)):
             if class_volume[m, a] > 0.0:
                 total += s.pce[m] * s.extra[m, a] * class_volume[m, a]
@@ -363,16 +373,16 @@ def _gather(begin: np.ndarray, size: np.ndarray, values: np.ndarray) -> np.ndarr
 
 
 @njit
-def _link_times(constant, kind, k, p, scale, flow, out):
+def _link_times(s, flow, out):
     for a in range(len(flow)):
-        out[a] = constant[a]
-        if k[a] != 0.0:
-            y, _ = term(kind[a], k[a], p[a], scale[a], max(flow[a], 0.0))
+        out[a] = s.constant[a]
+        if s.k[a] != 0.0:
+            y, _ = term_of(s, a, max(flow[a], 0.0))
             out[a] += y
 
 
 def link_times(problem: Problem, flow: np.ndarray) -> np.ndarray:
     """Travel time (link) [time] of every link of the caller at ``flow`` (link) [pcu]."""
     out = np.zeros(len(flow))
-    _link_times(*problem.link_terms, flow, out)
+    _link_times(problem.link_terms, flow, out)
     return out

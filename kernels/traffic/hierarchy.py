@@ -22,7 +22,7 @@ __all__ = ["LANES", "Hierarchy", "build_hierarchy", "customise", "spread", "trac
 
 LANES = 8  # origins searched abreast: a cache line of labels
 PARTS = 4  # sets of subtrees that costs come in on side by side; fixed, whatever the number of threads
-LARGEST = 0.2  # share of the triangles that a subtree may have at most; what is above is on top
+LARGEST = 0.3  # share of the triangles that a subtree may have at most; what is above is on top
 FREE = -(2**31)  # in ``via``: an edge of no arc and no cost
 
 
@@ -34,8 +34,9 @@ class Hierarchy(NamedTuple):
     whether it leads up; ``free`` (edge, ...) edges that cost nothing downwards; ``closing`` (triangle, int32) the third
     edge of each pair of edges of a place that may be passed; ``barred`` (1) places that may not be passed, the first
     ones; ``part``, ``part_triangle`` (part + 1) first place and triangle of each set of subtrees, then of what is on
-    top; ``aside`` (part, 2, edge on top) [time], ``aside_via`` scratch of :func:`customise`. By (class, edge): ``up``, ``down`` [time] least cost between the ends, ``up_via``, ``down_via`` (int32) the
-    arc a as ``-1 - a`` or the edge from the place between to the foot. Empty where ``place`` has length 0.
+    top; ``aside`` (part, 2, edge on top) [time], ``aside_via`` scratch of :func:`customise`. By
+    (class, edge): ``up``, ``down`` [time] least cost between the ends, ``up_via``, ``down_via`` (int32) the arc a as
+    ``-1 - a`` or the edge from the place between to the foot. Empty where ``place`` has length 0.
     """
 
     place: np.ndarray

@@ -12,7 +12,7 @@ then go as far towards that point as the objective falls, so that a step never d
 import numpy as np
 
 from kernels.jit import njit
-from kernels.traffic.cost import term
+from kernels.traffic.cost import term_of
 from kernels.traffic.paths import STAMP, PathStore, update_arc
 
 __all__ = ["step"]
@@ -228,7 +228,7 @@ def _rise(s, share, constant):
             t = s.base[a]
             x = max(s.volume[a] + share * d, 0.0)
             for e in range(s.term_start[a], s.term_start[a + 1]):
-                y, _ = term(s.kind[e], s.k[e], s.p[e], s.scale[e], x)
+                y, _ = term_of(s, e, x)
                 t += y
             total += t * d
     return total

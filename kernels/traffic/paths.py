@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.jit import njit, pnjit, prange
-from kernels.traffic.cost import term
+from kernels.traffic.cost import term_of
 from kernels.traffic.hierarchy import Hierarchy, customise, spread, trace
 from kernels.traffic.shortest_path import search
 
@@ -60,6 +60,8 @@ class PathStore(NamedTuple):
     k: np.ndarray
     p: np.ndarray
     scale: np.ndarray
+    shift: np.ndarray  # flow on fixed routes
+    table: np.ndarray  # (row, 3, knot) of tabulated terms
     extra: np.ndarray  # (class, arc) constant cost of the class; inf = closed
     pce: np.ndarray  # (class)
     row_source: np.ndarray  # (row) node
@@ -113,7 +115,7 @@ def update_arc(s, a):
     d = 0.0
     x = max(s.volume[a], 0.0)
     for e in range(s.term_start[a], s.term_start[a + 1]):
-        y, g = term(s.kind[e], s.k[e], s.p[e], s.scale[e], x)
+        y, g = term_of(s, e, x)
         t += y
         d += g
     s.slope[a] = d
