@@ -138,8 +138,8 @@ def test_a_finish_that_was_cut_off_can_be_done_again(tmp_path):
         from twin.records.writer import _indicators
 
         with writer._open() as f:
-            _indicators(f, [("old", "1", 1.0)])
-        path = writer.finish(indicators=[("a", "kg", 2.0), ("b", "", 3.0)])
+            _indicators(f, [("old", "1", 1.0, "peak")])
+        path = writer.finish(indicators=[("a", "kg", 2.0, "additive"), ("b", "", 3.0, "peak")])
     for engine in ("h5netcdf", "netcdf4"):
         with xr.open_dataset(path, engine=engine) as ds:
             assert list(ds["indicator_value"].values) == [2.0, 3.0]

@@ -20,7 +20,7 @@ from sample_world import CELL, RESULTS, X0, Y0, sample_world, step_arrays, times
 from vtk_reading import read_vtk
 
 from twin.errors import RecordError
-from twin.records import ResultVariable, RunWriter, open_run
+from twin.records import ResultVariable, RunWriter, commit, open_run
 from twin.records.layout import live_path
 from twin.records.rounding import bit_round
 
@@ -346,6 +346,65 @@ def test_killed_runs_are_readable_and_lose_at_most_one_step(tmp_path):
         with RunWriter.append(tmp_path / "run.h5") as writer:
             writer.write(written, step_arrays(world, written))
             assert open_run(tmp_path / "run.h5").sizes["time"] == written + 1
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing after it is done."""
+
+
+def holds(path, steps):
+    """Assert that a run file holds the sample's first ``steps`` steps."""
+    run, world = open_run(path), sample_world()
+    assert run.sizes["time"] == steps
+    for name in ("n_deposition", "branch_loading", "road_nox"):
+        given = np.array([step_arrays(world, k)[name] for k in range(steps)], "f4")
+        np.testing.assert_array_equal(run[name].values, given)
+
+
+@pytest.mark.parametrize("steps", [2, 64, 121])  # the 65th step splits the roots of the chunk indexes, the 122nd leaves
+def test_a_file_is_whole_after_each_write_of_a_step(tmp_path, monkeypatch, steps):
+    world, start, cut = sample_world(), tmp_path / "start.h5", tmp_path / "cut.h5"
+    with RunWriter.create(start, world, RESULTS, times(steps + 2), significant_bits=None) as writer:
+        for k in range(steps):
+            writer.write(k, step_arrays(world, k))
+    end = int.from_bytes(live_path(start).read_bytes()[40:48], "little")
+    plain, left, place = commit._write, 0, -1
+
+    def write(descriptor, data, offset):
+        nonlocal left
+        if offset < end:  # new bytes behind it change nothing that anyone sees
+            if not left:
+                raise Killed
+            left -= 1
+        plain(descriptor, data, offset)
+
+    monkeypatch.setattr(commit, "_write", write)
+    monkeypatch.setattr("twin.records.writer.READER_PATIENCE", 0.01)  # VTK 9.5 lets go of a file late
+    whole = False
+    while not whole:
+        place += 1
+        live_path(cut).write_bytes(live_path(start).read_bytes())
+        left = 10**6
+        with RunWriter.append(cut) as writer:
+            left = place
+            try:
+                writer.write(steps, step_arrays(world, steps))
+                whole = True
+            except Killed:
+                pass
+        seen = open_run(cut).sizes["time"]
+        assert seen in (steps, steps + 1)
+        holds(cut, seen)
+        count, arrays = read_vtk(live_path(cut), steps - 1, 3600.0 * (steps - 1), "UpdateTimeStep")
+        assert count in (steps, steps + 1)
+        given = step_arrays(world, steps - 1)["n_deposition"].astype("f4")
+        np.testing.assert_array_equal(arrays["terrain", "point", "n_deposition"], given.ravel())
+        left = 10**6
+        with RunWriter.append(cut) as writer:  # and can go on
+            for k in range(writer.steps_written, steps + 2):
+                writer.write(k, step_arrays(world, k))
+        holds(cut, steps + 2)
+    assert place > 5
 
 
 def test_a_polling_reader_never_fails_beside_the_writer(tmp_path):

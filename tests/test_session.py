@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import twin
+from twin.analysis import indicators
 from twin.scenario import AddHomes, EvShare, Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,6 +95,10 @@ def test_killed_and_resumed_gives_the_same_bits(tmp_path):
     assert resumed.returncode == 0, errors
     same(results(tmp_path / "whole/demo.h5"), results(tmp_path / "demo.h5"))
     assert not (tmp_path / "demo.checkpoint").exists()
+    # totals gathered on both sides of the kill are those of a reading of the file
+    with twin.open_run(tmp_path / "demo.h5") as run:
+        table = dict(zip(run["indicator_name"].values, run["indicator_value"].values))
+        assert table == {i.name: i.value for i in indicators(run)}
 
 
 def scenario_run(tmp_path, *changes):

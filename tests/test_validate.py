@@ -20,7 +20,7 @@ def sound(tmp_path_factory):
     with RunWriter.create(tmp_path_factory.mktemp("v") / "run.h5", world, WHOLE_RESULTS, times(STEPS)) as writer:
         for k in range(STEPS):
             writer.write(k, whole_arrays(world, k))
-        return writer.finish(indicators=[("a", "kg", 1.0), ("b", "km", 2.0)]).read_bytes()
+        return writer.finish(indicators=[("a", "kg", 1.0, "additive"), ("b", "km", 2.0, "peak")]).read_bytes()
 
 
 @pytest.fixture
@@ -150,6 +150,7 @@ BREAKS = [
     (28, slow_time_shifted),
     (28, lambda f: f["road_distance"].attrs.modify("output_steps", np.int32(1))),
     (29, lambda f: f.pop("indicator_units")),
+    (29, lambda f: f.pop("indicator_kind")),
     (13, lambda f: f.move("VTKHDF/field/Steps/PointDataOffsets", "gone")),
 ]
 

@@ -14,7 +14,7 @@ import xarray as xr
 
 from kernels.jit import compiled_marker
 from twin import checkpoint
-from twin.analysis import indicators, open_run
+from twin.analysis import Totals, open_run
 from twin.config import BUILT_IN, Configuration, load
 from twin.errors import ConfigError, ResumeError
 from twin.progress import RunProgress, stage
@@ -124,6 +124,7 @@ def run(
     bounds = checked.output.region
     region = Region(simulation.world, bounds) if bounds is not None else None
     writer = _writer(simulation, region, target, saved, resume, _provenance(simulation, chosen))
+    totals = Totals(open_run(writer.live))
     dims = {v.name: v.dims for v in simulation.recorded}
     record = 0.0
     hours = checked.run.checkpoint_hours
@@ -133,13 +134,14 @@ def run(
             if row is not None:
                 if region is not None:
                     values = {name: region.cut(array, dims[name]) for name, array in values.items()}
-                writer.write(row, values)
-            if simulation.tick // simulation.output_ticks * checked.output.every_hours % hours == 0:
+                totals.add(simulation.output_seconds, writer.write(row, values))
+            due = simulation.tick // simulation.output_ticks * checked.output.every_hours % hours == 0
+            if due and simulation.tick < simulation.clock.ticks:  # after the last tick there is nothing to go on with
                 checkpoint.save(simulation, saved)
             record += time.perf_counter() - mark
     mark = time.perf_counter()
     writer.finish(
-        indicators=[(i.name, i.units, i.value) for i in indicators(open_run(writer.live))],
+        indicators=[(i.name, i.units, i.value, i.kind) for i in totals.indicators()],
         ledger=[list(row) for row in simulation.ledger.summary()],
     )
     saved.unlink(missing_ok=True)
@@ -235,7 +237,7 @@ def _writer(
         return RunWriter.append(target, simulation.steps_recorded)
     saved.unlink(missing_ok=True)
     times = np.array([t.replace(tzinfo=None) for t in simulation.output_times], dtype="datetime64[s]")
-    length = np.timedelta64(simulation.output_ticks * simulation.clock.base, "s")
+    length = np.timedelta64(simulation.output_seconds, "s")
     return RunWriter.create(
         target,
         simulation.world if region is None else region.world,

@@ -104,6 +104,11 @@ class Simulation:
         return self.config.output.every_hours * 3600 // self.clock.base
 
     @property
+    def output_seconds(self) -> int:
+        """Length of an output step [s]."""
+        return self.output_ticks * self.clock.base
+
+    @property
     def output_times(self) -> list[datetime]:
         """Start (UTC) of every recorded output interval."""
         return [self.clock.time(k * self.output_ticks) for k in self.output_steps]

@@ -1,6 +1,7 @@
 """Wiring: order of components from their declarations, one array per variable, buffers for lag and accumulation."""
 
 import graphlib
+import math
 from collections.abc import Sequence
 from types import SimpleNamespace
 
@@ -31,11 +32,13 @@ class Wiring:
     """Components in the order of their declared data flow, bound to the arrays of a world.
 
     ``arrays`` holds every declared variable once; the world's ``state`` group is built on the same memory. A
-    component sees its inputs read-only; where it declares ``lag`` or ``over`` it sees a private buffer.
+    component sees its inputs read-only; where it declares ``lag``, or ``over`` and steps slower than the shortest
+    step of all, it sees a private buffer.
     """
 
     def __init__(self, components: Sequence[Component], world: xr.DataTree):
         self.sizes = dimension_sizes(world)
+        self._shortest = math.gcd(*(c.every for c in components))
         by_name = self._components = self._unique(components)
         self.declared = self._declared(by_name)
         producers = self._producers(by_name)
@@ -120,7 +123,7 @@ class Wiring:
         for attribute, v in component.variables.items():
             array = self.arrays[v.name]
             if v.intent == "in":
-                if v.lag or v.over != "last":
+                if v.lag or (v.over != "last" and component.every > self._shortest):
                     source = array
                     array = source.copy() if v.lag else np.zeros_like(source)
                     self.buffers[component.name(), attribute] = source, array
@@ -169,7 +172,7 @@ class Wiring:
         return [
             (attribute, v)
             for attribute, v in self._components[name].variables.items()
-            if v.intent == "in" and v.over != "last"
+            if v.intent == "in" and v.over != "last" and (name, attribute) in self.buffers
         ]
 
 

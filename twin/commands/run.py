@@ -90,9 +90,7 @@ def _print_result(result: session.RunResult) -> None:
     table.add_row("engine", f"{rest:.2f}", f"{rest / stepping:.1%}", "", "")
     table.add_row("building the world", f"{result.build_seconds:.2f}", "", "", "")
     console.print(table)
-    if result.cpu_seconds > 0:
-        kept = sum(t["cpu"] for t in result.components.values())
-        console.print(f"outside the components: {1 - kept / result.cpu_seconds:.1%} of the processor time of stepping")
+    console.print(f"outside the components: {1 - inside / stepping:.1%} of stepping")
     books = Table("quantity", "unit", "in", "out + kept", "difference", title="Books of the run")
     for name, units, inflow, outflow, difference in result.ledger:
         books.add_row(name, units, f"{inflow:.6g}", f"{outflow:.6g}", f"{difference:.1e}")

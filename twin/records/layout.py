@@ -41,6 +41,7 @@ ENGINE = "province-twin"
 LIBVER = ("earliest", "v110")
 # The only filters that every reader decodes.
 GZIP: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+INDICATOR_COLUMNS = ("name", "units", "value", "kind")  # of the table of totals
 CHUNK = 512  # cells along each side of a chunk of a lattice field
 ATTRIBUTE_LIMIT = 60_000  # bytes; an attribute of this format version must stay below 64 KiB
 LONG_TEXT = "provenance_"  # prefix of the dataset that holds a longer one

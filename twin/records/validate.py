@@ -492,7 +492,7 @@ def _rates(f: h5py.File) -> Iterator[Violation]:
 
 @_rule(29, "the table of totals is whole")
 def _totals(f: h5py.File) -> Iterator[Violation]:
-    columns = [f"indicator_{column}" for column in ("name", "units", "value")]
+    columns = [f"indicator_{column}" for column in layout.INDICATOR_COLUMNS]
     present = [c for c in columns if c in f]
     if present and (len(present) < len(columns) or len({f[c].shape for c in present}) > 1):
         yield Violation(29, "/indicator", f"holds {', '.join(present)} of unequal lengths or not all of the columns")

@@ -55,7 +55,7 @@ def build_view(f: h5py.File, results: list[ResultVariable]) -> None:
     root = f.create_group(ROOT, track_order=True)
     root.attrs["Version"] = np.array((2, 1), "i8")
     set_attributes(root, Type="MultiBlockDataSet")
-    _steps_group(root, steps)
+    image_steps = _steps_groups(root, steps)
     blocks = [name for name, build in _BLOCKS.items() if build(f, root)]
     for variable in results:
         block, kind = PLACES.get(variable.dims, ("", ""))
@@ -69,7 +69,7 @@ def build_view(f: h5py.File, results: list[ResultVariable]) -> None:
     if "y" in f and steps > 1:
         fields = [v for v in results if v.dims == ("y", "x")]
         if fields:
-            _image(f, root, fields)
+            _image(f, root, fields, image_steps)
             blocks.append("field")
     assembly = root.create_group("Assembly", track_order=True)
     for index, name in enumerate(blocks):
@@ -87,16 +87,23 @@ def advance(f: h5py.File, written: int) -> None:
         f[f"{ROOT}/field/Steps"].attrs.modify("NSteps", np.int64(written))
 
 
-def _steps_group(root: h5py.Group, steps: int) -> None:
+def _steps_groups(root: h5py.Group, steps: int) -> h5py.Group:
+    """The steps of all flat blocks; returns those of the image, not yet linked.
+
+    Their counters are made one after the other and so lie side by side: one write changes them together.
+    """
     zeros = np.zeros(steps, "i8")
     group = root.create_group("Steps", track_order=True)
     group.attrs["NSteps"] = np.int64(0)
     group.create_dataset("Values", shape=(0,), maxshape=(None,), chunks=(1024,), dtype="f8")
+    image_steps = h5py.Group(h5py.h5g.create(root.id, None))
+    image_steps.attrs["NSteps"] = np.int64(0)
     group["PartOffsets"], group["NumberOfParts"], group["PointOffsets"] = zeros, zeros + 1, zeros
     group["CellOffsets"] = np.zeros((steps, 4), "i8")
     group["ConnectivityIdOffsets"] = np.zeros((steps, 4), "i8")
     group.create_group("PointDataOffsets")
     group.create_group("CellDataOffsets")
+    return image_steps
 
 
 def _virtual(f: h5py.File, root: h5py.Group, block: str, kind: str, name: str, every: int) -> None:
@@ -283,7 +290,7 @@ def _hexagons(f: h5py.File, root: h5py.Group) -> bool:
     return True
 
 
-def _image(f: h5py.File, root: h5py.Group, fields: list[ResultVariable]) -> None:
+def _image(f: h5py.File, root: h5py.Group, fields: list[ResultVariable], steps: h5py.Group) -> None:
     """The lattice as a 2-D image: its (t, y, x) arrays ARE the root variables, by hard link."""
     x, y = f["x"][...], f["y"][...]
     group = root.create_group("field", track_order=True)
@@ -296,8 +303,7 @@ def _image(f: h5py.File, root: h5py.Group, fields: list[ResultVariable]) -> None
     data = group.create_group("PointData")
     for field in fields:
         data[field.name] = f[field.name]
-    steps = group.create_group("Steps")
-    steps.attrs["NSteps"] = np.int64(0)
+    group["Steps"] = steps
     steps["Values"] = h5py.SoftLink(f"{STEPS}/Values")
     slow = {v.name: v.every for v in fields if v.every > 1}
     if slow:  # offsets of an image count steps

@@ -23,6 +23,7 @@ from pyproj import CRS
 
 from twin.errors import RecordError
 from twin.records import layout
+from twin.records.commit import CommittedFile
 from twin.records.layout import GZIP, LIBVER, ResultVariable, set_attributes
 from twin.records.rounding import bit_round, to_single
 from twin.records.vtk_view import advance, build_view
@@ -86,6 +87,7 @@ class RunWriter:
         self.live = layout.live_path(self.path)
         self.steps_written = 0
         self.steps_planned = 0
+        self._fingerprint = ""
         self._parts: dict[str, list[_Part]] = {}
         self._patience = READER_PATIENCE
         self._guard: TextIO | None = None
@@ -133,11 +135,13 @@ class RunWriter:
             build_view(f, results)
             f.flush()
             image = f.id.get_file_image()
+        new = writer.live.with_name(writer.live.name + ".new")
         with writer._disk():
             try:
-                writer.live.write_bytes(image)
+                new.write_bytes(image)
+                new.replace(writer.live)
             except OSError:
-                writer.live.unlink(missing_ok=True)
+                new.unlink(missing_ok=True)
                 raise
         writer._learn()
         return writer
@@ -154,27 +158,26 @@ class RunWriter:
             raise RecordError(f"{writer.live}: no unfinished run to go on with{known}; start without --resume")
         writer._hold()
         writer._learn()
-        with writer._open() as f:
-            known = f.attrs.get("fingerprint", b"")
-            known = known.decode() if isinstance(known, bytes) else str(known)
-            if fingerprint is not None and known != fingerprint:
-                raise RecordError(
-                    f"{writer.live}: was written with configuration {known[:12] or 'unknown'} and not with "
-                    f"{fingerprint[:12]}; resume with the same configuration, or start anew"
-                )
-            steps = writer.steps_written if steps is None else steps
-            if not 0 <= steps <= writer.steps_written:
-                raise RecordError(
-                    f"{writer.live}: holds {writer.steps_written} steps, the checkpoint stands at {steps}; use an "
-                    f"earlier checkpoint or start anew"
-                )
-            writer._mark(f, steps)
+        if fingerprint is not None and writer._fingerprint != fingerprint:
+            raise RecordError(
+                f"{writer.live}: was written with configuration {writer._fingerprint[:12] or 'unknown'} and not with "
+                f"{fingerprint[:12]}; resume with the same configuration, or start anew"
+            )
+        steps = writer.steps_written if steps is None else steps
+        if not 0 <= steps <= writer.steps_written:
+            raise RecordError(
+                f"{writer.live}: holds {writer.steps_written} steps, the checkpoint stands at {steps}; use an "
+                f"earlier checkpoint or start anew"
+            )
+        with writer._open(steps):
+            pass
         return writer
 
-    def write(self, step: int, arrays: Mapping[str, np.ndarray | float]) -> None:
+    def write(self, step: int, arrays: Mapping[str, np.ndarray | float]) -> dict[str, np.ndarray]:
         """Write output ``step`` (counted from 0, in order): every result due, under its declared name.
 
-        A result with one value per n steps is due at the last step of each n.
+        A result with one value per n steps is due at the last step of each n. Returns the values as the file holds
+        them, rounded, under its names.
         """
         if step != self.steps_written:
             raise RecordError(f"{self.live}: step {step} given, step {self.steps_written} is next; write in order")
@@ -193,7 +196,7 @@ class RunWriter:
             for declared, parts in due.items()
             for part, values in ((p, p.of(declared, np.asarray(arrays[declared]))) for p in parts)
         ]
-        with self._open() as f:
+        with self._open(step + 1) as f:
             for part, values, chunks in packed:
                 row = step // part.every
                 if chunks is None:
@@ -202,12 +205,12 @@ class RunWriter:
                 stored = h5py.h5d.open(f.id, part.name.encode())
                 for corner, raw in chunks:
                     stored.write_direct_chunk((row, *corner), raw)
-            self._mark(f, step + 1)
+        return {part.name: values for part, values, _ in packed}
 
-    def finish(self, indicators: Sequence[tuple[str, str, float]] = (), **attributes: Any) -> Path:
+    def finish(self, indicators: Sequence[tuple[str, str, float, str]] = (), **attributes: Any) -> Path:
         """Mark the run complete, add closing ``attributes`` and give it its final name.
 
-        ``indicators`` are rows (name, unit, value) of the run's table of totals.
+        ``indicators`` are rows (name, unit, value, kind) of the run's table of totals.
         """
         if self.steps_written != self.steps_planned:
             raise RecordError(
@@ -261,6 +264,8 @@ class RunWriter:
                 )
             self.steps_planned = f["time"].shape[0]
             self.steps_written = int(f.attrs["steps_written"])
+            known = f.attrs.get("fingerprint", b"")
+            self._fingerprint = known.decode() if isinstance(known, bytes) else str(known)
             for name, d in f.items():
                 if isinstance(d, h5py.Dataset) and "result" in d.attrs:
                     declared = d.attrs.get("declared_as", np.bytes_(name)).decode()
@@ -271,30 +276,36 @@ class RunWriter:
                     every = layout.steps_per_value(d)
                     parts.append(_Part(name, row, d.shape[1:], d.dtype, bits, tile, d.fillvalue, every))
 
-    def _mark(self, f: h5py.File, steps: int) -> None:
-        advance(f, steps)
-        f.attrs.modify("steps_written", np.int32(steps))
-        self.steps_written = steps
-
     @contextmanager
-    def _open(self) -> Iterator[h5py.File]:
-        """The live file, open for the length of one step."""
-        with self._disk():
-            deadline = time.monotonic() + self._patience
-            f = None
-            while f is None:
-                try:
-                    f = h5py.File(self.live, "r+", libver=LIBVER)
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        # Someone looks at the run and keeps it open. That must not end the run: other writers are
-                        # held off by the guard, so HDF5's own lock can be passed over.
-                        self._patience = 0.1
-                        f = h5py.File(self.live, "r+", libver=LIBVER, locking=False)
-                    else:
-                        time.sleep(0.005)
-            with f:
+    def _open(self, steps: int | None = None) -> Iterator[h5py.File]:
+        """The live file, open for the length of one change, of which all or nothing comes to pass.
+
+        ``steps``: how many steps the file holds afterwards; none other than before where it is not given.
+        """
+        with self._disk(), self._held() as held:
+            with h5py.File(held, "r+", libver=LIBVER) as f:
                 yield f
+                if steps is not None:
+                    f.flush()
+                    held.count()
+                    advance(f, steps)
+                    f.attrs.modify("steps_written", np.int32(steps))
+            held.commit()
+        self.steps_written = self.steps_written if steps is None else steps
+
+    def _held(self) -> CommittedFile:
+        """The live file, held against readers as HDF5 itself would hold it."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return CommittedFile(self.live)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    # Someone looks at the run and keeps it open. That must not end the run: other writers are held
+                    # off by the guard, so the lock can be passed over.
+                    self._patience = 0.1
+                    return CommittedFile(self.live, lock=False)
+                time.sleep(0.005)
 
     @contextmanager
     def _disk(self) -> Iterator[None]:
@@ -385,21 +396,23 @@ def _root_attributes(
     set_attributes(f, output_status="running", steps_written=0)
 
 
-def _indicators(f: h5py.File, rows: Sequence[tuple[str, str, float]]) -> None:
-    """The table of totals: name, unit and value over the dimension ``indicator``."""
-    for name in ("indicator_name", "indicator_units", "indicator_value", "indicator"):
+def _indicators(f: h5py.File, rows: Sequence[tuple[str, str, float, str]]) -> None:
+    """The table of totals: name, unit, value and kind over the dimension ``indicator``."""
+    for name in (*(f"indicator_{column}" for column in layout.INDICATOR_COLUMNS), "indicator"):
         if name in f:  # of a finish that was cut off
             del f[name]
     if not rows:
         return
     _scale(f, "indicator", np.arange(len(rows), dtype="i4"), long_name="index of the indicator")
     columns = {
-        "indicator_name": (np.array([r[0].encode() for r in rows]), "result and statistic"),
-        "indicator_units": (np.array([r[1].encode() or b"1" for r in rows]), "unit of the value"),
-        "indicator_value": (np.array([float(r[2]) for r in rows]), "value in the unit of its row"),
+        "name": (np.array([r[0].encode() for r in rows]), "result and statistic"),
+        "units": (np.array([r[1].encode() or b"1" for r in rows]), "unit of the value"),
+        "value": (np.array([float(r[2]) for r in rows]), "value in the unit of its row"),
+        "kind": (np.array([r[3].encode() for r in rows]), "additive over regions, or a ratio or peak, which is not"),
     }
-    for name, (values, long_name) in columns.items():
-        d = f.create_dataset(name, data=values)
+    for column in layout.INDICATOR_COLUMNS:
+        values, long_name = columns[column]
+        d = f.create_dataset(f"indicator_{column}", data=values)
         d.dims[0].attach_scale(f["indicator"])
         set_attributes(d, long_name=long_name)
 

@@ -37,9 +37,18 @@ function valueTexture(count) {
   return { texture: new THREE.DataTexture(new Float32Array(side * side), side, side, THREE.RedFormat, THREE.FloatType), side };
 }
 
+// Without a graphics card the processor draws, and smooth edges would take it twice as long: there they are left out.
+function hasCard() {
+  const gl = document.createElement('canvas').getContext('webgl2');
+  const told = gl?.getExtension('WEBGL_debug_renderer_info');
+  const name = told ? gl.getParameter(told.UNMASKED_RENDERER_WEBGL) : '';
+  gl?.getExtension('WEBGL_lose_context')?.loseContext();
+  return !/swiftshader|llvmpipe|softpipe|basic render/i.test(name);
+}
+
 export class Stage {
   constructor(canvas) {
-    this.renderer = new THREE.WebGLRenderer({ antialias: true, preserveDrawingBuffer: true, canvas });
+    this.renderer = new THREE.WebGLRenderer({ antialias: hasCard(), preserveDrawingBuffer: true, canvas });
     this.renderer.setPixelRatio(Math.min(window.devicePixelRatio || 1, 2));
     this.scene = new THREE.Scene();
     this.camera = new THREE.PerspectiveCamera(36, 1, 10, 1e6);
