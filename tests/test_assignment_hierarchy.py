@@ -198,7 +198,7 @@ def test_ninety_thousand_pairs():
     net, trips = town(7, side, zones)
     trips = replace(trips, trips=trips.trips * 8e3 / trips.trips.sum())
     assert len(trips.trips) > 90_000
-    certify(net, trips, gap=1e-5)
+    certify(net, trips, gap=1e-10)
 
 
 def test_a_warm_step_costs_at_most_half_of_a_cold_one():
