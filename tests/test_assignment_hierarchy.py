@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
@@ -78,7 +78,10 @@ def certify(net, trips, gap=1e-10, **options):
     return result
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None)
+@example(770, 2.0, 16.0, False, 0.0)
+@example(770, 2.0, 16.0, False, 1.0)
+@example(32, 2.0, 16.0, False, 1.8)
 @given(
     st.integers(0, 1000),
     st.sampled_from([0.5, 1.0, 2.0]),
@@ -88,7 +91,7 @@ def certify(net, trips, gap=1e-10, **options):
 )
 def test_whatever_tntp_permits_is_solved_to_its_proven_optimum(seed, scale, power, passable, toll):
     # dead ends, chains, zero free-flow times, tolls, distance, powers of zero, one and sixteen, zones passed or not;
-    # at a scale of one the busiest link carries about its capacity
+    # up to three times capacity, where a link of power sixteen takes 1e7 times as long as when empty
     net, trips = town(seed)
     rng = np.random.default_rng(seed)
     net = replace(
@@ -98,7 +101,7 @@ def test_whatever_tntp_permits_is_solved_to_its_proven_optimum(seed, scale, powe
         free_flow_time=np.where(rng.random(len(net.power)) < 0.1, 0.0, net.free_flow_time),
         toll=net.toll * (rng.random(len(net.power)) < 0.2),
     )
-    certify(net, replace(trips, trips=trips.trips / 2), demand_scale=scale, toll_factor=toll, distance_factor=0.1)
+    certify(net, trips, demand_scale=scale, toll_factor=toll, distance_factor=0.1)
 
 
 def test_parallel_links_and_a_link_from_zone_to_zone():
@@ -195,7 +198,7 @@ def test_ninety_thousand_pairs():
     net, trips = town(7, side, zones)
     trips = replace(trips, trips=trips.trips * 8e3 / trips.trips.sum())
     assert len(trips.trips) > 90_000
-    certify(net, trips, gap=1e-5)
+    certify(net, trips, gap=1e-10)
 
 
 def test_a_warm_step_costs_at_most_half_of_a_cold_one():

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from kernels.traffic.cost import AKCELIK, CONICAL, POWER, term, term_integral
+from kernels.traffic.cost import AKCELIK, CONICAL, NO_TABLE, POWER, term, term_integral
 from twin.commands.assign import assign_network
 from twin.errors import ConfigError, DataError
 from twin.readers.tntp import TntpNetwork, TntpTrips, read_flows, read_network, read_trips
@@ -242,7 +242,7 @@ def test_slope_and_integral_of_cost_functions(kind, k, p):
         slope = (term(kind, k, p, scale, x + h)[0] - term(kind, k, p, scale, x - h)[0]) / (2 * h)
         assert term(kind, k, p, scale, x)[1] == pytest.approx(slope, rel=1e-5)
         area = quad(lambda v: term(kind, k, p, scale, v)[0], 0, x, epsabs=0, epsrel=1e-11, limit=200)[0]
-        assert term_integral(kind, k, p, scale, x) == pytest.approx(area, rel=1e-8)
+        assert term_integral(kind, k, p, scale, NO_TABLE, x) == pytest.approx(area, rel=1e-8)
     if kind == CONICAL:  # t(0) = t0 and t(capacity) = 2 t0, Spiess's conditions
         assert term(kind, k, p, scale, 0.0)[0] == pytest.approx(0, abs=1e-12)
         assert term(kind, k, p, scale, 800.0)[0] == pytest.approx(k)

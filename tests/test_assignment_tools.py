@@ -7,11 +7,12 @@ import pytest
 from scipy.integrate import quad
 from test_assignment_paths import imbalance, town, true_gap
 
-from kernels.traffic.cost import PRELOADED, term, term_integral
+from kernels.traffic.cost import TABULATED, tabulated_term, term_integral
 from kernels.traffic.node_delay import opening_delay, signal_delay, webster_delay
 from twin.errors import ConfigError, DataError
 from twin.readers.tntp import TntpNetwork, TntpTrips
 from twin.traffic import VehicleClass, assign, read_classes
+from twin.traffic.cost_table import tabulate
 from twin.traffic.counts import against_counts, geh, screenlines
 from twin.traffic.emission import road_emission
 from twin.traffic.junctions import read_junctions
@@ -31,15 +32,53 @@ def routes(capacity=(900.0, 900.0), t0=(10.0, 10.0), power=4.0, b=0.15, trips=12
     return net, TntpTrips("routes", 2, np.array([0]), np.array([1]), np.array([trips]), 0.0, None)
 
 
-def test_slope_and_integral_of_the_preloaded_cost():
-    k, p, bus = 0.3, 3.7, 120.0
-    for x in (0.0, 5.0, 400.0):
-        h = 1e-3 * max(x, 1.0)
-        low, high = (term(PRELOADED, k, p, bus, v)[0] for v in (max(x - h, 0.0), x + h))
-        slope = (high - low) / (x + h - max(x - h, 0.0))
-        assert term(PRELOADED, k, p, bus, x)[1] == pytest.approx(slope, rel=2e-5 if x else 1e-2)
-        area = quad(lambda v: k * (v + bus) ** p, 0, x, epsabs=0, epsrel=1e-12)[0] if x else 0.0
-        assert term_integral(PRELOADED, k, p, bus, x) == pytest.approx(area, rel=1e-10)
+def test_slope_and_integral_of_a_tabulated_cost():
+    flow = np.linspace(0, 4, 33)[:, None] * np.array([900.0, 1500.0])
+    table, scale = tabulate(2 + 0.3 * (flow / 900) ** 4), 32 / flow[-1]
+    for row in (0, 1):
+        args = 1.5, float(row), scale[row], table
+        for x in (1.0, 451.0, 1777.0, 3599.0, 9000.0):  # the last beyond the table: straight on
+            h = 1e-3
+            slope = (tabulated_term(*args, x + h)[0] - tabulated_term(*args, x - h)[0]) / (2 * h)
+            assert tabulated_term(*args, x)[1] == pytest.approx(slope, rel=1e-5)
+            knots = flow[:, row][flow[:, row] < x]
+            area = quad(lambda v, a=args: tabulated_term(*a, v)[0], 0, x, points=knots, epsrel=1e-12, limit=200)[0]
+            assert term_integral(TABULATED, *args, x) == pytest.approx(area, rel=1e-9)
+        assert tabulated_term(*args, 0.0)[0] == 3
+        values = [tabulated_term(*args, x)[0] for x in np.linspace(0, 8000, 999)]
+        assert np.all(np.diff(values) >= 0)
+
+
+def test_a_cost_function_of_the_callers_is_that_of_its_formula(tmp_path):
+    # BPR given as a function is BPR by its name but for the cubics between its knots, with vehicles on fixed routes too
+    net, trips = town(4)
+    net = replace(net, power=np.full(len(net.power), 4.0))
+    busy = int(np.flatnonzero(net.b > 0)[0])
+    (tmp_path / "buses.csv").write_text(f"link,flow\n{busy + 1},150\n")
+    classes = VehicleClass(name="car"), VehicleClass(name="bus", pce=2.0, preload=tmp_path / "buses.csv")
+    named = assign(net, trips, gap=1e-10, classes=classes)
+    given = assign(
+        net, trips, gap=1e-10, classes=classes,
+        function=lambda x: net.free_flow_time * (1 + net.b * (x / net.capacity) ** net.power),
+    )  # fmt: skip
+    assert given.summary["converged"]
+    np.testing.assert_allclose(given.links["time"], named.links["time"], rtol=1e-4)
+    assert given.summary["beckmann"] == pytest.approx(named.summary["beckmann"], rel=1e-6)
+    for wrong in (lambda x: -x, lambda x: 1 / (1 + x), lambda x: x[0], lambda x: np.full_like(x, np.nan)):
+        with pytest.raises(ConfigError, match="the cost function"):
+            assign(net, trips, function=wrong)
+
+
+@pytest.mark.parametrize("function", ["bpr", "conical", "akcelik"])
+def test_buses_on_fixed_routes_slow_cars_down_with_every_cost_function(tmp_path, function):
+    # two equal routes, 240 pcu of buses on the first: cars share so that both carry the same flow in all
+    net, trips = routes(power=4.0 if function != "akcelik" else 0.02)
+    (tmp_path / "buses.csv").write_text("link,flow\n1,120\n")
+    classes = VehicleClass(name="car"), VehicleClass(name="bus", pce=2.0, preload=tmp_path / "buses.csv")
+    links = assign(net, trips, gap=1e-10, classes=classes, function=function).links
+    np.testing.assert_allclose(links["flow"].values[[0, 2]], (1200 + 240) / 2, rtol=1e-6)
+    np.testing.assert_allclose(links["class_flow"].values[0, [0, 2]], [480, 720], rtol=1e-6)
+    assert links["time"].values[0] == pytest.approx(links["time"].values[2], rel=1e-8)
 
 
 def test_buses_on_fixed_routes_act_as_a_class_that_has_no_other_way(tmp_path):
@@ -73,8 +112,6 @@ def test_buses_on_fixed_routes_act_as_a_class_that_has_no_other_way(tmp_path):
     assert one.links["class_flow"].values[1, line[0]] == 80
     assert one.links["flow"].values[line[0]] >= 200
     assert imbalance(net, trips, one.links["class_flow"].values[0]) < 1e-8
-    with pytest.raises(ConfigError, match="need the BPR"):
-        assign(net, trips, classes=tmp_path / "c.toml", function="akcelik")
     (tmp_path / "c.toml").write_text('[[class]]\nname="bus"\npreload="buses.csv"\n')
     with pytest.raises(ConfigError, match="at least one must have trips"):
         read_classes(tmp_path / "c.toml")

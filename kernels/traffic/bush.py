@@ -630,7 +630,7 @@ def _measure(b: Bushes, demand: np.ndarray) -> tuple[float, float]:
     _load_all(b, demand, b.flow)
     link_costs(b.flow, b.t0, b.k, b.p, b.fixed, b.cost, b.slope)
     _price(b, demand)
-    return float(b.flow @ b.cost), float(np.sum(b.origin_least))
+    return float(np.sum(b.flow * b.cost)), float(np.sum(b.origin_least))
 
 
 def equilibrate(

@@ -1,6 +1,6 @@
 """Link cost functions: travel time, its derivative and its integral as functions of flow.
 
-An arc's travel time is a constant plus terms ``kind, k, p, scale`` of its flow x:
+An arc's travel time is a constant plus terms ``kind, k, p, scale`` of the flow x on it, those on fixed routes included:
 
 ==  =============  ====================================================================================================
 0   power (BPR)    ``k x^p``; Bureau of Public Roads 1964 ``t0 (1 + B (x / C)^p)`` with ``k = t0 B / C^p``
@@ -8,19 +8,34 @@ An arc's travel time is a constant plus terms ``kind, k, p, scale`` of its flow 
                    ``k = t0``, ``scale = 1 / C``; Spiess 1990, Transp. Sci. 24(2)
 2   Akcelik        ``k (z - 1 + sqrt((z - 1)^2 + p z))``, ``k = T / 4`` (T the flow period in the unit of time),
                    ``p = 8 J / (C T)``, ``scale = 1 / C``; Akcelik 1991, Austr. Road Res. 21(3)
-3   preloaded      ``k (x + scale)^p``: power with ``scale`` [flow] vehicles on fixed routes that are always there
+3   tabulated      ``k f(x)``, f in row ``p`` of a table at the flows ``0, 1 / scale, 2 / scale, ...``; see below
 ==  =============  ====================================================================================================
 
-Another monotone function is one more branch in :func:`term` and its integral in :func:`term_integral`.
+Any other function that does not fall with flow is tabulated: a table (row, 3, knot) holds its value, its slope per step
+and its integral at even steps of flow; cubics join them, straight lines go on beyond the last.
 """
 
 import numpy as np
 
 from kernels.jit import njit
 
-__all__ = ["AKCELIK", "CONICAL", "POWER", "PRELOADED", "bpr", "link_costs", "power", "term", "term_integral"]
+__all__ = [
+    "AKCELIK",
+    "CONICAL",
+    "NO_TABLE",
+    "POWER",
+    "TABULATED",
+    "bpr",
+    "link_costs",
+    "power",
+    "tabulated_term",
+    "term",
+    "term_integral",
+    "term_of",
+]
 
-POWER, CONICAL, AKCELIK, PRELOADED = 0, 1, 2, 3
+POWER, CONICAL, AKCELIK, TABULATED = 0, 1, 2, 3
+NO_TABLE = np.zeros((0, 3, 0))
 
 
 def bpr(
@@ -49,11 +64,27 @@ def power(x, p):
 
 
 @njit
+def _tabulated(row, z):
+    """Value, slope and integral of a row of a table at ``z`` steps of flow."""
+    last = row.shape[1] - 1
+    if z >= last:
+        u = z - last
+        return row[0, last] + u * row[1, last], row[1, last], row[2, last] + u * (row[0, last] + 0.5 * u * row[1, last])
+    i = int(z)
+    u = z - i
+    y, m, rise = row[0, i], row[1, i], row[0, i + 1] - row[0, i]
+    a = 3.0 * rise - 2.0 * m - row[1, i + 1]
+    b = m + row[1, i + 1] - 2.0 * rise
+    return (
+        y + u * (m + u * (a + u * b)),
+        m + u * (2.0 * a + 3.0 * u * b),
+        row[2, i] + u * (y + u * (m / 2.0 + u * (a / 3.0 + u * b / 4.0))),
+    )
+
+
+@njit
 def _other_term(kind, k, p, scale, x):
     """:func:`term` of the kinds other than powers: apart, so that the common kind stays small enough to be inlined."""
-    if kind == PRELOADED:
-        y = k * power(x + scale, p)
-        return y, p * y / (x + scale)
     z = x * scale
     if kind == CONICAL:
         b = (2.0 * p - 1.0) / (2.0 * p - 2.0)
@@ -67,7 +98,7 @@ def _other_term(kind, k, p, scale, x):
 
 @njit(inline="always")
 def term(kind, k, p, scale, x):
-    """Travel time [time] of one term at flow ``x`` >= 0 and its derivative [time / flow]; see the module.
+    """Travel time [time] of one term at flow ``x`` >= 0 and its derivative [time / flow], tables apart; see the module.
 
     The derivative of a power below one is infinite at zero flow and is given as that of a flow of 1e-9.
     """
@@ -84,6 +115,21 @@ def term(kind, k, p, scale, x):
 
 
 @njit
+def tabulated_term(k, p, scale, table, x):
+    """:func:`term` of a tabulated function: apart, as an array among its arguments would make every term dear."""
+    y, g, _ = _tabulated(table[int(p)], x * scale)
+    return k * y, k * scale * g
+
+
+@njit(inline="always")  # a call would copy the whole store
+def term_of(s, e, x):
+    """:func:`term` of term e of a store or link terms ``s`` at flow ``x`` >= 0 on top of that on fixed routes."""
+    if s.kind[e] == TABULATED:
+        return tabulated_term(s.k[e], s.p[e], s.scale[e], s.table, x + s.shift[e])
+    return term(s.kind[e], s.k[e], s.p[e], s.scale[e], x + s.shift[e])
+
+
+@njit
 def _root_integral(z, linear, constant):
     """Integral over z of ``sqrt(z^2 + linear z + constant)``, up to a constant."""
     h = z + 0.5 * linear
@@ -95,15 +141,16 @@ def _root_integral(z, linear, constant):
 
 
 @njit
-def term_integral(kind, k, p, scale, x):
+def term_integral(kind, k, p, scale, table, x):
     """Integral of :func:`term` from zero to flow ``x`` [time x flow]."""
     if x <= 0.0:
         return 0.0
     if kind == POWER:
         return k * power(x, p) * x / (p + 1.0)
-    if kind == PRELOADED:
-        return k / (p + 1.0) * (power(x + scale, p) * (x + scale) - power(scale, p) * scale)
     z = x * scale
+    if kind == TABULATED:
+        _, _, area = _tabulated(table[int(p)], z)
+        return k / scale * area
     if kind == CONICAL:
         b = (2.0 * p - 1.0) / (2.0 * p - 2.0)
         c = (b / p) ** 2

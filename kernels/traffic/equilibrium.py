@@ -1,13 +1,16 @@
-"""Path-based user equilibrium of several vehicle classes: from link arrays to flows, costs, skims and paths."""
+"""Path-based user equilibrium of several vehicle classes: from link arrays to flows, costs, skims and paths.
+
+Sums are not left to BLAS, whose threads spin on after a product and whose order of summation hangs on their number.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from kernels.jit import njit
-from kernels.traffic import paths
+from kernels.traffic import newton, paths
 from kernels.traffic.contraction import Contracted, contract
-from kernels.traffic.cost import term, term_integral
+from kernels.traffic.cost import NO_TABLE, term_integral, term_of
 from kernels.traffic.hierarchy import LANES, Hierarchy, build_hierarchy
 from kernels.traffic.paths import PathStore
 
@@ -26,7 +29,10 @@ __all__ = [
 ]
 
 CONVERGED, NOT_CONVERGED, UNREACHABLE, INFEASIBLE = 0, 1, 2, 3
-INNER = 10  # sweeps between two passes of shortest paths, at most
+INNER = 60  # sweeps between two passes of shortest paths, at most
+STRIDE = 10  # sweeps by which their rate is told
+FEW, MANY = 1, 32  # rounds of the first Newton step between two passes, the next gets twice as many; where stalled
+PATIENCE = 3  # passes in a row that do not halve the gap, from which on the equilibrium is stalled
 # A gap is quadratic in flow errors and says little about flat directions: at tight targets a few passes go further.
 TIGHT, POLISHED, POLISHING = 1e-9, 0.05, 5
 # Gap, in targets, above which a pass shifts pair by pair instead of measuring the gap at frozen costs.
@@ -40,13 +46,15 @@ DENSE = 4.0
 
 
 class LinkTerms(NamedTuple):
-    """Travel time of each link: ``constant`` and one term of :mod:`kernels.traffic.cost`; all (link)."""
+    """Travel time of each link: ``constant`` and one term of :mod:`kernels.traffic.cost`; (link) but for ``table``."""
 
     constant: np.ndarray
     kind: np.ndarray
     k: np.ndarray
     p: np.ndarray
     scale: np.ndarray
+    shift: np.ndarray  # flow [pcu] on fixed routes, on top of what is assigned
+    table: np.ndarray  # of tabulated terms, not by link
 
 
 class Problem(NamedTuple):
@@ -80,7 +88,7 @@ class PathEquilibrium(NamedTuple):
 
 
 def _arc_terms(
-    graph: Contracted, kind: np.ndarray, k: np.ndarray, p: np.ndarray, scale: np.ndarray
+    graph: Contracted, kind: np.ndarray, k: np.ndarray, p: np.ndarray, scale: np.ndarray, shift: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """Cost terms by arc; powers that are alike within an arc become one term."""
     arcs = len(graph.head)
@@ -88,15 +96,16 @@ def _arc_terms(
     member = graph.member
     use = k[member] != 0
     arc, member = arc[use], member[use]
-    kind, k, p, scale = kind[member], k[member], p[member], scale[member]
-    order = np.lexsort((scale, p, kind, arc))
-    arc, kind, k, p, scale = arc[order], kind[order], k[order], p[order], scale[order]
+    kind, k, p, scale, shift = kind[member], k[member], p[member], scale[member], shift[member]
+    order = np.lexsort((shift, scale, p, kind, arc))
+    arc, kind, k, p, scale, shift = arc[order], kind[order], k[order], p[order], scale[order], shift[order]
     alike = (kind[1:] == 0) & (arc[1:] == arc[:-1]) & (kind[1:] == kind[:-1]) & (p[1:] == p[:-1])
+    alike &= shift[1:] == shift[:-1]
     lead = np.flatnonzero(np.concatenate([[True], ~alike])) if len(arc) else np.zeros(0, np.int64)
     if len(lead):
         k = np.add.reduceat(k, lead)
     start = np.searchsorted(arc[lead], np.arange(arcs + 1)).astype(np.int32)
-    return start, kind[lead].astype(np.int8), k, p[lead], scale[lead]
+    return start, kind[lead].astype(np.int8), k, p[lead], scale[lead], shift[lead]
 
 
 def build(
@@ -112,6 +121,8 @@ def build(
     *,
     kind: np.ndarray | None = None,
     scale: np.ndarray | None = None,
+    shift: np.ndarray | None = None,
+    table: np.ndarray = NO_TABLE,
     pair_class: np.ndarray | None = None,
     extra: np.ndarray | None = None,
     pce: np.ndarray | None = None,
@@ -120,7 +131,8 @@ def build(
     """Problem of links ``from_node`` to ``to_node`` (link, int) and pairs ``origin`` to ``destination`` (pair, nodes).
 
     ``through`` (node, bool) whether paths may pass; ``constant`` (link) [time] and the cost term ``kind``, ``k``,
-    ``p``, ``scale`` (link), see :mod:`kernels.traffic.cost`; ``pair_class`` (pair, int), ``extra`` (class, link)
+    ``p``, ``scale`` (link), ``table`` (row, 3, knot), see :mod:`kernels.traffic.cost`; ``shift`` (link) [pcu] flow on
+    fixed routes; ``pair_class`` (pair, int), ``extra`` (class, link)
     [time] what a class pays on top, infinite where closed to it; ``pce`` (class) passenger-car equivalents.
     ``simplify=False`` keeps dead ends and chains of links as they are.
     """
@@ -130,6 +142,7 @@ def build(
     pair_class = np.zeros(pairs, np.int32) if pair_class is None else np.asarray(pair_class, np.int32)
     kind = np.zeros(links, np.int8) if kind is None else np.asarray(kind, np.int8)
     scale = np.ones(links) if scale is None else np.asarray(scale, np.float64)
+    shift = np.zeros(links) if shift is None else np.asarray(shift, np.float64)
     is_origin, is_destination = np.zeros(nodes, np.bool_), np.zeros(nodes, np.bool_)
     is_origin[origin] = True
     is_destination[destination] = True
@@ -158,7 +171,8 @@ def build(
         tail=graph.tail,
         through=graph.through,
         base=np.add.reduceat(np.asarray(constant, np.float64)[graph.member], begin) if arcs else np.zeros(0),
-        **dict(zip(("term_start", "kind", "k", "p", "scale"), _arc_terms(graph, kind, k, p, scale))),
+        **dict(zip(("term_start", "kind", "k", "p", "scale", "shift"), _arc_terms(graph, kind, k, p, scale, shift))),
+        table=table,
         extra=np.add.reduceat(extra[:, graph.member], begin, axis=1) if arcs else np.zeros((len(pce), 0)),
         pce=pce,
         row_source=source[row_first].astype(np.int32),
@@ -175,7 +189,10 @@ def build(
         begin=np.zeros(pool, np.int64),
         size=np.zeros(pool, np.int32),
         path_cost=np.zeros(pool),
-        flow_before=np.zeros(pool),
+        basic=np.zeros(pairs, np.int32),
+        work=np.zeros((5, pool)),
+        apart_end=np.zeros(pool, np.int64),
+        apart=np.zeros(ARCS_PER_PATH * pool, np.int32),
         arcs=np.zeros(ARCS_PER_PATH * pool, np.int32),
         counter=np.array([-1, 0, 0, 0, 0, 0]),
         volume=np.zeros(arcs),
@@ -201,7 +218,7 @@ def build(
         heap_item=np.zeros(heap, np.int32),
         totals=np.zeros(4),
     )
-    terms = LinkTerms(*(np.asarray(v) for v in (constant, kind, k, p, scale)))
+    terms = LinkTerms(*(np.asarray(v) for v in (constant, kind, k, p, scale, shift, table)))
     return Problem(graph, links, terms, order, hierarchy, store)
 
 
@@ -212,21 +229,38 @@ def beckmann(s, class_volume):
     for a in range(len(s.volume)):
         total += s.base[a] * s.volume[a]
         for e in range(s.term_start[a], s.term_start[a + 1]):
-            total += term_integral(s.kind[e], s.k[e], s.p[e], s.scale[e], s.volume[a])
+            kind, k, p, scale, shift = s.kind[e], s.k[e], s.p[e], s.scale[e], s.shift[e]
+            total += term_integral(kind, k, p, scale, s.table, s.volume[a] + shift)
+            total -= term_integral(kind, k, p, scale, s.table, shift)
         for m in range(len(s.pce)):
             if class_volume[m, a] > 0.0:
                 total += s.pce[m] * s.extra[m, a] * class_volume[m, a]
     return total
 
 
-def _sweep(s: PathStore, aim: float, excess: float, total: float) -> None:
-    """Sweeps over the pairs until their paths differ little, as a share of ``total``, against the gap at hand."""
-    for n in range(INNER):
-        if n == INNER // 2:
-            s.flow_before[:] = s.flow
-        if paths.sweep(s, 0.1 * aim) <= max(0.25 * aim, INNER_SHARE * excess) * total:
-            return
-    paths.extrapolate(s)
+def _sweep(s: PathStore, aim: float, excess: float, total: float, stalled: bool) -> PathStore:
+    """Sweeps over the pairs until their paths differ little, as a share of ``total``, against the gap at hand.
+
+    Where the sweeps that are left would not do at the rate of the last ones, a Newton step moves all pairs together.
+    ``stalled``: that step comes first, and paths are kept that only help together with those of other pairs.
+    """
+    enough = max(0.25 * aim, INNER_SHARE * excess) * total
+    before, rounds = np.inf, MANY if stalled else FEW
+    if stalled:
+        paths.sweep(s, 0.1 * aim, False)
+        s = newton.step(s, MANY)
+    for n in range(1, INNER + 1):
+        apart = paths.sweep(s, 0.1 * aim, not stalled)
+        if apart <= enough:
+            break
+        if n % STRIDE == 0:
+            if apart * min(apart / before, 1.0) ** ((INNER - n) / STRIDE) > enough and np.isfinite(before):
+                s = newton.step(s, rounds)
+                rounds *= 2
+            before = apart
+    if stalled:
+        paths.sweep(s, 0.1 * aim, True)
+    return s
 
 
 def solve(
@@ -241,11 +275,11 @@ def solve(
     paths.scale_flows(s, np.ascontiguousarray(np.asarray(demand, np.float64)[problem.order]))
     status, relative, iterations, history = NOT_CONVERGED, np.inf, 0, []
     aim, polish = (gap, 0) if gap > TIGHT else (POLISHED * gap, POLISHING)
-    moving = cold
+    moving, best, slow = cold, np.inf, 0
     paths.refresh(s)
     if not cold:  # the paths at hand first take the new demand among themselves
         used = s.volume > 0
-        _sweep(s, aim, 0.0, float(s.volume[used] @ s.cost.min(axis=0)[used]))
+        s = _sweep(s, aim, 0.0, float(np.sum(s.volume[used] * s.cost.min(axis=0)[used])), False)
     while True:
         if not moving:
             paths.refresh(s)
@@ -255,8 +289,13 @@ def solve(
             break
         total, least, loaded = s.totals[:3]
         excess = (total - least) / total if total > 0 else 0.0
+        if loaded == 0:
+            slow = slow + 1 if excess > 0.5 * best else 0
+            best = min(best, excess)
+        stalled = slow >= PATIENCE
+        may_move = iterations + 1 < max_iterations and not stalled
         if moving:  # costs changed on the way: an estimate
-            moving = (loaded > 0 or excess > MOVING_ABOVE * gap) and iterations + 1 < max_iterations
+            moving = (loaded > 0 or excess > MOVING_ABOVE * gap) and may_move and cold
         elif loaded > 0:  # pairs of a new demand are on their first path now
             continue
         else:
@@ -272,8 +311,8 @@ def solve(
                 status = NOT_CONVERGED
             if relative <= aim or iterations >= max_iterations or polish < 0:
                 break
-            moving = relative > MOVING_ABOVE * gap and iterations + 1 < max_iterations
-        _sweep(s, aim, excess, total)
+            moving = relative > MOVING_ABOVE * gap and may_move and cold
+        s = _sweep(s, aim, excess, total, stalled)
         iterations += 1
     problem = problem._replace(store=s)
     return problem, _outcome(problem, status, relative, iterations, np.array(history))
@@ -291,7 +330,7 @@ def _outcome(problem: Problem, status: int, relative: float, iterations: int, hi
         status,
         float(relative),
         iterations,
-        s.pce @ class_flow,
+        np.sum(s.pce[:, None] * class_flow, axis=0),
         class_flow,
         total,
         float(beckmann(s, class_volume)),
@@ -334,16 +373,16 @@ def _gather(begin: np.ndarray, size: np.ndarray, values: np.ndarray) -> np.ndarr
 
 
 @njit
-def _link_times(constant, kind, k, p, scale, flow, out):
+def _link_times(s, flow, out):
     for a in range(len(flow)):
-        out[a] = constant[a]
-        if k[a] != 0.0:
-            y, _ = term(kind[a], k[a], p[a], scale[a], max(flow[a], 0.0))
+        out[a] = s.constant[a]
+        if s.k[a] != 0.0:
+            y, _ = term_of(s, a, max(flow[a], 0.0))
             out[a] += y
 
 
 def link_times(problem: Problem, flow: np.ndarray) -> np.ndarray:
     """Travel time (link) [time] of every link of the caller at ``flow`` (link) [pcu]."""
     out = np.zeros(len(flow))
-    _link_times(*problem.link_terms, flow, out)
+    _link_times(problem.link_terms, flow, out)
     return out

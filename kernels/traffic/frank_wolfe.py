@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.jit import njit
-from kernels.traffic.cost import term
+from kernels.traffic.cost import term_of
 from kernels.traffic.equilibrium import (
     CONVERGED,
     INFEASIBLE,
@@ -78,7 +78,7 @@ def _costs(s, volume, cost, slope):
         t = s.base[a]
         d = 0.0
         for e in range(s.term_start[a], s.term_start[a + 1]):
-            y, g = term(s.kind[e], s.k[e], s.p[e], s.scale[e], max(volume[a], 0.0))
+            y, g = term_of(s, e, max(volume[a], 0.0))
             t += y
             d += g
         slope[a] = d

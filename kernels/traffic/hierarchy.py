@@ -7,18 +7,22 @@ brought in by one pass over its triangles (``customise``). A search (``spread``)
 all places downwards (Delling et al. 2013, PHAST), the labels of ``LANES`` origins side by side so that one vector
 instruction serves them all. Paths are found back from the labels (``trace``) where they are wanted.
 
-Nodes that paths may not pass come first in the order and join nobody.
+Nodes that paths may not pass come first in the order and join nobody. The others are put in order subtree by subtree of
+the elimination tree (Liu 1990, SIAM J. Matrix Anal. 11(1)): neighbours are near in memory, and new costs come in on
+several subtrees side by side, each with edges of its own and a copy of those among the places on top of all.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from kernels.jit import njit
+from kernels.jit import njit, pnjit, prange
 
 __all__ = ["LANES", "Hierarchy", "build_hierarchy", "customise", "spread", "trace"]
 
 LANES = 8  # origins searched abreast: a cache line of labels
+PARTS = 4  # sets of subtrees that costs come in on side by side; fixed, whatever the number of threads
+LARGEST = 0.3  # share of the triangles that a subtree may have at most; what is above is on top
 FREE = -(2**31)  # in ``via``: an edge of no arc and no cost
 
 
@@ -29,8 +33,10 @@ class Hierarchy(NamedTuple):
     ``lower`` (edge, int32) the edges by their head; ``edge`` (arc, int32) the edge of each arc, ``climbs`` (arc, bool)
     whether it leads up; ``free`` (edge, ...) edges that cost nothing downwards; ``closing`` (triangle, int32) the third
     edge of each pair of edges of a place that may be passed; ``barred`` (1) places that may not be passed, the first
-    ones. By (class, edge): ``up``, ``down`` [time] least cost between the ends, ``up_via``, ``down_via`` (int32) the
-    arc a as ``-1 - a`` or the edge from the place between to the foot. Empty where ``place`` has length 0.
+    ones; ``part``, ``part_triangle`` (part + 1) first place and triangle of each set of subtrees, then of what is on
+    top; ``aside`` (part, 2, edge on top) [time], ``aside_via`` scratch of :func:`customise`. By
+    (class, edge): ``up``, ``down`` [time] least cost between the ends, ``up_via``, ``down_via`` (int32) the arc a as
+    ``-1 - a`` or the edge from the place between to the foot. Empty where ``place`` has length 0.
     """
 
     place: np.ndarray
@@ -44,6 +50,10 @@ class Hierarchy(NamedTuple):
     free: np.ndarray
     closing: np.ndarray
     barred: np.ndarray
+    part: np.ndarray
+    part_triangle: np.ndarray
+    aside: np.ndarray
+    aside_via: np.ndarray
     up: np.ndarray
     down: np.ndarray
     up_via: np.ndarray
@@ -185,6 +195,63 @@ def _eliminate(start, neighbour, barred, limit):
 
 
 @njit
+def _by_subtree(order, begin, size, pool, barred):
+    """The order subtree by subtree, those of one part together, and the first place of each part and of the top."""
+    n = len(order)
+    place = np.empty(n, np.int32)
+    for v in range(n):
+        place[order[v]] = v
+    parent = np.full(n, -1, np.int32)
+    weight = np.zeros(n)
+    places = np.ones(n, np.int32)
+    total = 0.0
+    for v in range(barred, n):
+        u = order[v]
+        for k in range(begin[u], begin[u] + size[u]):
+            if parent[v] < 0 or place[pool[k]] < parent[v]:
+                parent[v] = place[pool[k]]
+        own = size[u] * (size[u] - 1) // 2
+        total += own
+        weight[v] += own
+        if parent[v] >= 0:
+            weight[parent[v]] += weight[v]
+            places[parent[v]] += places[v]
+    # the largest subtrees first, each to the part that has least
+    root = np.zeros(n, np.bool_)
+    for v in range(barred, n):
+        root[v] = weight[v] <= LARGEST * total and (parent[v] < 0 or weight[parent[v]] > LARGEST * total)
+    roots = np.flatnonzero(root)
+    load = np.zeros(PARTS)
+    room = np.zeros(PARTS, np.int64)
+    share = np.zeros(n, np.int32)
+    for v in roots[np.argsort(-weight[roots], kind="mergesort")]:
+        share[v] = np.argmin(load)
+        load[share[v]] += weight[v]
+        room[share[v]] += places[v]
+    part = np.empty(PARTS + 1, np.int64)
+    part[0] = barred
+    for i in range(PARTS):
+        part[i + 1] = part[i] + room[i]
+    free = part[:-1].copy()
+    first = np.empty(n, np.int64)  # where the subtree of a place begins; then the next free place in it
+    arranged = order.copy()
+    top = n
+    for v in range(n - 1, barred - 1, -1):
+        if weight[v] > LARGEST * total:
+            top -= 1
+            arranged[top] = order[v]
+            continue
+        if root[v]:
+            first[v] = free[share[v]]
+            free[share[v]] += places[v]
+        else:
+            first[v] = first[parent[v]]
+            first[parent[v]] += places[v]
+        arranged[first[v] + places[v] - 1] = order[v]
+    return arranged, part
+
+
+@njit
 def _chordal(order, begin, size, pool, barred, triangles):
     """Edges of the chordal graph by place, and its triangles."""
     n = len(order)
@@ -273,31 +340,40 @@ def build_hierarchy(tail: np.ndarray, head: np.ndarray, through: np.ndarray, cla
     none = np.zeros(0, np.int32)
     table, vias = np.zeros((classes, 0)), np.zeros((classes, 0), np.int32)
     if triangles > limit:
-        closed = np.zeros(0, np.bool_)
+        bounds = np.zeros(PARTS + 1, np.int64)
         return Hierarchy(
-            none,
-            none,
-            none,
-            none,
-            none,
-            none,
-            none,
-            closed,
-            none,
-            none,
-            np.zeros(1, np.int64),
-            table,
-            table,
-            vias,
-            vias,
+            place=none,
+            start=none,
+            head=none,
+            foot=none,
+            lower_start=none,
+            lower=none,
+            edge=none,
+            climbs=np.zeros(0, np.bool_),
+            free=none,
+            closing=none,
+            barred=np.zeros(1, np.int64),
+            part=bounds,
+            part_triangle=bounds,
+            aside=np.zeros((PARTS, 2, 0)),
+            aside_via=np.zeros((PARTS, 2, 0), np.int32),
+            up=table,
+            down=table,
+            up_via=vias,
+            down_via=vias,
         )
     first = int(barred.sum())
+    order, part = _by_subtree(order, begin, size, pool, first)
     place, up_start, high_end, low_end, lower_start, lower, closing = _chordal(
         order, begin, size, pool, first, triangles
     )
     edge, climbs = _edges_of_arcs(tails, heads, place, up_start, high_end)
     table, vias = np.zeros((classes, len(high_end))), np.zeros((classes, len(high_end)), np.int32)
     arcs = len(tail)
+    degree = np.diff(up_start).astype(np.int64)
+    degree[:first] = 0
+    triangle = np.concatenate([[0], np.cumsum(degree * (degree - 1) // 2)])
+    on_top = len(high_end) - up_start[part[-1]]
     return Hierarchy(
         place=place,
         start=up_start,
@@ -310,6 +386,10 @@ def build_hierarchy(tail: np.ndarray, head: np.ndarray, through: np.ndarray, cla
         free=edge[arcs:],
         closing=closing,
         barred=np.array([first]),
+        part=part,
+        part_triangle=triangle[part],
+        aside=np.zeros((PARTS, 2, on_top)),
+        aside_via=np.zeros((PARTS, 2, on_top), np.int32),
         up=table,
         down=table.copy(),
         up_via=vias,
@@ -318,9 +398,84 @@ def build_hierarchy(tail: np.ndarray, head: np.ndarray, through: np.ndarray, cla
 
 
 @njit
+def _relax_part(h, m, part):
+    """Triangles of one part of subtrees: edges on top of all are written aside."""
+    start, closing = h.start, h.closing
+    up, down, up_via, down_via = h.up[m], h.down[m], h.up_via[m], h.down_via[m]
+    top = start[h.part[-1]]
+    above, below = h.aside[part, 0], h.aside[part, 1]
+    above_via, below_via = h.aside_via[part, 0], h.aside_via[part, 1]
+    above[:] = np.inf
+    below[:] = np.inf
+    count = h.part_triangle[part]
+    for v in range(h.part[part], h.part[part + 1]):
+        for i in range(start[v], start[v + 1]):
+            from_foot = down[i]
+            to_foot = up[i]
+            for j in range(i + 1, start[v + 1]):
+                e = closing[count]
+                count += 1
+                climb = from_foot + up[j]
+                descent = down[j] + to_foot
+                if e < top:
+                    if climb < up[e]:
+                        up[e] = climb
+                        up_via[e] = i
+                    if descent < down[e]:
+                        down[e] = descent
+                        down_via[e] = i
+                else:
+                    e -= top
+                    if climb < above[e]:
+                        above[e] = climb
+                        above_via[e] = i
+                    if descent < below[e]:
+                        below[e] = descent
+                        below_via[e] = i
+
+
+@njit
+def _relax_top(h, m):
+    """What the parts wrote aside, in their order, and then the triangles on top."""
+    start, closing = h.start, h.closing
+    up, down, up_via, down_via = h.up[m], h.down[m], h.up_via[m], h.down_via[m]
+    top = start[h.part[-1]]
+    for part in range(len(h.aside)):
+        above, below = h.aside[part, 0], h.aside[part, 1]
+        for k in range(len(above)):
+            if above[k] < up[top + k]:
+                up[top + k] = above[k]
+                up_via[top + k] = h.aside_via[part, 0, k]
+            if below[k] < down[top + k]:
+                down[top + k] = below[k]
+                down_via[top + k] = h.aside_via[part, 1, k]
+    count = h.part_triangle[-1]
+    for v in range(h.part[-1], len(start) - 1):
+        for i in range(start[v], start[v + 1]):
+            from_foot = down[i]
+            to_foot = up[i]
+            for j in range(i + 1, start[v + 1]):
+                e = closing[count]
+                count += 1
+                t = from_foot + up[j]
+                if t < up[e]:
+                    up[e] = t
+                    up_via[e] = i
+                t = down[j] + to_foot
+                if t < down[e]:
+                    down[e] = t
+                    down_via[e] = i
+
+
+@pnjit
+def _relax_parts(h, m):
+    for part in prange(h.aside.shape[0]):
+        _relax_part(h, m, part)
+
+
+@njit
 def customise(h, m, cost):
     """Least costs of the edges for class m at ``cost`` (arc) [time, >= 0; inf = closed]."""
-    start, closing = h.start, h.closing
     up, down, up_via, down_via = h.up[m], h.down[m], h.up_via[m], h.down_via[m]
     up[:] = np.inf
     down[:] = np.inf
@@ -336,22 +491,8 @@ def customise(h, m, cost):
     for e in h.free:
         down[e] = 0.0
         down_via[e] = FREE
-    count = 0
-    for v in range(h.barred[0], len(start) - 1):
-        for i in range(start[v], start[v + 1]):
-            from_foot = down[i]
-            to_foot = up[i]
-            for j in range(i + 1, start[v + 1]):
-                e = closing[count]
-                count += 1
-                t = from_foot + up[j]
-                if t < up[e]:
-                    up[e] = t
-                    up_via[e] = i
-                t = down[j] + to_foot
-                if t < down[e]:
-                    down[e] = t
-                    down_via[e] = i
+    _relax_parts(h, m)
+    _relax_top(h, m)
 
 
 @njit

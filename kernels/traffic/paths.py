@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.jit import njit, pnjit, prange
-from kernels.traffic.cost import term
+from kernels.traffic.cost import term_of
 from kernels.traffic.hierarchy import Hierarchy, customise, spread, trace
 from kernels.traffic.shortest_path import search
 
@@ -31,7 +31,6 @@ __all__ = [
     "BLOCKS",
     "SLOTS",
     "PathStore",
-    "extrapolate",
     "grown",
     "load_paths",
     "packed",
@@ -39,12 +38,12 @@ __all__ = [
     "refresh",
     "scale_flows",
     "sweep",
+    "update_arc",
 ]
 
 BLOCKS = 4  # of groups in a pass, each priced at the same costs
 SLOTS = 4  # sets of scratch arrays; fixed, so that nothing depends on the number of threads
 DEARER = 1.0 - 1e-13  # a new path joins where it is cheaper than the set by more than rounding
-NEAR = 2.0  # a pair that can go on less than this many times its last change does not
 FREE, PATHS, ARCS, STAMP, BLOCK, PRICED = 0, 1, 2, 3, 4, 5  # places in ``counter``
 
 
@@ -61,6 +60,8 @@ class PathStore(NamedTuple):
     k: np.ndarray
     p: np.ndarray
     scale: np.ndarray
+    shift: np.ndarray  # flow on fixed routes
+    table: np.ndarray  # (row, 3, knot) of tabulated terms
     extra: np.ndarray  # (class, arc) constant cost of the class; inf = closed
     pce: np.ndarray  # (class)
     row_source: np.ndarray  # (row) node
@@ -77,12 +78,15 @@ class PathStore(NamedTuple):
     begin: np.ndarray  # (path)
     size: np.ndarray  # (path)
     path_cost: np.ndarray  # (path)
-    flow_before: np.ndarray  # (path) where the line of ``extrapolate`` comes from
+    basic: np.ndarray  # (pair) and below: workspace of :mod:`kernels.traffic.newton`
+    work: np.ndarray  # (5, path)
+    apart_end: np.ndarray  # (path)
+    apart: np.ndarray  # pool of arcs
     arcs: np.ndarray  # pool of arcs
     counter: np.ndarray  # first free path, paths ever used, end of the arc pool, stamp, block at hand, is it priced
     volume: np.ndarray  # (arc) flow in passenger-car equivalents
     slope: np.ndarray  # (arc)
-    ahead: np.ndarray  # (arc) direction of ``extrapolate``
+    ahead: np.ndarray  # (arc) direction of :mod:`kernels.traffic.newton`
     cost: np.ndarray  # (class, arc)
     mark: np.ndarray  # (arc)
     mark_other: np.ndarray  # (arc)
@@ -105,13 +109,13 @@ class PathStore(NamedTuple):
 
 
 @njit(inline="always")  # a call would copy the whole store
-def _update_arc(s, a):
+def update_arc(s, a):
     """Travel time, slope and class costs of arc a at its volume."""
     t = s.base[a]
     d = 0.0
     x = max(s.volume[a], 0.0)
     for e in range(s.term_start[a], s.term_start[a + 1]):
-        y, g = term(s.kind[e], s.k[e], s.p[e], s.scale[e], x)
+        y, g = term_of(s, e, x)
         t += y
         d += g
     s.slope[a] = d
@@ -306,7 +310,7 @@ def _let_in(s, group0, group1, moving):
                         for i in range(s.begin[path], s.begin[path] + s.size[path]):
                             s.volume[s.arcs[i]] += cars * s.demand[e]
                 if moving and s.first[e] >= 0 and s.demand[e] > 0.0 and s.following[s.first[e]] >= 0:
-                    _shift(s, e, 0.0)
+                    _shift(s, e, 0.0, True)
 
 
 @njit
@@ -337,7 +341,7 @@ def _pass(s, h, moving):
                 break
         if moving and s.totals[2] > loaded:
             for a in range(len(s.volume)):
-                _update_arc(s, a)
+                update_arc(s, a)
         counter[BLOCK] += 1
     for row in range(len(s.row_source)):
         cars = s.pce[s.row_class[row]]
@@ -371,17 +375,20 @@ def _move(s, k, best, token_k, token_best, cars):
         a = s.arcs[i]
         if s.mark[a] != token_best:
             s.volume[a] = max(s.volume[a] - cars, 0.0)
-            _update_arc(s, a)
+            update_arc(s, a)
     for i in range(s.begin[best], s.begin[best] + s.size[best]):
         a = s.arcs[i]
         if s.mark_other[a] != token_k:
             s.volume[a] = max(s.volume[a] + cars, 0.0)
-            _update_arc(s, a)
+            update_arc(s, a)
 
 
 @njit
-def _shift(s, e, floor):
-    """Equilibrate the paths of pair e; its excess cost before. ``floor``: relative spread that is left alone."""
+def _shift(s, e, floor, drop):
+    """Equilibrate the paths of pair e; its excess cost before.
+
+    ``floor``: relative spread that is left alone; ``drop``: paths without flow leave the set.
+    """
     m = s.row_class[s.pair_row[e]]
     cost = s.cost[m]
     pce = s.pce[m]
@@ -433,7 +440,7 @@ def _shift(s, e, floor):
                 gain, steep = _pair_difference(s, cost, k, best, token_k, token_best)
                 if abs(gain) <= 0.25 * abs(was):
                     break
-            if s.flow[k] == 0.0 and gain >= 0.0:
+            if drop and s.flow[k] == 0.0 and gain >= 0.0:
                 if last < 0:
                     s.first[e] = following
                 else:
@@ -448,99 +455,17 @@ def _shift(s, e, floor):
 
 
 @njit
-def sweep(s, floor):
-    """Equilibrate each pair over the paths at hand; total excess cost that the pairs had when their turn came."""
+def sweep(s, floor, drop):
+    """Equilibrate each pair over the paths at hand; total excess cost that the pairs had when their turn came.
+
+    ``drop``: paths without flow leave the set.
+    """
     total = 0.0
     for e in range(len(s.first)):
         k = s.first[e]
         if k >= 0 and s.demand[e] > 0.0 and s.following[k] >= 0:
-            total += s.pce[s.row_class[s.pair_row[e]]] * _shift(s, e, floor)
+            total += s.pce[s.row_class[s.pair_row[e]]] * _shift(s, e, floor, drop)
     return total
-
-
-@njit
-def _set_direction(s):
-    """Change of flows since ``flow_before`` by arc; the farthest step along it, and what it pays in constant costs."""
-    s.ahead[:] = 0.0
-    farthest = np.inf
-    constant = 0.0
-    for e in range(len(s.first)):
-        k = s.first[e]
-        if k < 0 or s.demand[e] <= 0.0 or s.following[k] < 0:
-            continue
-        total = 0.0
-        limit = np.inf
-        while k >= 0:
-            d = s.flow[k] - s.flow_before[k]
-            total += d
-            if d < 0.0:
-                limit = min(limit, -s.flow[k] / d)
-            k = s.following[k]
-        # a pair one of whose paths has left the set, or would soon, is at a corner: it does not go on
-        still = abs(total) > 1e-9 * s.demand[e] or limit < NEAR
-        if not still:
-            farthest = min(farthest, limit)
-        m = s.row_class[s.pair_row[e]]
-        k = s.first[e]
-        while k >= 0:
-            if still:
-                s.flow_before[k] = s.flow[k]
-            else:
-                d = s.pce[m] * (s.flow[k] - s.flow_before[k])
-                for i in range(s.begin[k], s.begin[k] + s.size[k]):
-                    s.ahead[s.arcs[i]] += d
-                    constant += d * s.extra[m, s.arcs[i]]
-            k = s.following[k]
-    return farthest, constant
-
-
-@njit
-def _rise(s, step, constant):
-    """Slope of the objective along ``ahead`` after ``step`` of it."""
-    total = constant
-    for a in range(len(s.ahead)):
-        d = s.ahead[a]
-        if d != 0.0:
-            t = s.base[a]
-            x = max(s.volume[a] + step * d, 0.0)
-            for e in range(s.term_start[a], s.term_start[a + 1]):
-                y, _ = term(s.kind[e], s.k[e], s.p[e], s.scale[e], x)
-                t += y
-            total += t * d
-    return total
-
-
-@njit
-def extrapolate(s):
-    """Go on along the change of flows since ``flow_before`` as far as the objective falls.
-
-    Where pairs exchange steep links among each other, sweeps creep along one direction; this takes it in one step.
-    """
-    high, constant = _set_direction(s)
-    if high == np.inf or _rise(s, 0.0, constant) >= 0.0:
-        return
-    low = 0.0
-    if _rise(s, high, constant) <= 0.0:
-        low = high
-    for _ in range(40):
-        if high - low <= 1e-3 * high:
-            break
-        middle = 0.5 * (low + high)
-        if _rise(s, middle, constant) <= 0.0:
-            low = middle
-        else:
-            high = middle
-    for e in range(len(s.first)):
-        k = s.first[e]
-        if k < 0 or s.demand[e] <= 0.0 or s.following[k] < 0:
-            continue
-        while k >= 0:
-            s.flow[k] = max(s.flow[k] + low * (s.flow[k] - s.flow_before[k]), 0.0)
-            k = s.following[k]
-    for a in range(len(s.ahead)):
-        if s.ahead[a] != 0.0:
-            s.volume[a] = max(s.volume[a] + low * s.ahead[a], 0.0)
-            _update_arc(s, a)
 
 
 @njit
@@ -565,7 +490,7 @@ def refresh(s):
                 s.volume[s.arcs[i]] += pce * s.flow[k]
             k = s.following[k]
     for a in range(len(s.volume)):
-        _update_arc(s, a)
+        update_arc(s, a)
 
 
 @njit
@@ -614,8 +539,9 @@ def grown(s: PathStore) -> PathStore:
     s = s._replace(arcs=arcs)
     wanted = int(s.counter[PATHS] + np.count_nonzero(s.new_size))
     if wanted > len(s.flow):
-        more = {n: getattr(s, n) for n in ("following", "flow", "begin", "size", "path_cost", "flow_before")}
+        more = {n: getattr(s, n) for n in ("following", "flow", "begin", "size", "path_cost", "apart_end")}
         s = s._replace(**{n: np.concatenate([v, np.zeros(wanted, v.dtype)]) for n, v in more.items()})
+        s = s._replace(work=np.zeros((len(s.work), len(s.flow))))
     return s
 
 

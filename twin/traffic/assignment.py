@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -11,15 +12,17 @@ import xarray as xr
 
 from kernels.jit import threads as thread_count
 from kernels.traffic import equilibrium
-from kernels.traffic.cost import AKCELIK, CONICAL, POWER, PRELOADED, bpr
+from kernels.traffic.cost import AKCELIK, CONICAL, NO_TABLE, POWER, TABULATED, bpr
 from kernels.traffic.equilibrium import CONVERGED, INFEASIBLE, UNREACHABLE, PathEquilibrium, Problem
 from kernels.traffic.frank_wolfe import solve_reference
-from kernels.traffic.paths import extrapolate, grown
+from kernels.traffic.newton import step
+from kernels.traffic.paths import grown
 from twin.errors import ConfigError, ConvergenceError, DataError
 from twin.readers.tntp import TntpNetwork
 from twin.readers.trip_table import TripTable
 from twin.threads import use_threads
 from twin.traffic.classes import VehicleClass, class_costs, preloads, read_classes
+from twin.traffic.cost_table import cost_table
 from twin.traffic.junctions import read_junctions
 from twin.traffic.network import RoadNetwork, of_tntp, open_roads, open_trips
 from twin.traffic.result import Assigned
@@ -43,7 +46,7 @@ def assign(
     reference: bool = False,
     max_iterations: int = 1000,
     simplify: bool = True,
-    function: Literal["bpr", "conical", "akcelik"] = "bpr",
+    function: Literal["bpr", "conical", "akcelik"] | Callable[[np.ndarray], np.ndarray] = "bpr",
     junctions: str | Path | None = None,
     road_rules: str | Path | None = None,
     crs: int | None = None,
@@ -53,8 +56,10 @@ def assign(
     Generalised cost of a link: travel time + ``toll_factor`` x toll + ``distance_factor`` x length; the factors of
     the file where left out. ``reference`` uses bi-conjugate Frank-Wolfe instead of path sets; ``simplify=False`` keeps
     dead ends and chains of links. ``function``: ``conical`` takes the power column as its parameter alpha (above 1),
-    ``akcelik`` takes b as ``T / 4`` and power as ``8 J / (C T)``. ``junctions`` (TOML): signals, priority junctions
-    and bridges, see :mod:`twin.traffic.junctions`. ``cpu_seconds`` leaves compilation out.
+    ``akcelik`` takes b as ``T / 4`` and power as ``8 J / (C T)``; a callable is any other cost function: it gets flows
+    (knot, link) [pcu], evenly from zero to four capacities, and returns travel times that do not fall with flow; cubics
+    that rise between the knots join them, straight lines go on beyond. ``junctions`` (TOML): signals, priority
+    junctions and bridges, see :mod:`twin.traffic.junctions`. ``cpu_seconds`` leaves compilation out.
 
     Raises :class:`twin.errors.DataError` for demand without a path (listed), mismatched zones and bad links.
     """
@@ -142,7 +147,7 @@ def _problem(
     extra: np.ndarray,
     preload: np.ndarray,
     simplify: bool,
-    function: str,
+    function: str | Callable[[np.ndarray], np.ndarray],
 ) -> Problem:
     constant, k, p = bpr(net.free_flow_time, net.capacity, net.b, net.power)
     kind, scale = np.full(len(k), POWER, np.int8), np.ones(len(k))
@@ -153,14 +158,11 @@ def _problem(
             f"{net.path}: link {net.link_id[link]}: b / capacity^power is out of the range of numbers; rescale the file"
         )
     pce = np.array([c.pce for c in classes])
-    fixed = pce @ preload
-    if function == "bpr":
-        held = delayed & (fixed > 0)
-        kind[held] = PRELOADED
-        scale[held] = fixed[held]
+    fixed, table = np.sum(pce[:, None] * preload, axis=0), NO_TABLE
+    if callable(function):
+        constant, k, p, scale, table = cost_table(net, function, fixed)
+        kind[:] = TABULATED
     elif function in ("conical", "akcelik"):
-        if fixed.any():
-            raise ConfigError(f"function = {function!r}: vehicles on fixed routes (preload) need the BPR function")
         constant = np.array(net.free_flow_time)
         kind[:] = CONICAL if function == "conical" else AKCELIK
         scale = np.where(delayed, 1.0 / np.where(net.capacity > 0, net.capacity, 1.0), 1.0)
@@ -168,13 +170,13 @@ def _problem(
         p = np.where(delayed, net.power, 2.0)
         if function == "conical" and np.any(p <= 1):
             raise DataError(f"{net.path}: the conical function needs its alpha (column power) above 1 on every link")
-    else:
-        raise ConfigError(f"function = {function!r}; bpr, conical or akcelik is wanted")
+    elif function != "bpr":
+        raise ConfigError(f"function = {function!r}; bpr, conical, akcelik or a function of flow is wanted")
     origin, destination, m = pairs
     return equilibrium.build(
         net.from_node, net.to_node, len(net.node_id), net.through, constant, k, p,
         net.zone_node[origin], net.zone_node[destination],
-        kind=kind, scale=scale, pair_class=m, extra=extra, pce=pce, simplify=simplify,
+        kind=kind, scale=scale, shift=fixed, table=table, pair_class=m, extra=extra, pce=pce, simplify=simplify,
     )  # fmt: skip
 
 
@@ -213,7 +215,7 @@ def _solve(
         spent, iterations = (a["wall_seconds"], a["cpu_seconds"]), iterations + a["iterations"]
         flow = result.links["flow"].values
         change = start.junctions.delays(flow) - delay
-        residual = float(flow @ np.abs(change)) / max(a["total_travel_time"], 1e-300)
+        residual = float(np.sum(flow * np.abs(change))) / max(a["total_travel_time"], 1e-300)
         a |= {
             "intrazonal_trips": intrazonal,
             "iterations": iterations,
@@ -257,13 +259,13 @@ def _equilibrium(
     travel_time = equilibrium.link_times(problem, e.flow)
     cost = travel_time + extra
     pce = np.array([c.pce for c in classes])
-    flow = e.flow + pce @ start.preload
+    flow = e.flow + np.sum(pce[:, None] * start.preload, axis=0)
     total = float(np.sum(demand * pce[start.pairs[2]]))
     attributes = {
         "relative_gap": e.relative_gap,
         "average_excess_cost": e.relative_gap * e.total_cost / total if total > 0 else 0.0,
         "beckmann": e.objective,
-        "total_travel_time": float(flow @ (travel_time + delay)),
+        "total_travel_time": float(np.sum(flow * (travel_time + delay))),
         "total_cost": e.total_cost,
         "iterations": e.iterations,
         "cpu_seconds": spent[1],
@@ -320,6 +322,5 @@ def _compile() -> None:
     for solver in (equilibrium.solve, solve_reference):
         made = equilibrium.build(tail, head, 4, np.ones(4, bool), constant, k, p, origin, destination)
         made, _ = solver(made, np.ones(1), 1e-3, 3)
-    grown(made.store)
-    extrapolate(made.store)
+    step(grown(made.store), 1)
     _compiled.add(thread_count())
