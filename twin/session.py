@@ -5,6 +5,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,19 +128,33 @@ def run(
     totals = Totals(open_run(writer.live))
     dims = {v.name: v.dims for v in simulation.recorded}
     record = 0.0
-    hours = checked.run.checkpoint_hours
-    with RunProgress(simulation.clock.ticks, simulation.tick, quiet) as progress:
+    hours = checked.output.every_hours
+
+    def write(row: int, values: dict[str, np.ndarray]) -> None:
+        if region is not None:
+            values = {name: region.cut(array, dims[name]) for name, array in values.items()}
+        totals.add(simulation.output_seconds, writer.write(row, values))
+
+    # a step is written while the kernels, which do not hold the interpreter, compute the next one
+    with (
+        ThreadPoolExecutor(1, "recorder") as recorder,
+        RunProgress(simulation.clock.ticks, simulation.tick, quiet) as progress,
+    ):
+        writing: Future[None] | None = None
         for row, values in simulation.steps(lambda tick: progress.at(tick, simulation.clock.time(tick))):
             mark = time.perf_counter()
-            if row is not None:
-                if region is not None:
-                    values = {name: region.cut(array, dims[name]) for name, array in values.items()}
-                totals.add(simulation.output_seconds, writer.write(row, values))
-            due = simulation.tick // simulation.output_ticks * checked.output.every_hours % hours == 0
+            if writing is not None:
+                writing.result()
+            writing = recorder.submit(write, row, values) if row is not None else None
+            due = simulation.tick // simulation.output_ticks * hours % checked.run.checkpoint_hours == 0
             if due and simulation.tick < simulation.clock.ticks:  # after the last tick there is nothing to go on with
+                if writing is not None:
+                    writing.result()  # what a checkpoint stands on is in the file
                 checkpoint.save(simulation, saved)
             record += time.perf_counter() - mark
     mark = time.perf_counter()
+    if writing is not None:
+        writing.result()
     writer.finish(
         indicators=[(i.name, i.units, i.value, i.kind) for i in totals.indicators()],
         ledger=[list(row) for row in simulation.ledger.summary()],
