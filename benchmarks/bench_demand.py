@@ -40,12 +40,12 @@ def test_charging_to_a_level(benchmark, rng):
     start = np.arange(0, groups * cars + 1, cars)
     forecast, owed = rng.uniform(20, 200, (groups, HOURS)), np.zeros(groups * cars)
     power, weight, since = np.full(owed.size, 11.0), np.ones(owed.size), np.zeros(owed.size)
-    until, charged, scratch = rng.uniform(0, 16, owed.size), np.empty(owed.size), np.empty(HOURS)
+    until, charged, scratch = rng.uniform(0, 16, owed.size), np.empty(owed.size), np.empty((3, HOURS))
     due = rng.uniform(0, 30, owed.size)
 
     def hour():
         owed[:] = due
-        charge_to_level(start, forecast, 1.0, power, weight, since, until, owed, scratch, charged)
+        charge_to_level(start, forecast, 1.0, power, weight, since, until, owed, *scratch, charged)
 
     benchmark(hour)
     np.testing.assert_allclose(owed + charged, due, rtol=1e-12)

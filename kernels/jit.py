@@ -76,7 +76,7 @@ def njit(function=None, **flags):
 
 
 def fused_njit(function=None, **flags):
-    """As :func:`njit`, with fused multiply-add and reciprocals."""
+    """As :func:`njit`, with fused multiply-add and reciprocals: rounding changes, no order does, NaN and inf stay."""
     return njit(function, **{"fastmath": {"contract", "arcp"}, **flags})
 
 
