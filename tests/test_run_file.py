@@ -370,13 +370,13 @@ def test_a_file_is_whole_after_each_write_of_a_step(tmp_path, monkeypatch, steps
     end = int.from_bytes(live_path(start).read_bytes()[40:48], "little")
     plain, left, place = commit._write, 0, -1
 
-    def write(descriptor, data, offset):
+    def write(file, data, offset):
         nonlocal left
         if offset < end:  # new bytes behind it change nothing that anyone sees
             if not left:
                 raise Killed
             left -= 1
-        plain(descriptor, data, offset)
+        plain(file, data, offset)
 
     monkeypatch.setattr(commit, "_write", write)
     monkeypatch.setattr("twin.records.writer.READER_PATIENCE", 0.01)  # VTK 9.5 lets go of a file late

@@ -31,15 +31,15 @@ class CommittedFile(io.RawIOBase):
     """
 
     def __init__(self, path: Path, lock: bool = True):
-        self._fd = os.open(path, os.O_RDWR)
+        self._file = path.open("r+b", buffering=0)
         if lock and fcntl is not None:
             try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 self.close()
                 raise
         # a killed step leaves bytes behind the end that the superblock tells; nothing points to them
-        self._old = self._size = int.from_bytes(os.pread(self._fd, 8, END_OF_FILE), "little")
+        self._old = self._size = int.from_bytes(self._held(END_OF_FILE, 8), "little")
         self._at = 0
         self._changes: dict[int, bytes] = {}  # of old bytes
         self._counters: dict[int, bytes] = {}  # changed last
@@ -54,7 +54,7 @@ class CommittedFile(io.RawIOBase):
         changes = [self._changed(*change) for change in sorted(self._changes.items(), key=_rank)]
         changes += [self._changed(*change) for change in self._joined()]
         for data, offset in [change for change in changes if change[0]]:
-            _write(self._fd, data, offset)
+            _write(self._file, data, offset)
         self._changes, self._counters = {}, {}
 
     def _joined(self) -> list[tuple[int, bytes]]:
@@ -77,15 +77,21 @@ class CommittedFile(io.RawIOBase):
 
     def _changed(self, offset: int, data: bytes) -> tuple[bytes, int]:
         """The part of a piece that differs from what the file holds."""
-        new, old = (np.frombuffer(part, "u1") for part in (data, os.pread(self._fd, len(data), offset)))
+        new, old = (np.frombuffer(part, "u1") for part in (data, self._held(offset, len(data))))
         where = np.flatnonzero(new != old)
         if not len(where):
             return b"", offset
         return data[where[0] : where[-1] + 1], offset + int(where[0])
 
+    def _held(self, offset: int, size: int) -> bytes:
+        """Bytes of the file as they are."""
+        self._file.seek(offset)
+        return self._file.read(size)
+
     def _read(self, view: memoryview, offset: int) -> None:
         """Fill ``view`` with the bytes of the file as they will be; behind its end they are 0."""
-        done = os.preadv(self._fd, [view], offset)
+        self._file.seek(offset)
+        done = self._file.readinto(view)
         if done < len(view):
             view[done:] = bytes(len(view) - done)
         end = offset + len(view)
@@ -120,7 +126,7 @@ class CommittedFile(io.RawIOBase):
         if old:
             _put(self._counters if self._counting else self._changes, offset, bytes(view[:old]))
         if old < len(view):
-            _write(self._fd, view[old:], offset + old)
+            _write(self._file, view[old:], offset + old)
         self._at += len(view)
         self._size = max(self._size, self._at)
         return len(view)
@@ -128,8 +134,8 @@ class CommittedFile(io.RawIOBase):
     def truncate(self, size: int | None = None) -> int:
         """Set the size; the file on disk only grows."""
         self._size = self._at if size is None else size
-        if self._size > os.fstat(self._fd).st_size:
-            os.ftruncate(self._fd, self._size)
+        if self._size > self._file.seek(0, os.SEEK_END):
+            self._file.truncate(self._size)
         return self._size
 
     def flush(self) -> None:
@@ -137,8 +143,7 @@ class CommittedFile(io.RawIOBase):
 
     def close(self) -> None:
         """Let go of the file; what was not committed is forgotten."""
-        if not self.closed:
-            os.close(self._fd)
+        self._file.close()
         super().close()
 
 
@@ -162,8 +167,8 @@ def _rank(change: tuple[int, bytes]) -> tuple[int, int]:
     return 1, offset
 
 
-def _write(fd: int, data, offset: int) -> None:
+def _write(file: io.FileIO, data, offset: int) -> None:
     view = memoryview(data)
+    file.seek(offset)
     while len(view):
-        done = os.pwrite(fd, view, offset)
-        view, offset = view[done:], offset + done
+        view = view[file.write(view) :]
