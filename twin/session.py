@@ -128,7 +128,6 @@ def run(
     totals = Totals(open_run(writer.live))
     dims = {v.name: v.dims for v in simulation.recorded}
     record = 0.0
-    hours = checked.output.every_hours
 
     def write(row: int, values: dict[str, np.ndarray]) -> None:
         if region is not None:
@@ -140,21 +139,21 @@ def run(
         ThreadPoolExecutor(1, "recorder") as recorder,
         RunProgress(simulation.clock.ticks, simulation.tick, quiet) as progress,
     ):
-        writing: Future[None] | None = None
+        writing: Future[None] = Future()
+        writing.set_result(None)
         for row, values in simulation.steps(lambda tick: progress.at(tick, simulation.clock.time(tick))):
             mark = time.perf_counter()
-            if writing is not None:
-                writing.result()
-            writing = recorder.submit(write, row, values) if row is not None else None
-            due = simulation.tick // simulation.output_ticks * hours % checked.run.checkpoint_hours == 0
+            writing.result()
+            if row is not None:
+                writing = recorder.submit(write, row, values)
+            hours = simulation.tick // simulation.output_ticks * checked.output.every_hours
+            due = hours % checked.run.checkpoint_hours == 0
             if due and simulation.tick < simulation.clock.ticks:  # after the last tick there is nothing to go on with
-                if writing is not None:
-                    writing.result()  # what a checkpoint stands on is in the file
+                writing.result()  # what a checkpoint stands on is in the file
                 checkpoint.save(simulation, saved)
             record += time.perf_counter() - mark
     mark = time.perf_counter()
-    if writing is not None:
-        writing.result()
+    writing.result()
     writer.finish(
         indicators=[(i.name, i.units, i.value, i.kind) for i in totals.indicators()],
         ledger=[list(row) for row in simulation.ledger.summary()],
