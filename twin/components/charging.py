@@ -1,6 +1,6 @@
 """Charging of electric cars: sessions of single cars, with energy from the kilometres driven on assigned paths."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Literal
 
@@ -215,8 +215,7 @@ class Charging(Component):
         """Enter the load of the step before, less its charging, at its time of the day."""
         if np.isnan(self._before_charging[:1]).any():
             return
-        then = clock.start - timedelta(seconds=clock.seconds)
-        slot = (then.hour * 3600 + then.minute * 60 + then.second) // LEAST_STEP
+        slot = _slot(clock.start - timedelta(seconds=clock.seconds))
         groups = len(self._metered)
         self._metered[:, slot : slot + clock.seconds // LEAST_STEP] = np.bincount(
             self._group, s.load - self._before_charging, minlength=groups
@@ -273,8 +272,7 @@ class Charging(Component):
                 self._forecast, self._scratch = np.zeros((len(self._energy), ahead)), np.zeros((3, ahead))
             rows = [hour_of_year(t.month, t.day, t.hour) for t in (clock.standard + dt for dt in later)]
             np.matmul(self._energy, self._profiles[:, rows], out=self._forecast)
-            times = [clock.start + dt for dt in later]
-            known = self._metered[:, [(t.hour * 3600 + t.minute * 60 + t.second) // LEAST_STEP for t in times]]
+            known = self._metered[:, [_slot(clock.start + dt) for dt in later]]
             np.copyto(self._forecast, known, where=np.isfinite(known))
         if o.strategy == "grid_aware":
             charge_to_level(
@@ -295,3 +293,8 @@ class Charging(Component):
             "owed": self._owed, "plugged": self._plugged, "metered": self._metered,
             "before_charging": self._before_charging,
         }  # fmt: skip
+
+
+def _slot(when: datetime) -> int:
+    """Reading of the day's meter that holds a time."""
+    return (when.hour * 3600 + when.minute * 60 + when.second) // LEAST_STEP

@@ -87,10 +87,11 @@ def homes_in_zones(
     areas = postcodes.assign(postcode=postcodes["postcode"].astype(int)).drop_duplicates("postcode")
     shapes = areas.set_index("postcode").geometry.loc[codes].to_numpy()
     whole = shapely.area(shapes)
+    wanted = set(origin_zone)
     share = {
         int(number): shapely.area(shapely.intersection(shapes, zone)) / whole
         for number, zone in zip(zones["number"], zones.geometry)
-        if number in set(origin_zone)
+        if number in wanted
     }
     none = np.zeros(len(codes))
     return np.stack([share.get(int(number), none) for number in origin_zone])
