@@ -150,8 +150,8 @@ def _items(value: Any) -> list[str]:
     if text.startswith("["):
         try:
             return [str(item) for item in ast.literal_eval(text) if item is not None]
-        except (ValueError, SyntaxError) as error:
-            raise DataError(f"attribute {text!r} is no list; it must be written as OSMnx writes lists") from error
+        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+            raise DataError(f"attribute {text[:60]!r} is no list; it must be written as OSMnx writes lists") from error
     return [text]
 
 
