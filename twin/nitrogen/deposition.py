@@ -300,7 +300,12 @@ def _run(prepared: _Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
     """Run the kernel, twice with road chemistry; returns sums, road sums, NO2/NOx near roads, CPU seconds and pairs."""
     sources, receptors, maps, climate, substance, options, roads = prepared
     chemical = options.road_chemistry
-    most = min(pairs.PARTS, max(1, len(receptors.values) * len(sources.values) // 512))
+
+    def parts(count: int) -> int:
+        """Parts that run on threads, of so many receptors; none is small."""
+        return int(np.clip(count * len(sources.values) // 512, 1, pairs.PARTS))
+
+    most = parts(len(receptors.values))
     work = workspace(most)
     iw = np.zeros((most, (pairs.INTEGER_ROWS + pairs.SCRATCH_ROWS) * STRIDE), dtype=np.int64)
     order = np.zeros((most, STRIDE), dtype=np.int64)
@@ -321,10 +326,9 @@ def _run(prepared: _Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
 
     def run(begin: int, end: int, road_pass: int, sums: np.ndarray) -> int:
         some = pairs.Receptors(receptors.values[begin:end], receptors.shares[begin:end])
-        parts = int(np.clip((end - begin) * len(sources.values) // 512, 1, pairs.PARTS))
         counts[:] = 0
         part = (ratio[begin:end], out[begin:end], sums)
-        pairs.run_pairs(parts, *before, some, *after, road_pass, *part, counts)
+        pairs.run_pairs(parts(end - begin), *before, some, *after, road_pass, *part, counts)
         return int(counts.sum())
 
     run(0, 0, 0, road[:0])  # loads the compiled kernel, so that the time below is that of the computation
