@@ -91,6 +91,12 @@ def test_a_fault_is_named_by_edge_and_field(tmp_path, changes, words):
     assert all(word in str(error.value) for word in words)
 
 
+@pytest.mark.parametrize("text", ["[" * 200_000, "[1, open('x')]"])
+def test_what_is_no_plain_list_is_one_clear_error(tmp_path, text):
+    with pytest.raises(DataError, match="is no list"):
+        read_geopackage(geopackage(tmp_path / "g.gpkg", lanes=text))
+
+
 def test_a_foreign_crs_is_refused(tmp_path):
     with pytest.raises(DataError, match="EPSG:28992"):
         read_geopackage(geopackage(tmp_path / "g.gpkg", crs=32631))
