@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,16 +31,15 @@ from kernels.nitrogen.exact.season import Season
 from kernels.nitrogen.exact.timing import KINDS, PROFILES
 from twin.errors import ConfigError, DataError, UnitError
 from twin.nitrogen.fast import run_fast
+from twin.nitrogen.grid import Grid
+from twin.nitrogen.hours import Period, deposit_hours, lattice_around
 from twin.readers.brn import read_brn
 from twin.readers.climatology import Climatology, read_climatology
 from twin.readers.raster_map import Map
 from twin.readers.rcp import read_rcp
 from twin.threads import use_threads
 
-if TYPE_CHECKING:
-    from twin.nitrogen.hours import Period
-
-__all__ = ["Conversion", "Grid", "Map", "Roads", "Switches", "deposit"]
+__all__ = ["Conversion", "Map", "Roads", "Switches", "deposit"]
 
 # molar masses [g/mol] of the primary and secondary species
 _MOLAR = {"NH3": (17.0, 18.0), "NOx": (46.0, 62.0)}
@@ -50,24 +49,6 @@ _DIFFUSION = {"NH3": 0.240, "NOx": 0.145}  # cm2/s, OPS user manual
 _KEPT_PAIRS = 65536  # road pairs whose dispersion is kept between the passes of road chemistry (28 MB)
 _GAMMA_WATER = 430.0  # NH4/H ratio of surface water, constant map of OPS-LT 5.3
 _CLEAN = float(np.exp(1.0 + 12.4 / 8.6))
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Cells of a user grid: centre of its middle [m RD], columns, rows and cell side [m]."""
-
-    x: float
-    y: float
-    columns: int
-    rows: int
-    cell: float
-
-    def table(self) -> pd.DataFrame:
-        """Cell centres from the north-west, row by row."""
-        x = self.x + (np.arange(self.columns) - (self.columns - 1) / 2.0) * self.cell
-        y = self.y + ((self.rows - 1) / 2.0 - np.arange(self.rows)) * self.cell
-        names = [f"R{r + 1:03d}C{c + 1:03d}" for r in range(self.rows) for c in range(self.columns)]
-        return pd.DataFrame({"name": names, "x": np.tile(x, self.rows), "y": np.repeat(y, self.columns)})
 
 
 @dataclass(frozen=True)
@@ -267,8 +248,6 @@ def deposit(
 
 def _hourly(sources, receptors, weather, substance, z0, land_use, background, period, cell) -> xr.Dataset:
     """The hourly mode on the lattice that is given as receptors, or on one over sources and receptors."""
-    from twin.nitrogen.hours import Period, deposit_hours, lattice_around  # which itself needs the classes above
-
     if period is None:
         raise ConfigError("hourly mode needs a period: a year, or START/STOP as dates (UTC)")
     hours = period if isinstance(period, Period) else Period.parse(str(period))

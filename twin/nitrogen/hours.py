@@ -28,7 +28,7 @@ from twin.clock import Moment
 from twin.components.deposition import NH3, NOX, Deposition
 from twin.errors import ConfigError, DataError, UnitError
 from twin.ledger import Ledger
-from twin.nitrogen.deposition import Grid
+from twin.nitrogen.grid import Grid
 from twin.readers.knmi import read_knmi
 from twin.readers.raster_map import Map
 
