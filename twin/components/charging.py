@@ -15,6 +15,7 @@ from kernels.power.sessions import HOME, KINDS, PUBLIC, WORK, charge_by_signal, 
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.components.demand import hour_of_year
+from twin.components.residents import Residents
 from twin.errors import ConfigError, DataError
 from twin.world.feeders import stations_of
 
@@ -26,6 +27,7 @@ SEASONAL_COP = 3.0  # of heat pumps, in the forecast of a station's load only [A
 PUBLIC_STAY = (1.0, 4.0)  # h at a public charger [A]
 SECONDS_OF_DAY, LEAST_STEP = 86_400, 900  # s; meters are read by quarter-hours
 PLACES, KIND, POWER, WORKPLACE = range(4)  # streams of the counter
+FURTHER = 1 << 24  # between the numbers of cars of the same origin in one quarter and the next
 
 
 class Charging(Component):
@@ -34,8 +36,9 @@ class Charging(Component):
     The electric cars of an origin share its kilometres, times energy per km over the charging efficiency. Each car
     charges at its own place: at home, at a public charger near home, or at work, on a bus near an origin that its
     origin's trips go to. It comes and goes once a day at hours drawn from the hours of the trips; what it has not
-    charged it owes, so that driven = charged + outside + change of owed. Cars whose home lies outside the modelled
-    area charge outside: booked, never dropped.
+    charged it owes, so that driven = charged + outside + change of owed. Of an origin's cars the part of its homes
+    that is on the network charges on it, the rest outside: booked, never dropped. Residents of new quarters charge
+    at their own homes, from their own kilometres.
 
     Strategies: ``uncontrolled`` at once; ``delayed`` to the night; ``price_following`` in the hours of the stay with
     the lowest forecast load of the whole province, which stands for a price; ``grid_aware`` in the valleys of the
@@ -104,59 +107,85 @@ class Charging(Component):
     )
     ev_fraction = Out("ev_fraction", (), "1", "electric share of light vehicle-kilometres")
     power = Out("charging_power", ("bus",), "kW", "charging of electric cars")
+    outside = Out(
+        "charging_outside", ("origin",), "kWh", "charged outside the network in the step", cell_methods="time: sum"
+    )
+    owed = Out("charging_owed", (), "kWh", "energy that all cars owe", cell_methods="time: point")
 
     def setup(self, s: SimpleNamespace, world: xr.DataTree) -> None:
         """Check that every inside origin's charging lands somewhere, and only once; give each car its place."""
         n = len(s.bev_share)
         landed = np.bincount(s.charge_origin, s.charge_share, minlength=n)
-        wrong = (s.inside == 1) & (np.abs(landed - 1) > 1e-9)
+        wrong = (s.inside == 1) & ~((landed > 0) & (landed <= 1 + 1e-9))
         if wrong.any():
             raise DataError(
-                f"power: charge_share of origin {int(np.argmax(wrong))} adds up to {landed[wrong][0]:.6g}, not 1; "
-                f"share the charging of each inside origin over buses"
+                f"power: charge_share of origin {int(np.argmax(wrong))} adds up to {landed[wrong][0]:.6g}, not to 1 or "
+                f"the part of its homes on the network; share the charging of each inside origin over buses"
             )
+        self._on_network = np.where(s.inside == 1, np.minimum(landed, 1.0), 0.0)
         # trips of each period per day type and hour decide at which end the hour's trips are at home
         self._period_trips = s.all_trips[:, 0].sum(axis=(1, 2))
-        self._driven = np.zeros(n)
+        self._residents = Residents(world)
+        self._driven = np.zeros(n + len(self._residents))  # kWh, of origins and of rows of new residents
         self._light = np.zeros(s.distance.shape)
-        self._place_cars(s)
+        self._place_cars(s, world)
         there = s.hourly_share[:, 0] * self._period_trips
         self._arrive, self._leave = stay_hours(there @ s.home_share, there @ (1.0 - s.home_share))
         self._stay = np.zeros((len(KINDS), 2))
         self._stay[PUBLIC] = PUBLIC_STAY
         self._forecast_loads(s)
 
-    def _place_cars(self, s: SimpleNamespace) -> None:
-        """Cars of each origin: its home-end trips over trips per car, times its electric share; the last in part.
+    def _place_cars(self, s: SimpleNamespace, world: xr.DataTree) -> None:
+        """Cars of each owner: its home-end trips over trips per car, times its electric share; the last in part.
 
-        What a car is follows from its origin and number alone, so that more cars leave the others as they are.
+        Owners are the origins, with the part of their homes that is on the network, and behind them the rows of new
+        residents. What a car is follows from its owner and number alone, so that more cars leave the others as they
+        are. The cars of new residents are dealt over their homes in the order in which these are filled.
         """
-        o = self.options
-        light = s.all_trips[:, 0]
+        o, new = self.options, self._residents
+        n = len(s.bev_share)
+        light = new.without(s.all_trips[:, 0])
         home_ends = np.einsum("p,pod->o", s.home_share, light) + np.einsum("p,pod->d", 1.0 - s.home_share, light)
-        self._cars = np.where(s.inside == 1, home_ends / o.trips_per_car * s.bev_share, 0.0)
+        electric = np.r_[home_ends * s.bev_share * self._on_network, new.daily() * new.bev_share]
+        self._cars = electric / o.trips_per_car
         slots = np.ceil(self._cars).astype(np.int64)
-        origin = np.repeat(np.arange(len(slots)), slots)
-        number = np.arange(len(origin)) - np.repeat(np.cumsum(slots) - slots, slots)
-        place, kind_of, power_of = (np.empty(len(origin)) for _ in range(3))
+        owner = np.repeat(np.arange(len(slots)), slots)
+        number = np.arange(len(owner)) - np.repeat(np.cumsum(slots) - slots, slots)
+        weight = np.minimum(self._cars[owner] - number, 1.0)
+        origin = np.r_[np.arange(n), new.origin][owner]
+        name = number.copy()  # of the car in the counter
+        name[owner >= n] += (1 + new.quarter[owner[owner >= n] - n]) * np.int64(FURTHER)
+        place, kind_of, power_of = (np.empty(len(owner)) for _ in range(3))
         for stream, out in ((PLACES, place), (KIND, kind_of), (POWER, power_of)):
-            uniforms(origin, number, stream, out)
+            uniforms(origin, name, stream, out)
         kind = np.searchsorted(np.cumsum(o.charges_at)[:-1], kind_of, side="right")
         power = np.array(o.powers)[np.searchsorted(np.cumsum(o.home_powers)[:-1], power_of, side="right")]
         power[kind != HOME] = max(o.powers)
-        bus = self._by_share(s.charge_origin, s.charge_bus, s.charge_share, origin, place)
-        self._send_to_work(s, light, origin, number, place, kind, bus)
-        weight = np.minimum(self._cars[origin] - number, 1.0)
+        old = owner < n
+        bus = np.empty(len(owner), np.int64)
+        bus[old] = self._by_share(s.charge_origin, s.charge_bus, s.charge_share, origin[old], place[old])
+        dealt = (number + 0.5 * weight) / np.where(self._cars > 0, self._cars, 1.0)[owner]
+        bus[~old] = self._at_home(world, new.quarter[owner[~old] - n], dealt[~old])
+        self._send_to_work(s, light, origin, name, place, kind, bus)
         heads, group = stations_of(len(s.household_energy), s.branch_from, s.branch_to, s.branch_kind)
-        order = np.lexsort((number, origin, bus, group[bus]))
-        self._origin, self._bus = origin[order], bus[order]
+        order = np.lexsort((number, owner, bus, group[bus]))
+        self._owner, self._bus = owner[order], bus[order]
         self._kind, self._power, self._weight = kind[order], power[order], weight[order]
-        self._car = self._origin * np.int64(1 << 32) + number[order]
+        self._car = origin[order] * np.int64(1 << 32) + name[order]
         self._group = group
         self._group_start = np.searchsorted(group[self._bus], np.arange(len(heads) + 1))
         cars = len(self._car)
         self._owed, self._plugged = np.zeros(cars), np.zeros(cars, np.int8)
         self._since, self._until, self._charged, self._before = (np.zeros(cars) for _ in range(4))
+
+    @staticmethod
+    def _at_home(world: xr.DataTree, quarter: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Bus of each car of a ``quarter`` (car) at the place ``u`` (car) among its homes."""
+        if not len(quarter):
+            return np.zeros(0, np.int64)
+        power = world["power"].ds
+        row = power["new_home_quarter"].values
+        return Charging._by_share(row, power["new_home_bus"].values, power["new_home_count"].values, quarter, u)
 
     @staticmethod
     def _by_share(
@@ -234,13 +263,21 @@ class Charging(Component):
         home_distance(self._light, s.distance, home, s.ev_distance)
         total = float(s.ev_distance.sum())
         clock.ledger.take("light_distance", total, "km")
+        n, new, need = len(s.ev_distance), self._residents, o.kwh_per_km / o.efficiency
+        if len(new):
+            out, back = new.hour(s.hourly_share[day_type, 0, local.hour] * clock.hours)
+            theirs = new.book(out, back, s.distance, home, s.ev_distance) * new.bev_share
         s.ev_distance *= s.bev_share
+        np.multiply(s.ev_distance, need * self._on_network, out=self._driven[:n])
+        s.outside[:] = need * s.ev_distance - self._driven[:n]
+        if len(new):
+            np.multiply(theirs, need, out=self._driven[n:])
+            np.add.at(s.ev_distance, new.origin, theirs)
         s.ev_fraction[...] = float(s.ev_distance.sum()) / total if total > 0 else 0.0
-        np.multiply(s.ev_distance, o.kwh_per_km / o.efficiency, out=self._driven)
         self._before[:] = self._owed
         per_car = np.divide(self._driven, self._cars, out=np.zeros_like(self._driven), where=self._cars > 0)
-        outside = float(self._driven[self._cars == 0].sum())
-        self._owed += per_car[self._origin]
+        np.add(s.outside, self._driven[:n], out=s.outside, where=self._cars[:n] == 0)
+        self._owed += per_car[self._owner]
         yesterday = max((local.weekday() - 1) % 7 - 4, 0)
         plug_in(
             local.toordinal(), local.hour + local.minute / 60, clock.hours, clock.seed,
@@ -252,11 +289,12 @@ class Charging(Component):
         s.power[:] = np.bincount(self._bus, self._weight * self._charged, minlength=len(s.power))
         inside = float(s.power.sum())
         s.power /= clock.hours
+        s.owed[...] = float(self._owed @ self._weight)
         self._before_charging[:] = s.power
         clock.ledger.balance(
             "charging_energy",
             inflow=float(s.ev_distance.sum()) * o.kwh_per_km / o.efficiency,
-            outflow=inside + outside,
+            outflow=inside + float(s.outside.sum()),
             change=float((self._owed - self._before) @ self._weight),
             units="kWh",
         )
