@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from twin.config import explain, read_toml
 from twin.errors import ScenarioError
 from twin.world.quarter import add_homes_of_residents, add_residents, join_stations, quarters
 
-__all__ = ["AddHomes", "EvShare", "Scenario", "SetSpeed", "load_scenario"]
+__all__ = ["AddHomes", "EvShare", "Question", "Scenario", "SetSpeed", "Variant", "load_question", "load_scenario"]
 
 ROAD_CLASSES = ("motorway", "ramp", "trunk", "primary", "secondary", "tertiary", "other")
 
@@ -52,6 +52,8 @@ class AddHomes(Verb):
     y: float
     radius: float = Field(default=1500.0, gt=0)
     trips_per_home: float = Field(default=5.0, ge=0)  # vehicle trips per home and working day, Dutch practice 4 to 8
+    # 544,230 cars to 631,530 dwellings in the Rotterdam core (fuel table of 2023, PC4 table of 2020)
+    cars_per_home: float = Field(default=0.86, gt=0)
     stations: Literal["existing", "new"] = "existing"
     household_kwh: float = Field(default=2500.0, ge=0)  # per home and year
     heat_pump_share: float = Field(default=1.0, ge=0, le=1)
@@ -103,7 +105,8 @@ class AddHomes(Verb):
         electric = zones["bev_share"].values[rows]
         if self.ev_share is not None:
             electric = np.full(len(rows), self.ev_share)
-        add_residents(world, rows, out, back, electric)
+        cars = self.homes * self.cars_per_home * (out.sum(axis=(0, 2)) + back.sum(axis=(0, 2)))
+        add_residents(world, rows, out, back, electric, cars / (self.homes * self.trips_per_home))
 
     def _add_demand(self, world: xr.DataTree) -> None:
         power = world["power"].to_dataset()
@@ -169,9 +172,58 @@ class Scenario(BaseModel):
             change.apply(world)
 
 
+class Variant(BaseModel):
+    """One answer to a question: settings over the question's, its own changes where they differ, components left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str = ""
+    set: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    change: tuple[Change, ...] | None = None
+
+
+class Question(BaseModel):
+    """A scenario with its province, its time and its variants, to be run against the base world.
+
+    ``set`` are settings ``section.key=value`` of every run; ``without`` names components of the configuration that the
+    question does not need; ``working_days`` are the days of car traffic by which a year is counted.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str = ""
+    config: str
+    start: AwareDatetime
+    stop: AwareDatetime
+    working_days: float = Field(default=340.0, gt=0)
+    set: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    change: tuple[Change, ...] = ()
+    variant: tuple[Variant, ...] = Field(min_length=1)
+
+    def scenario(self, variant: Variant) -> Scenario:
+        """The scenario of a variant."""
+        changes = self.change if variant.change is None else variant.change
+        return Scenario(name=f"{self.name}_{variant.name}", title=f"{self.title}: {variant.title}", change=changes)
+
+
+def load_question(path: Path) -> Question:
+    """Read a scenario file that names its configuration and variants; errors name the field and the nearest one."""
+    data = read_toml(path)
+    try:
+        return Question(**data)
+    except ValidationError as error:
+        raise ScenarioError(explain(error, Question, str(path))) from None
+
+
 def load_scenario(path: Path) -> Scenario:
     """Read a scenario file; errors name the file, the field and the nearest valid one."""
     data = read_toml(path)
+    if "variant" in data:  # a question: its scenario alone
+        data = {key: value for key, value in data.items() if key in Scenario.model_fields}
     try:
         return Scenario(**data)
     except ValidationError as error:

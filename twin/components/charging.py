@@ -136,9 +136,9 @@ class Charging(Component):
         self._forecast_loads(s)
 
     def _place_cars(self, s: SimpleNamespace, world: xr.DataTree) -> None:
-        """Cars of each owner: its home-end trips over trips per car, times its electric share; the last in part.
+        """Cars of each owner: home-end trips over trips per car, or what new residents own, times the electric share.
 
-        Owners are the origins, with the part of their homes that is on the network, and behind them the rows of new
+        The last car of an owner counts in part. Owners are the origins, with the part of their homes that is on the network, and behind them the rows of new
         residents. What a car is follows from its owner and number alone, so that more cars leave the others as they
         are. The cars of new residents are dealt over their homes in the order in which these are filled.
         """
@@ -146,8 +146,8 @@ class Charging(Component):
         n = len(s.bev_share)
         light = new.without(s.all_trips[:, 0])
         home_ends = np.einsum("p,pod->o", s.home_share, light) + np.einsum("p,pod->d", 1.0 - s.home_share, light)
-        electric = np.r_[home_ends * s.bev_share * self._on_network, new.daily() * new.bev_share]
-        self._cars = electric / o.trips_per_car
+        cars = np.r_[home_ends / o.trips_per_car * self._on_network, new.cars]
+        self._cars = cars * np.r_[s.bev_share, new.bev_share]
         slots = np.ceil(self._cars).astype(np.int64)
         owner = np.repeat(np.arange(len(slots)), slots)
         number = np.arange(len(owner)) - np.repeat(np.cumsum(slots) - slots, slots)
@@ -265,7 +265,7 @@ class Charging(Component):
         clock.ledger.take("light_distance", total, "km")
         n, new, need = len(s.ev_distance), self._residents, o.kwh_per_km / o.efficiency
         if len(new):
-            out, back = new.hour(s.hourly_share[day_type, 0, local.hour] * clock.hours)
+            out, back = (clock.hours * trips for trips in new.hour(local))
             theirs = new.book(out, back, s.distance, home, s.ev_distance) * new.bev_share
         s.ev_distance *= s.bev_share
         np.multiply(s.ev_distance, need * self._on_network, out=self._driven[:n])

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from kernels.power.battery import keep_below, store_surplus
 from kernels.power.demand import HOURS, diversity
-from kernels.power.heat import COP_CURVES, cop_by_lift, heat_pump_power, per_heat, run_evenly
+from kernels.power.heat import COP_CURVES, cop_by_lift, follow_load, heat_pump_power, per_heat, run_evenly
 from kernels.power.solar import plane_of_array, pv_power, sun
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
@@ -55,6 +55,8 @@ class Demand(Component):
         heat_memory: float = Field(default=24.0, gt=0)  # h over which pumps then even out their heat
         # new building: outdoor temperature up to which it is heated, 12 degC for low-energy homes (order of VDI 4655)
         heating_limit: float = 12.0
+        design_temperature: float = -10.0  # degC, for which new homes' heat pumps are chosen (ISSO 51)
+        building_mass: float = Field(default=0.0, ge=0)  # kWh of heat that a new home may lend; its pump then fills valleys
         hot_water_sink: float = 50.0  # degC (when2heat)
         hot_water_tank: float = Field(default=0.0, ge=0)  # kWh of heat that the tank of one home may lend; 0 for none
         roofs: tuple[tuple[float, float, float], ...] = (  # azimuth and tilt [degree], share of the panels [A]
@@ -124,7 +126,9 @@ class Demand(Component):
         self._floor, self._water, pumps = (
             power[k].values if k in power else none for k in ("floor_heat_demand", "hot_water_demand", "floor_heat_pumps")
         )  # fmt: skip
-        self._floor_shape = degree_day_shape(s.temperature, self.options.heating_limit)
+        self._floor_shape, per_degree = degree_day_shape(s.temperature, self.options.heating_limit)
+        self._mass, self._floor_mean, self._floor_lent = self.options.building_mass * pumps, np.full(n, np.nan), np.zeros(n)
+        self._most = self._floor * per_degree * (self.options.heating_limit - self.options.design_temperature)
         if self._floor.any() and not self._floor_shape.any():
             raise DataError(
                 f"component demand: no day of the weather is below heating_limit = {self.options.heating_limit:g} degC, "
@@ -153,6 +157,7 @@ class Demand(Component):
         s.work[:] = s.service_energy * s.profile_service[row] + s.industry_energy * s.profile_industry[row]
         fed, held = self._sun(s, clock)
         np.multiply(s.pv_capacity, fed, out=s.pv)
+        self._pump_new(s, clock, row)
         s.load[:] = s.household + s.heat_pump + s.work + s.charging - s.pv
         self._store(s, clock)
         tangent = np.sqrt(1.0 / o.power_factor**2 - 1.0)
@@ -178,15 +183,12 @@ class Demand(Component):
             )  # fmt: skip
         else:
             np.multiply(heat, per_heat(outdoors, self._cop(outdoors), self._cop(o.bivalence), o.bivalence), s.heat_pump)
-        self._pump_new(s, clock, row, outdoors)
 
-    def _pump_new(self, s: SimpleNamespace, clock: Moment, row: int, outdoors: float) -> None:
-        """Add the electricity of new homes' heat pumps: air over floor heating, and hot water."""
-        o, air = self.options, COP_CURVES["air"]
+    def _pump_new(self, s: SimpleNamespace, clock: Moment, row: int) -> None:
+        """Add the electricity of new homes' heat pumps: hot water, and floor heating from air as the load allows."""
+        o, air, outdoors = self.options, COP_CURVES["air"], s.temperature[clock.hour]
         if not self._floor.any() and not self._water.any():
             return
-        cop, at_point = (float(cop_by_lift(t, 30.0 - 0.5 * t, *air)) for t in (outdoors, o.bivalence))
-        s.heat_pump += self._floor * (self._floor_shape[clock.hour] * per_heat(outdoors, cop, at_point, o.bivalence))
         np.multiply(self._water, self._water_shape[row], out=self._warm)
         water = self._warm
         if o.hot_water_tank > 0:
@@ -198,6 +200,20 @@ class Demand(Component):
             water = self._even
         cop, at_point = (float(cop_by_lift(t, o.hot_water_sink, *air)) for t in (outdoors, o.bivalence))
         s.heat_pump += water * per_heat(outdoors, cop, at_point, o.bivalence)
+        cop, at_point = (float(cop_by_lift(t, 30.0 - 0.5 * t, *air)) for t in (outdoors, o.bivalence))
+        factor = float(per_heat(outdoors, cop, at_point, o.bivalence))
+        np.multiply(self._floor, self._floor_shape[clock.hour], out=self._warm)
+        floor = self._warm
+        if o.building_mass > 0:
+            other = s.household + s.heat_pump + s.work + s.charging - s.pv
+            if np.isnan(self._floor_mean).any():
+                self._floor_mean[:] = other + factor * floor
+            follow_load(
+                floor, factor, other, clock.hours, o.heat_memory, self._mass, self._most, self._floor_mean,
+                self._floor_lent, self._even,
+            )  # fmt: skip
+            floor = self._even
+        s.heat_pump += factor * floor
 
     def _cop(self, outdoors: float) -> float:
         """COP by lift of the chosen source at an outdoor temperature [degC]."""
@@ -250,14 +266,14 @@ class Demand(Component):
         """Content of batteries and of the buildings' mass."""
         return {
             "stored": self._stored, "heat_mean": self._mean, "heat_lent": self._lent, "water_mean": self._water_mean,
-            "water_lent": self._water_lent,
+            "water_lent": self._water_lent, "floor_mean": self._floor_mean, "floor_lent": self._floor_lent,
         }  # fmt: skip
 
 
-def degree_day_shape(temperature: np.ndarray, limit: float) -> np.ndarray:
-    """Share of a mean year's room heat in each hour [1/h] of ``temperature`` [degC], whole days of whole years.
+def degree_day_shape(temperature: np.ndarray, limit: float) -> tuple[np.ndarray, float]:
+    """Share of a mean year's room heat in each hour [1/h] of ``temperature`` [degC], and that share per degree.
 
-    In proportion to the degrees by which a reference temperature is below ``limit``; even within a day, as floors of a
+    Over whole days of whole years, in proportion to the degrees by which a reference temperature is below ``limit``; even within a day, as floors of a
     new home give heat. The reference is the weighted mean of the day and the three before it, weights 1, 1/2, 1/4, 1/8
     (when2heat, after the German standard method for gas). All zero where no day is below the limit.
     """
@@ -267,8 +283,8 @@ def degree_day_shape(temperature: np.ndarray, limit: float) -> np.ndarray:
     reference = sum(0.5**k * before[3 - k : 3 - k + days] for k in range(4)) / 1.875
     degrees = np.maximum(limit - reference, 0.0)
     years = max(round(days / 365.25), 1)
-    share = degrees / degrees.sum() * years if degrees.any() else degrees
-    return np.repeat(share / HOURS, HOURS)[: len(temperature)]
+    per_degree = years / degrees.sum() / HOURS if degrees.any() else 0.0
+    return np.repeat(degrees * per_degree, HOURS)[: len(temperature)], per_degree
 
 
 def hour_of_year(month: int, day: int, hour: int) -> int:

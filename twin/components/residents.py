@@ -1,5 +1,7 @@
 """Residents of new quarters among the trips of the hour: their kilometres, and who drives electric."""
 
+from datetime import datetime
+
 import numpy as np
 import xarray as xr
 
@@ -14,19 +16,17 @@ class Residents:
 
     def __init__(self, world: xr.DataTree) -> None:
         zones = world["zones"].ds
-        none = np.zeros((zones.sizes["period"], 0, zones.sizes["destination"]))
+        none = np.zeros((0, 0, 0))
         there = "resident_origin" in zones
+        self._share = zones["hourly_share"].values[:, 0] if there else none  # (day type, hour, period) of light vehicles
         self.origin = zones["resident_origin"].values if there else np.zeros(0, np.int64)
         self.quarter = zones["resident_quarter"].values if there else np.zeros(0, np.int64)
+        self.cars = zones["resident_cars"].values if there else np.zeros(0)
         self.bev_share = zones["resident_bev_share"].values if there else np.zeros(0)
         self._out, self._back = (zones[f"resident_{k}"].values if there else none for k in ("out", "back"))
 
     def __len__(self) -> int:
         return len(self.origin)
-
-    def daily(self) -> np.ndarray:
-        """Trips (resident) of a working day."""
-        return self._out.sum(axis=(0, 2)) + self._back.sum(axis=(0, 2))
 
     def without(self, trips: np.ndarray) -> np.ndarray:
         """``trips`` (period, origin, destination) of a working day of all others."""
@@ -37,8 +37,9 @@ class Residents:
         np.subtract.at(rest, (slice(None), slice(None), self.origin), self._back.transpose(0, 2, 1))
         return rest
 
-    def hour(self, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Trips from home and to home (resident, destination) of an hour with ``share`` (period) of the periods."""
+    def hour(self, when: datetime) -> tuple[np.ndarray, np.ndarray]:
+        """Trips [1/h] from home and to home (resident, destination) in a local hour, as of all trips."""
+        share = self._share[max(when.weekday() - 4, 0), when.hour]
         return np.tensordot(share, self._out, 1), np.tensordot(share, self._back, 1)
 
     def book(
@@ -51,25 +52,12 @@ class Residents:
         kilometres -= (1.0 - home) * there.sum(axis=0) + home * home_way.sum(axis=0)
         return there.sum(axis=1) + home_way.sum(axis=1)
 
-    def electric(self, trips: np.ndarray, home: float, bev_share: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """Trips (origin, destination) of ``trips`` by battery-electric car; ``bev_share`` (origin) of the others."""
-        rest, own = trips, np.zeros(0)
-        out, back = self.hour(share)
-        if len(self):
-            rest = trips.copy()
-            np.subtract.at(rest, self.origin, out)
-            np.subtract.at(rest, (slice(None), self.origin), back.T)
-        driven = rest * (home * bev_share[:, None] + (1.0 - home) * bev_share[None, :])
-        if len(self):
-            own = self.bev_share[:, None]
-            np.add.at(driven, self.origin, own * out)
-            np.add.at(driven, (slice(None), self.origin), (own * back).T)
-        return driven
-
-    def own(self, share: np.ndarray, origins: int) -> np.ndarray:
-        """Trips (origin, destination) of new residents alone."""
-        out, back = self.hour(share)
-        trips = np.zeros((origins, origins))
-        np.add.at(trips, self.origin, out)
-        np.add.at(trips, (slice(None), self.origin), back.T)
-        return trips
+    def trips(self, when: datetime, origins: int) -> tuple[np.ndarray, np.ndarray]:
+        """Trips [1/h] (origin, destination) of all of them in a local hour, and those by battery-electric car."""
+        out, back = self.hour(when)
+        own = self.bev_share[:, None]
+        every, electric = np.zeros((2, origins, origins))
+        for trips, share in ((every, 1.0), (electric, own)):
+            np.add.at(trips, self.origin, share * out)
+            np.add.at(trips, (slice(None), self.origin), (share * back).T)
+        return every, electric

@@ -3,7 +3,7 @@
 What a scenario adds to the world beside the arrays that every world has, so that new residents are known apart:
 
 - ``zones``, a row (resident) per quarter and demand origin: ``resident_origin``, ``resident_quarter``,
-  ``resident_bev_share``, and ``resident_out``, ``resident_back`` (period, resident, destination), the trips of a working
+  ``resident_bev_share``, ``resident_cars``, and ``resident_out``, ``resident_back`` (period, resident, destination), the trips of a working
   day from home and to home by their other end, all of them part of ``trips``;
 - ``power``, a row (new_home) per quarter and bus: ``new_home_bus``, ``new_home_quarter``, ``new_home_count``.
 """
@@ -28,7 +28,7 @@ def quarters(power: xr.Dataset) -> int:
 
 
 def add_residents(
-    world: xr.DataTree, origin: np.ndarray, out: np.ndarray, back: np.ndarray, bev_share: np.ndarray
+    world: xr.DataTree, origin: np.ndarray, out: np.ndarray, back: np.ndarray, bev_share: np.ndarray, cars: np.ndarray
 ) -> None:
     """Rows of ``zones`` for the residents of a further quarter; arrays as in the module's description."""
     number = quarters(world["power"].to_dataset())
@@ -37,6 +37,7 @@ def add_residents(
         "resident_origin": (("resident",), origin.astype(np.int32), "demand origin of new residents"),
         "resident_quarter": (("resident",), np.full(len(origin), number, np.int32), "their quarter"),
         "resident_bev_share": (("resident",), bev_share.astype(float), "share of their trips by battery-electric car"),
+        "resident_cars": (("resident",), cars, "their cars"),
         "resident_out": (wide, out, "their trips of a working day from home, by destination"),
         "resident_back": (wide, back, "their trips of a working day to home, by where they come from"),
     }
