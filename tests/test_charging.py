@@ -42,6 +42,7 @@ class GivenTraffic(Component):
     trips = Out("trips", ("vehicle_class", "origin", "destination"), "h-1", "trips")
     distance = Out("trip_distance", ("origin", "destination"), "km", "distance")
     load = Out("bus_load", ("bus",), "kW", "load")
+    shift = Out("heat_pump_shift", ("bus",), "kW", "shift")
 
 
 def world(bev=0.05, share=None):
@@ -137,7 +138,8 @@ class Run:
 
 def total_owed(run):
     """Energy owed [kWh] by all cars."""
-    return float(run.component.state()["owed"] @ run.component._weight)
+    state = run.component.state()
+    return float((state["owed"] + state["driven_later"]) @ run.component._weight)
 
 
 def test_each_trip_is_booked_at_its_home_end():
@@ -385,7 +387,7 @@ def test_to_a_level_every_car_leaves_as_full_as_its_stay_allows(seed, cars):
     for k in range(12):
         left = np.maximum(until - k, 0)
         charge_to_level(
-            start, base[None, k:], 1.0, power, weight, np.zeros(cars), left, owed, *scratch, charged
+            start, base[None, k:], 1.0, power, weight, np.zeros(cars), left, owed, 0.0, *scratch, charged
         )  # fmt: skip
         assert (charged <= power * np.minimum(left, 1) + 1e-9).all() and (charged >= 0).all()
         got += charged

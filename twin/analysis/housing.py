@@ -175,20 +175,37 @@ class _Answer:
         outside = np.where(evening, -np.inf, load)
         r = int(outside.argmax())
         homes = self.homes[0]
-        made = [self._row(f"highest added power ({self._time(k)})", QUARTER, "MW", 0.0, load[k])]
-        made += [self._row(f"of which {n.replace('_', ' ')}", QUARTER, "MW", 0.0, p) for n, p in parts.items()]
+        made = self._own()
+        made.append(self._row(f"highest added power ({self._time(k)})", NETWORK, "MW", 0.0, load[k]))
+        made += [self._row(f"of which {n.replace('_', ' ')}", NETWORK, "MW", 0.0, p) for n, p in parts.items()]
         if homes:
             made.append(
-                self._row("highest added power over the sum of connections", QUARTER, "1", 0.0,
+                self._row("highest added power over the sum of connections", NETWORK, "1", 0.0,
                           load[k] * 1e3 / (homes * CONNECTION))
             )  # fmt: skip
         made += [
-            self._row("highest added power, 16 to 21 h", QUARTER, "MW", 0.0, load[evening].max()),
-            self._row(f"highest added power at other hours: rebound ({self._time(r)})", QUARTER, "MW", 0.0, load[r]),
+            self._row("highest added power, 16 to 21 h", NETWORK, "MW", 0.0, load[evening].max()),
+            self._row(f"highest added power at other hours: rebound ({self._time(r)})", NETWORK, "MW", 0.0, load[r]),
             self._row("highest power of the network", NETWORK, "MW",
                       self._sum(self.before, "bus_load").max() / 1e3, self._sum(self.data, "bus_load").max() / 1e3),
         ]  # fmt: skip
         return made + self._coincidence()
+
+    def own(self) -> np.ndarray:
+        """Power [MW] (time) of the new homes' own stations: homes, and the cars that charge there."""
+        return self.data["bus_load"].isel(bus=self.new).values.astype("f8").sum(axis=1) / 1e3
+
+    def _own(self) -> list[dict[str, Any]]:
+        if not len(self.new):
+            return []
+        load, evening = self.own(), self.evening()
+        k, r = int(load.argmax()), int(np.where(evening, -np.inf, load).argmax())
+        return [
+            self._row(f"highest power of their stations ({self._time(k)})", QUARTER, "MW", 0.0, load[k]),
+            self._row("highest power of their stations, 16 to 21 h", QUARTER, "MW", 0.0, load[evening].max()),
+            self._row(f"highest power of their stations at other hours: rebound ({self._time(r)})", QUARTER, "MW", 0.0,
+                      load[r]),
+        ]  # fmt: skip
 
     def _coincidence(self) -> list[dict[str, Any]]:
         """Peaks of groups of stations, each at its own hour, per home: the larger the groups, the lower."""
@@ -263,6 +280,7 @@ def _against_first(answers: dict[str, _Answer], first: str) -> list[dict[str, An
         kwh, efficiency = one.per_km()
         charged = [a.yearly() * kwh / efficiency - a.owed() for a in (one, other)]
         if np.isclose(one.driven().sum(), other.driven().sum(), rtol=1e-6):
+            row("energy owed at the end of the run", QUARTER, "MWh", one.owed() / 1e3, other.owed() / 1e3)
             row("energy charged in a year", QUARTER, "GWh", charged[0] / 1e6, charged[1] / 1e6)
             row("energy charged in a year: 1", QUARTER, "1", 1.0, charged[1] / charged[0])
         evening = [float(a.added["bus_load"][a.evening()].max()) for a in (one, other)]

@@ -88,7 +88,9 @@ def _answer(config: str | None, data: Path | None, out: Path, others: dict[str, 
     lines = ["  ".join([*(f"{n:<{w}}" for n, w in width.items()), *(f"{n:>12}" for n in numbers), "method", "status"])]
     for row in table.to_dict("records"):
         texts = [f"{row[n]:<{w}}" for n, w in width.items()]
-        lines.append("  ".join([*texts, *(f"{row[n]:>12.6g}" for n in numbers), str(row["method"]), str(row["status"])]))
+        lines.append(
+            "  ".join([*texts, *(f"{row[n]:>12.6g}" for n in numbers), str(row["method"]), str(row["status"])])
+        )
     Console(soft_wrap=True, highlight=False).print("\n".join(lines), markup=False)
     return 0
 

@@ -44,7 +44,9 @@ class Assignment(Component):
     origin_node = Static("zones/origin_node", ("origin",), "1")
     pcu = Static("zones/pcu", ("vehicle_class",), "1")
     flow = Out("road_flow", ("vehicle_class", "road_link"), "h-1", "vehicles per hour on the link")
-    resident_flow = Out("road_resident_flow", ("road_link",), "h-1", "of which light vehicles of new residents", record=False)
+    resident_flow = Out(
+        "road_resident_flow", ("road_link",), "h-1", "of which light vehicles of new residents", record=False
+    )
     resident_electric = Out("road_resident_electric", ("road_link",), "h-1", "of which battery-electric", record=False)
     travel_time = Out("road_travel_time", ("road_link",), "s", "travel time over the link at its flow")
     speed = Out("road_speed", ("road_link",), "km h-1", "length over travel time")

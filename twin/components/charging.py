@@ -42,9 +42,10 @@ class Charging(Component):
 
     Strategies: ``uncontrolled`` at once; ``delayed`` to the night; ``price_following`` in the hours of the stay with
     the lowest forecast load of the whole province, which stands for a price; ``grid_aware`` in the valleys of the
-    forecast load of the car's own transformer, planned anew every hour. All leave each car what its departure asks.
-    The load of a transformer without its charging is foreseen as metered at the same hour a day ago; on the first day
-    as its yearly energies and profiles have it.
+    forecast load of the car's own transformer, planned anew every hour. All leave each car what its departure asks;
+    grid_aware may leave it up to ``spare`` short, over its next stay.
+    The load of a transformer without its charging at home and at work and without shifts of heat is foreseen as metered
+    at the same hour a day ago; on the first day as its yearly energies and profiles have it.
     """
 
     leaves_out = (
@@ -61,6 +62,7 @@ class Charging(Component):
         trips_per_car: float = Field(default=2.5, gt=0)  # of a car on a working day [A]; turns trips into cars
         charges_at: tuple[float, float, float] = (0.70, 0.15, 0.15)  # share of cars at home, public, work [A]
         reach: float = Field(default=20.0, ge=0)  # kWh; a car plugs in from an energy owed, drawn daily up to this [A]
+        spare: float = Field(default=0.0, ge=0)  # kWh; grid_aware: what a car may leave with, owed to its next stay
         powers: tuple[float, ...] = (3.7, 7.4, 11.0)  # kW: one phase of 16 and 32 A, three phases of 16 A
         home_powers: tuple[float, ...] = (0.25, 0.25, 0.50)  # share of home chargers [A]; elsewhere the strongest
 
@@ -77,6 +79,7 @@ class Charging(Component):
     trips = In("trips", ("vehicle_class", "origin", "destination"), "h-1")
     distance = In("trip_distance", ("origin", "destination"), "km")
     load = In("bus_load", ("bus",), "kW", lag=True)  # metered in the step before
+    heat_shift = In("heat_pump_shift", ("bus",), "kW", lag=True)
     hourly_share = Static("zones/hourly_share", ("day_type", "vehicle_class", "hour", "period"), "1")
     all_trips = Static("zones/trips", ("period", "vehicle_class", "origin", "destination"), "1")
     home_share = Static("zones/home_share", ("period",), "1")
@@ -176,7 +179,7 @@ class Charging(Component):
         self._group_start = np.searchsorted(group[self._bus], np.arange(len(heads) + 1))
         cars = len(self._car)
         self._owed, self._plugged = np.zeros(cars), np.zeros(cars, np.int8)
-        self._since, self._until, self._charged, self._before = (np.zeros(cars) for _ in range(4))
+        self._since, self._until, self._charged, self._before, self._driven_later = (np.zeros(cars) for _ in range(5))
 
     @staticmethod
     def _at_home(world: xr.DataTree, quarter: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -241,13 +244,13 @@ class Charging(Component):
         self._before_charging = np.full(len(s.household_energy), np.nan)
 
     def _meter(self, s: SimpleNamespace, clock: Moment) -> None:
-        """Enter the load of the step before, less its charging, at its time of the day."""
+        """Enter the load of the step before, less what was put off in it, at its time of the day."""
         if np.isnan(self._before_charging[:1]).any():
             return
         slot = _slot(clock.start - timedelta(seconds=clock.seconds))
         groups = len(self._metered)
         self._metered[:, slot : slot + clock.seconds // LEAST_STEP] = np.bincount(
-            self._group, s.load - self._before_charging, minlength=groups
+            self._group, s.load - self._before_charging - s.heat_shift, minlength=groups
         )[:, None]
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
@@ -274,28 +277,37 @@ class Charging(Component):
             np.multiply(theirs, need, out=self._driven[n:])
             np.add.at(s.ev_distance, new.origin, theirs)
         s.ev_fraction[...] = float(s.ev_distance.sum()) / total if total > 0 else 0.0
-        self._before[:] = self._owed
+        self._before[:] = self._owed + self._driven_later
         per_car = np.divide(self._driven, self._cars, out=np.zeros_like(self._driven), where=self._cars > 0)
         np.add(s.outside, self._driven[:n], out=s.outside, where=self._cars[:n] == 0)
-        self._owed += per_car[self._owner]
+        share, stands = per_car[self._owner], self._plugged == 1
+        self._driven_later[stands] += share[stands]  # a car drives its part of the hour's kilometres once it has left
+        self._owed[~stands] += share[~stands]
         yesterday = max((local.weekday() - 1) % 7 - 4, 0)
         plug_in(
             local.toordinal(), local.hour + local.minute / 60, clock.hours, clock.seed,
             np.array((yesterday, day_type)), self._kind, self._car, self._arrive, self._leave, self._stay, o.reach,
             self._owed, self._plugged, self._since, self._until,
         )  # fmt: skip
+        left = self._plugged == 0
+        self._owed[left] += self._driven_later[left]
+        self._driven_later[left] = 0.0
         self._meter(s, clock)
         self._charge(clock)
         s.power[:] = np.bincount(self._bus, self._weight * self._charged, minlength=len(s.power))
         inside = float(s.power.sum())
         s.power /= clock.hours
-        s.owed[...] = float(self._owed @ self._weight)
-        self._before_charging[:] = s.power
+        now = self._owed + self._driven_later
+        s.owed[...] = float(now @ self._weight)
+        stays = self._kind != PUBLIC  # short stays in public come anew every day: they are load, not plan
+        self._before_charging[:] = np.bincount(
+            self._bus[stays], (self._weight * self._charged)[stays] / clock.hours, minlength=len(s.power)
+        )
         clock.ledger.balance(
             "charging_energy",
             inflow=float(s.ev_distance.sum()) * o.kwh_per_km / o.efficiency,
             outflow=inside + float(s.outside.sum()),
-            change=float((self._owed - self._before) @ self._weight),
+            change=float((now - self._before) @ self._weight),
             units="kWh",
         )
         clock.ledger.give("charging_energy", inside, "kWh")
@@ -303,7 +315,7 @@ class Charging(Component):
     def _charge(self, clock: Moment) -> None:
         """Charge the plugged cars by the strategy."""
         o = self.options
-        ahead = int(HOURS / clock.hours)
+        ahead = int((2 if o.strategy == "grid_aware" and o.spare > 0 else 1) * HOURS / clock.hours)
         later = [timedelta(hours=k * clock.hours) for k in range(ahead)]
         if o.strategy in {"grid_aware", "price_following"}:
             if self._forecast.shape[1] != ahead:
@@ -315,7 +327,7 @@ class Charging(Component):
         if o.strategy == "grid_aware":
             charge_to_level(
                 self._group_start, self._forecast, clock.hours, self._power, self._weight, self._since, self._until,
-                self._owed, *self._scratch, self._charged,
+                self._owed, o.spare, *self._scratch, self._charged,
             )  # fmt: skip
             return
         signal = np.zeros(ahead)
@@ -326,9 +338,9 @@ class Charging(Component):
         charge_by_signal(signal, clock.hours, self._power, self._since, self._until, self._owed, self._charged)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Energy owed by each car, whether it is plugged in, and the load metered in the last day."""
+        """Energy owed by each car and for what it drives next, whether it is plugged in, load metered in the last day."""
         return {
-            "owed": self._owed, "plugged": self._plugged, "metered": self._metered,
+            "owed": self._owed, "driven_later": self._driven_later, "plugged": self._plugged, "metered": self._metered,
             "before_charging": self._before_charging,
         }  # fmt: skip
 

@@ -56,7 +56,9 @@ class Demand(Component):
         # new building: outdoor temperature up to which it is heated, 12 degC for low-energy homes (order of VDI 4655)
         heating_limit: float = 12.0
         design_temperature: float = -10.0  # degC, for which new homes' heat pumps are chosen (ISSO 51)
-        building_mass: float = Field(default=0.0, ge=0)  # kWh of heat that a new home may lend; its pump then fills valleys
+        building_mass: float = Field(
+            default=0.0, ge=0
+        )  # kWh of heat that a new home may lend; its pump then fills valleys
         hot_water_sink: float = 50.0  # degC (when2heat)
         hot_water_tank: float = Field(default=0.0, ge=0)  # kWh of heat that the tank of one home may lend; 0 for none
         roofs: tuple[tuple[float, float, float], ...] = (  # azimuth and tilt [degree], share of the panels [A]
@@ -102,6 +104,9 @@ class Demand(Component):
     reactive = Out("bus_reactive", ("bus",), "kvar", "reactive load")
     household = Out("household_power", ("bus",), "kW", "appliances of homes")
     heat_pump = Out("heat_pump_power", ("bus",), "kW", "heat pumps, with their backup")
+    shift = Out(
+        "heat_pump_shift", ("bus",), "kW", "of which more or less than the heat of the hour asks for", record=False
+    )
     work = Out("work_power", ("bus",), "kW", "services and industry")
     pv = Out("pv_power", ("bus",), "kW", "photovoltaic generation fed in")
 
@@ -127,7 +132,11 @@ class Demand(Component):
             power[k].values if k in power else none for k in ("floor_heat_demand", "hot_water_demand", "floor_heat_pumps")
         )  # fmt: skip
         self._floor_shape, per_degree = degree_day_shape(s.temperature, self.options.heating_limit)
-        self._mass, self._floor_mean, self._floor_lent = self.options.building_mass * pumps, np.full(n, np.nan), np.zeros(n)
+        self._mass, self._floor_mean, self._floor_lent = (
+            self.options.building_mass * pumps,
+            np.full(n, np.nan),
+            np.zeros(n),
+        )
         self._most = self._floor * per_degree * (self.options.heating_limit - self.options.design_temperature)
         if self._floor.any() and not self._floor_shape.any():
             raise DataError(
@@ -213,6 +222,7 @@ class Demand(Component):
                 self._floor_lent, self._even,
             )  # fmt: skip
             floor = self._even
+            s.shift[:] = factor * (floor - self._floor * self._floor_shape[clock.hour])
         s.heat_pump += factor * floor
 
     def _cop(self, outdoors: float) -> float:

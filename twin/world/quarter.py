@@ -55,9 +55,7 @@ def add_homes_of_residents(world: xr.DataTree, bus: np.ndarray, homes: np.ndarra
     _append(world, "power", "new_home", rows)
 
 
-def _append(
-    world: xr.DataTree, group: str, dim: str, rows: dict[str, tuple[tuple[str, ...], np.ndarray, str]]
-) -> None:
+def _append(world: xr.DataTree, group: str, dim: str, rows: dict[str, tuple[tuple[str, ...], np.ndarray, str]]) -> None:
     """Put rows behind those that a group has over ``dim``."""
     there = world[group].to_dataset()
     new = {}
