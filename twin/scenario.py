@@ -173,7 +173,7 @@ class Scenario(BaseModel):
 
 
 class Variant(BaseModel):
-    """One answer to a question: settings over the question's, its own changes where they differ, components left out."""
+    """One answer to a question: settings over the question's, own changes where they differ, components left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

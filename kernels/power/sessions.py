@@ -183,8 +183,8 @@ def charge_to_level(
     What the plugged cars of a group owe fills the valleys of the group's forecast load, each before its own departure
     (:func:`level_by_deadlines`), planned anew every step; now they charge what stands above the forecast of the
     present step, those that leave first before the others. Each charges at least what its own departure asks for, and
-    at most its power. What a car owes up to ``spare`` [kWh] it may leave with: that is due at the end of its next stay, a
-    day later. ``group_start`` (group + 1) cars in order of group; ``forecast`` (group, step) [kW] from now
+    at most its power. What a car owes up to ``spare`` [kWh] it may leave with: that is due at the end of its next
+    stay, a day later. ``group_start`` (group + 1) cars in order of group; ``forecast`` (group, step) [kW] from now
     on; ``weight`` (car) part of a car; ``ordered``, ``due``, ``room`` (step) scratch; the others as
     :func:`charge_by_signal`.
     """

@@ -48,8 +48,8 @@ def housing_table(
 ) -> pd.DataFrame:
     """Table of :data:`COLUMNS`; a row per variant and indicator.
 
-    ``variants`` are pairs of a variant's run and of a base run of the same settings, against which its power is held, so
-    that what is told is the new homes' own. Steps are an hour; a year is ``working_days`` times the mean of the run's
+    ``variants`` are pairs of a variant's run and of a base run of the same settings, against which its power is held,
+    so that what is told is the new homes' own. Steps are an hour; a year is ``working_days`` times the mean of the run's
     whole working days. ``p05`` and ``p95`` are empty where no band was computed, and the status says so.
     """
     first = next((run for run, _ in variants), None)
@@ -229,11 +229,11 @@ class _Answer:
     def _stations(self) -> list[dict[str, Any]]:
         before, after = _overloaded(self.before), self.overloaded()
         lines = [_overloaded(d, kind=0) for d in (self.before, self.data)]
-        highest = [float(np.nanmax(d["branch_loading"].values)) for d in (self.before, self.data)]
+        most, now = (float(np.nanmax(d["branch_loading"].values)) for d in (self.before, self.data))
         return [
             self._row("transformers above their rating", NETWORK, "1", len(before), len(after)),
             self._row("cables above their rating", NETWORK, "1", len(lines[0]), len(lines[1])),
-            self._row("highest loading", NETWORK, "1", *highest),
+            self._row("highest loading", NETWORK, "1", most, now),
         ]
 
     def _nitrogen(self) -> list[dict[str, Any]]:
@@ -244,19 +244,21 @@ class _Answer:
             return [*made, self._row("NOx of road traffic", ROADS, "kg d-1", np.nan, np.nan, "not in this variant")]
         days = self.hours.sum() / 24
         per_day = 3.6 / days  # g/s in hourly steps -> kg/d
-        total = [self._sum(d, "road_nox").sum() * per_day for d in (base, self.data)]
+        before, after = (float(self._sum(d, "road_nox").sum() * per_day) for d in (base, self.data))
         own = self._sum(self.data, "road_resident_nox").sum() * per_day
         made += [
-            self._row("NOx of road traffic", ROADS, "kg d-1", *total),
+            self._row("NOx of road traffic", ROADS, "kg d-1", before, after),
             self._row("of which exhaust of new residents", ROADS, "kg d-1", 0.0, own),
-            self._row("of which others rerouted and slowed", ROADS, "kg d-1", 0.0, total[1] - total[0] - own),
+            self._row("of which others rerouted and slowed", ROADS, "kg d-1", 0.0, after - before - own),
         ]
         if "n_deposition" in self.data and "n_deposition" in base:
             inside = self.data["province"].values == 1
             year = SECONDS_PER_YEAR / (self.hours.sum() * 3600)
-            mean = [float(d["n_deposition"].values[-1][inside].astype("f8").mean()) * year for d in (base, self.data)]
+            was, is_now = (
+                float(d["n_deposition"].values[-1][inside].astype("f8").mean()) * year for d in (base, self.data)
+            )
             text = "N deposition of all sources in the model, by the run's weather"
-            made.append(self._row(text, PROVINCE, "mol ha-1 yr-1", *mean))
+            made.append(self._row(text, PROVINCE, "mol ha-1 yr-1", was, is_now))
         return made
 
 

@@ -141,7 +141,8 @@ class Charging(Component):
     def _place_cars(self, s: SimpleNamespace, world: xr.DataTree) -> None:
         """Cars of each owner: home-end trips over trips per car, or what new residents own, times the electric share.
 
-        The last car of an owner counts in part. Owners are the origins, with the part of their homes that is on the network, and behind them the rows of new
+        The last car of an owner counts in part. Owners are the origins, with the part of their homes that is on the
+        network, and behind them the rows of new
         residents. What a car is follows from its owner and number alone, so that more cars leave the others as they
         are. The cars of new residents are dealt over their homes in the order in which these are filled.
         """
@@ -338,7 +339,7 @@ class Charging(Component):
         charge_by_signal(signal, clock.hours, self._power, self._since, self._until, self._owed, self._charged)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Energy owed by each car and for what it drives next, whether it is plugged in, load metered in the last day."""
+        """Energy owed by each car, and for what it drives next; whether it is plugged in; load metered in a day."""
         return {
             "owed": self._owed, "driven_later": self._driven_later, "plugged": self._plugged, "metered": self._metered,
             "before_charging": self._before_charging,

@@ -28,7 +28,9 @@ class Demand(Component):
     Homes: yearly energy times the hour's share, with the diversity of few homes. Heat pumps: heat of the hour over
     the COP at the outdoor temperature, evened out as far as the buildings' mass allows where ``heat_inertia`` is
     given. New building (``floor_heat_demand``, ``hot_water_demand``): rooms by the degrees below the heating limit of
-    the weather itself, floors that give their heat over days, hot water by its own profile and COP. Photovoltaics: global radiation on the planes of the roofs, panel temperature, inverter and feed-in limit;
+    the weather itself, floors that give their heat over days, hot water by its own profile and COP; with
+    ``building_mass`` their pumps fill the valleys of their bus's load. Photovoltaics: global radiation on the planes of
+    the roofs, panel temperature, inverter and feed-in limit;
     what the limit holds back is booked as curtailed. Batteries, where ``battery`` is given, stand with the panels.
     """
 
@@ -128,9 +130,8 @@ class Demand(Component):
         """What only a scenario brings: floor heating and hot water of new homes, with their shapes of the year."""
         power, n = world["power"].ds, len(s.dwellings)
         none = np.zeros(n)
-        self._floor, self._water, pumps = (
-            power[k].values if k in power else none for k in ("floor_heat_demand", "hot_water_demand", "floor_heat_pumps")
-        )  # fmt: skip
+        names = ("floor_heat_demand", "hot_water_demand", "floor_heat_pumps")
+        self._floor, self._water, pumps = (power[k].values if k in power else none for k in names)
         self._floor_shape, per_degree = degree_day_shape(s.temperature, self.options.heating_limit)
         self._mass, self._floor_mean, self._floor_lent = (
             self.options.building_mass * pumps,
@@ -140,8 +141,8 @@ class Demand(Component):
         self._most = self._floor * per_degree * (self.options.heating_limit - self.options.design_temperature)
         if self._floor.any() and not self._floor_shape.any():
             raise DataError(
-                f"component demand: no day of the weather is below heating_limit = {self.options.heating_limit:g} degC, "
-                f"so that floor_heat_demand has no day to fall on; raise the limit or leave out the heat"
+                f"component demand: no day is colder than heating_limit = {self.options.heating_limit:g} degC, so that "
+                f" floor_heat_demand has no day to fall on; raise the limit or leave out the heat"
             )
         hours = len(s.profile_household)
         evenly = np.full(hours, 1.0 / hours)  # a tank that is warmed evenly
@@ -283,8 +284,8 @@ class Demand(Component):
 def degree_day_shape(temperature: np.ndarray, limit: float) -> tuple[np.ndarray, float]:
     """Share of a mean year's room heat in each hour [1/h] of ``temperature`` [degC], and that share per degree.
 
-    Over whole days of whole years, in proportion to the degrees by which a reference temperature is below ``limit``; even within a day, as floors of a
-    new home give heat. The reference is the weighted mean of the day and the three before it, weights 1, 1/2, 1/4, 1/8
+    Over whole days of whole years, in proportion to the degrees by which a reference temperature is below ``limit``;
+    even within a day, as floors of a new home give heat. The reference is the weighted mean of the day and the three before it, weights 1, 1/2, 1/4, 1/8
     (when2heat, after the German standard method for gas). All zero where no day is below the limit.
     """
     days = -(-len(temperature) // HOURS)

@@ -102,8 +102,8 @@ def all_homes_in_zones(
 ) -> np.ndarray:
     """Homes (origin) of the whole zone of each origin, on a network or not.
 
-    Those of every postcode area at hand, by the same count as those on the network; where no postcode area covers a zone
-    its own number of ``dwellings``, in proportion to the area.
+    Those of every postcode area at hand, by the same count as those on the network; where no postcode area covers a
+    zone its own number of ``dwellings``, in proportion to the area.
     """
     areas = postcodes.assign(postcode=postcodes["postcode"].astype(int)).drop_duplicates("postcode")
     codes = areas["postcode"].tolist()

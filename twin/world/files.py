@@ -257,8 +257,8 @@ class Province:
 def part_on_network(there: np.ndarray, homes: np.ndarray, zones: xr.Dataset) -> np.ndarray:
     """Part (origin) of the cars of an origin inside that charge on the network.
 
-    ``there``, ``homes`` (origin) homes of the origin's zone on the network and in all. Trips of a zone that were laid on
-    its origins outside are of homes that are not on it, so that those inside make up the share first.
+    ``there``, ``homes`` (origin) homes of the origin's zone on the network and in all. Trips of a zone that were laid
+    on its origins outside are of homes that are not on it, so that those inside make up the share first.
     """
     share = np.divide(there, homes, out=np.zeros(len(there)), where=homes > 0)
     light, home = zones["trips"].values[:, 0], zones["home_share"].values

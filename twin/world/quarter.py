@@ -111,7 +111,7 @@ def join_stations(
             added = at[added] if str(key) in INDICES else added
         if str(key) in AMOUNTS:
             added = np.zeros(len(added))
-        attrs = {k: v for k, v in old.attrs.items()}
+        attrs = dict(old.attrs)
         if new is not None and old.attrs.get("rule"):
             attrs["rule"] = f"{old.attrs['rule']}; {name}: {OF_QUARTER}"
         joined[key] = xr.Variable(old.dims, np.concatenate([old.values, added]), attrs)
