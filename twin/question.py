@@ -20,7 +20,7 @@ def answer(
     """Run a question's base and variants and return its table (:func:`twin.analysis.housing.housing_table`).
 
     Run files and ``<name>.csv`` go to the folder ``out/<name>``; finished files of the same settings, scenario, code
-    and inputs are taken as they are. A variant with settings of its own is held against a base with the same settings, too.
+    and inputs are taken as they are. A variant with settings of its own is held against a base with the same settings.
     """
     asked = question if isinstance(question, Question) else load_question(Path(question))
     folder = Path(out) / asked.name

@@ -49,8 +49,8 @@ def housing_table(
     """Table of :data:`COLUMNS`; a row per variant and indicator.
 
     ``variants`` are pairs of a variant's run and of a base run of the same settings, against which its power is held,
-    so that what is told is the new homes' own. Steps are an hour; a year is ``working_days`` times the mean of the run's
-    whole working days. ``p05`` and ``p95`` are empty where no band was computed, and the status says so.
+    so that what is told is the new homes' own. Steps are an hour; a year is ``working_days`` times the mean of the
+    run's whole working days. ``p05`` and ``p95`` are empty where no band was computed, and the status says so.
     """
     first = next((run for run, _ in variants), None)
     rows: list[dict[str, Any]] = []

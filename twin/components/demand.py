@@ -285,8 +285,9 @@ def degree_day_shape(temperature: np.ndarray, limit: float) -> tuple[np.ndarray,
     """Share of a mean year's room heat in each hour [1/h] of ``temperature`` [degC], and that share per degree.
 
     Over whole days of whole years, in proportion to the degrees by which a reference temperature is below ``limit``;
-    even within a day, as floors of a new home give heat. The reference is the weighted mean of the day and the three before it, weights 1, 1/2, 1/4, 1/8
-    (when2heat, after the German standard method for gas). All zero where no day is below the limit.
+    even within a day, as floors of a new home give heat. The reference is the weighted mean of the day and the three
+    before it, weights 1, 1/2, 1/4, 1/8 (when2heat, after the German standard method for gas). All zero where no day is
+    below the limit.
     """
     days = -(-len(temperature) // HOURS)
     whole = np.pad(temperature, (0, days * HOURS - len(temperature)), mode="edge").reshape(days, HOURS).mean(axis=1)

@@ -35,8 +35,9 @@ class Residents:
         if not len(self):
             return trips
         rest = trips.copy()
-        np.subtract.at(rest, (slice(None), self.origin), self._out)
-        np.subtract.at(rest, (slice(None), slice(None), self.origin), self._back.transpose(0, 2, 1))
+        for r, o in enumerate(self.origin):
+            rest[:, o] -= self._out[:, r]
+            rest[:, :, o] -= self._back[:, r]
         return rest
 
     def hour(self, when: datetime) -> tuple[np.ndarray, np.ndarray]:
@@ -57,9 +58,9 @@ class Residents:
     def trips(self, when: datetime, origins: int) -> tuple[np.ndarray, np.ndarray]:
         """Trips [1/h] (origin, destination) of all of them in a local hour, and those by battery-electric car."""
         out, back = self.hour(when)
-        own = self.bev_share[:, None]
         every, electric = np.zeros((2, origins, origins))
-        for trips, share in ((every, 1.0), (electric, own)):
-            np.add.at(trips, self.origin, share * out)
-            np.add.at(trips, (slice(None), self.origin), (share * back).T)
+        for trips, share in ((every, np.ones(len(self))), (electric, self.bev_share)):
+            for r, o in enumerate(self.origin):
+                trips[o] += share[r] * out[r]
+                trips[:, o] += share[r] * back[r]
         return every, electric

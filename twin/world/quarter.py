@@ -3,10 +3,12 @@
 What a scenario adds to the world beside the arrays that every world has, so that new residents are known apart:
 
 - ``zones``, a row (resident) per quarter and demand origin: ``resident_origin``, ``resident_quarter``,
-  ``resident_bev_share``, ``resident_cars``, and ``resident_out``, ``resident_back`` (period, resident, destination), the trips of a working
-  day from home and to home by their other end, all of them part of ``trips``;
+  ``resident_bev_share``, ``resident_cars``, and ``resident_out``, ``resident_back`` (period, resident, destination),
+  the trips of a working day from home and to home by their other end, all of them part of ``trips``;
 - ``power``, a row (new_home) per quarter and bus: ``new_home_bus``, ``new_home_quarter``, ``new_home_count``.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
@@ -55,7 +57,9 @@ def add_homes_of_residents(world: xr.DataTree, bus: np.ndarray, homes: np.ndarra
     _append(world, "power", "new_home", rows)
 
 
-def _append(world: xr.DataTree, group: str, dim: str, rows: dict[str, tuple[tuple[str, ...], np.ndarray, str]]) -> None:
+def _append(
+    world: xr.DataTree, group: str, dim: str, rows: Mapping[str, tuple[tuple[str, ...], np.ndarray, str]]
+) -> None:
     """Put rows behind those that a group has over ``dim``."""
     there = world[group].to_dataset()
     new = {}
