@@ -229,6 +229,8 @@ def charge_to_level(
             charged[c] = must + room[_step_before(until[c], hours, steps)] * (needed - must)
             if spare > 0.0:
                 charged[c] += room[_step_before(until[c] + DAY, hours, steps)] * (now - needed)
+            if charged[c] <= LEAST_OWED:  # a rest of rounding
+                charged[c] = 0.0
             owed[c] -= charged[c]
 
 
