@@ -6,6 +6,7 @@ import pandas as pd
 
 from twin import session
 from twin.analysis.housing import HousingRun, housing_table
+from twin.components.charging import Charging
 from twin.config import Configuration
 from twin.errors import ConfigError
 from twin.records import open_run
@@ -28,7 +29,9 @@ def answer(
     def run(name: str, scenario: Scenario | None, variant: Variant | None) -> HousingRun:
         config = _configuration(asked, variant)
         made = session.run(config, data=data, out=folder, scenario=scenario, reuse=True, quiet=quiet)
-        return HousingRun(name, variant.title if variant else "", open_run(made.path))
+        cars = Charging.Options(**config.components.get("charging", {}))
+        title = variant.title if variant else ""
+        return HousingRun(name, title, open_run(made.path), cars.kwh_per_km, cars.efficiency)
 
     base = run("base", None, None)
     rows = []

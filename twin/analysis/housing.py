@@ -36,11 +36,13 @@ class Homes(Protocol):
 
 @dataclass
 class HousingRun:
-    """A run of the question: ``name`` of the variant, its title and its opened file."""
+    """A run of the question: ``name`` of the variant, its title, its opened file, and what its cars use."""
 
     name: str
     title: str
     tree: xr.DataTree
+    kwh_per_km: float  # at the battery
+    efficiency: float  # battery over plug
 
 
 def housing_table(
@@ -140,12 +142,8 @@ class _Answer:
         return float(whole["sum"].mean()) * self.working_days
 
     def per_km(self) -> tuple[float, float]:
-        """Energy per kilometre [kWh] at the battery, and efficiency of charging, as the run had them."""
-        from twin.components.charging import Charging
-
-        given = json.loads(self.run.tree.attrs["config"])["components"].get("charging", {})
-        options = Charging.Options(**given)
-        return options.kwh_per_km, options.efficiency
+        """Energy per kilometre [kWh] at the battery, and efficiency of charging."""
+        return self.run.kwh_per_km, self.run.efficiency
 
     def owed(self) -> float:
         """Energy [kWh] that the new residents' cars owe at the end."""
