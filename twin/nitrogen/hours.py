@@ -262,6 +262,7 @@ class _Points:
             below = fraction_below_mixing_height(kind[0] + rise, kind[0], profile[1], profile[3])
             axis_profile(x, kind[0] + rise, 0.5 * kind[0], below, REFERENCE_HEIGHT, *profile, values)
             of_kind = (kinds[self.source] == kind).all(axis=1)
+            values *= component.depletion(substance, int(self.source[of_kind][0]))
             receptors = self.receptor[of_kind]
             members = self.source[of_kind]
             each = np.empty(1)
