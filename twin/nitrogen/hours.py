@@ -29,7 +29,8 @@ from twin.components.deposition import NH3, NOX, Deposition
 from twin.errors import ConfigError, DataError, UnitError
 from twin.ledger import Ledger
 from twin.nitrogen.grid import Grid
-from twin.readers.knmi import read_knmi
+from twin.nitrogen.receptor_places import refuse_receptors_inside_sources
+from twin.readers.hourly_weather import read_hourly_weather
 from twin.readers.raster_map import Map
 
 __all__ = ["Period", "deposit_hours", "lattice_around"]
@@ -97,7 +98,7 @@ def deposit_hours(
     Args:
         sources: table of :func:`twin.readers.brn.read_brn` per substance, NH3 and NOx or one of them.
         receptors: table with name, x, y [m RD] inside the lattice; None: the cells of the lattice.
-        weather: table of :func:`twin.readers.knmi.read_knmi`, or the KNMI file.
+        weather: table of :func:`twin.readers.hourly_weather.read_hourly_weather`, or its file (KNMI or .csv).
         period: hours; a receptor's year is the mean of them.
         lattice: cells on which plumes and deposition are computed.
         z0: roughness length [m], value or map.
@@ -116,7 +117,10 @@ def deposit_hours(
     missing = {"NH3", "NOx", "SO2"} - set(given)
     if missing:
         raise ConfigError(f"background concentration of {min(missing)} is missing; give it in ug/m3")
-    table = weather if isinstance(weather, pd.DataFrame) else read_knmi(Path(weather), period.start, period.stop)
+    if receptors is not None:
+        for sources_of_one in sources.values():
+            refuse_receptors_inside_sources(sources_of_one, receptors)
+    table = weather if isinstance(weather, pd.DataFrame) else read_hourly_weather(weather, period.start, period.stop)
     world = _World(sources, lattice, table, z0, land_use, given)
     points = _Points(world, receptors) if receptors is not None else None
     sums = {s: np.zeros((3, lattice.rows, lattice.columns)) for s in (NOX, NH3)}

@@ -137,8 +137,16 @@ class _Reader:
 
     def read(self) -> list[_Source]:
         with self.path.open("rb") as file:
+            fed = 0
             while chunk := file.read(_CHUNK):
                 self._parse(chunk, False)
+                fed += len(chunk)
+                # a tag that does not end is held back by the parser: refuse it before it fills the memory
+                if fed - self.parser.CurrentByteIndex > _LONGEST + 2 * _CHUNK:
+                    raise DataError(
+                        f"{self.path}: line {self.parser.CurrentLineNumber}: a tag or attribute is longer than "
+                        f"{_LONGEST} characters; the file is not an IMAER file"
+                    )
         self._parse(b"", True)
         return self.sources
 
