@@ -78,7 +78,7 @@ def copy(given, folder, name, change):
         ({"COMPCODE       3": "COMPCODE       24"}, "COMPCODE is 24"),
         ({"ROUGHNESS      0.1": "ROUGHNES       0.1"}, r"line \d+: unknown keyword 'ROUGHNES'.*ROUGHNESS"),
         ({"ROUGHNESS      0.1": "ROUGHNESS      0.0"}, "Z0FILE"),
-        ({"METEOTYPE      1": "METEOTYPE      0"}, "METEOTYPE is 0"),
+        ({"METEOTYPE      1": "METEOTYPE      0"}, r"MTFILE.*BASE\.\*"),
         ({"CONVRATE       ": "CONVRATE       EMEP"}, "--conversion"),
         ({"DEPUNIT        3": "DEPUNIT        4"}, "DEPUNIT"),
         ({"EMFILE         G": "EMFILE         H"}, r"H_NH3.*\.brn"),
