@@ -225,7 +225,8 @@ def deposit_case(
             result[name] = apply_cut_off(result[name], cut_off)
     _write(result, out, year or 0, reach)
     rules = {"reach_km": reach, "cut_off_mol_ha_yr": cut_off}
-    return _summary(result, emitted, sum(map(len, sources.values())), places) | rules
+    left_out = {what: n for table in sources.values() for what, n in table.attrs.get("left_out", {}).items()}
+    return _summary(result, emitted, sum(map(len, sources.values())), places) | rules | {"left_out": left_out}
 
 
 def _substances(case: Path, substance: str) -> tuple[str, ...]:

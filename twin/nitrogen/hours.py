@@ -43,14 +43,17 @@ _MOLAR = {NOX: units.NITROGEN_DIOXIDE, NH3: units.AMMONIA}
 
 @dataclass(frozen=True)
 class Period:
-    """Hours of weather: from ``start`` to ``stop`` (UTC), every ``every``-th of them."""
+    """Hours of weather: from ``start`` to ``stop`` (UTC), of ``days`` of each month (all where empty), every
+    ``every``-th of them.
+    """
 
     start: pd.Timestamp
     stop: pd.Timestamp
     every: int = 1
+    days: tuple[int, ...] = ()
 
     @classmethod
-    def parse(cls, text: str, every: int = 1) -> Period:
+    def parse(cls, text: str, every: int = 1, days: tuple[int, ...] = ()) -> Period:
         """From ``2023`` or ``2023-01-16/2023-01-23``."""
         try:
             if "/" in text:
@@ -62,7 +65,15 @@ class Period:
             raise ConfigError(f"period {text!r}: give a year, or START/STOP as dates ({error})") from None
         if not start < stop or every < 1:
             raise ConfigError(f"period {text!r}, every {every}: the start must lie before the stop, every be 1 or more")
-        return cls(start, stop, every)
+        return cls(start, stop, every, days)
+
+    def hours(self, times: pd.DatetimeIndex) -> np.ndarray:
+        """Indices of the hours to step through, of a table of all of them."""
+        chosen = np.isin(times.day, self.days) if self.days else np.ones(len(times), bool)
+        found = np.flatnonzero(chosen)[:: self.every]
+        if found.size == 0:
+            raise ConfigError(f"period from {self.start:%Y-%m-%d}: it has no day {self.days} of a month; give others")
+        return found
 
 
 def lattice_around(sources: pd.DataFrame, margin: float, cell: float) -> Grid:
@@ -125,7 +136,7 @@ def deposit_hours(
     points = _Points(world, receptors) if receptors is not None else None
     sums = {s: np.zeros((3, lattice.rows, lattice.columns)) for s in (NOX, NH3)}
     at = {s: np.zeros((3, 0 if points is None else points.count)) for s in (NOX, NH3)}
-    hours = np.arange(0, len(table), period.every)
+    hours = period.hours(pd.DatetimeIndex(table.index))
     # one step whose books are thrown away loads the compiled kernels, so that the time below is the computation's
     world.component.step(world.s, world.moment(table, int(hours[0]), 0, Ledger()))
     world.component.pending[...] = 0.0
