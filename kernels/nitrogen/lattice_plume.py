@@ -458,8 +458,9 @@ def assemble_rose(
                         _rose_face(east, py - half, east, north, SUBDIVISIONS, table, inverse_step, share, right)
                         _rose_face(east, north, west, north, SUBDIVISIONS, table, inverse_step, share, up)
             else:
-                _look_up(table, math.hypot(x + half, y), inverse_step, high[b + 1] - low[b + 1], right)
-                _look_up(table, math.hypot(x, y + half), inverse_step, high[b] - high[b + 1], up)
+                east, north = x + half, y + half
+                _look_up(table, math.sqrt(east * east + y * y), inverse_step, high[b + 1] - low[b + 1], right)
+                _look_up(table, math.sqrt(x * x + north * north), inverse_step, high[b] - high[b + 1], up)
         # the mirror images across the y-axis, and below the source
         for b in range(nx):
             top[nx - 1 - b] = top[nx - 1 + b]
