@@ -17,6 +17,10 @@ from twin.world.synthetic import SyntheticWorld
 from twin.world.synthetic import build as build_synthetic
 
 RATE = 5.0
+NAMES = (
+    '["bus_load", "household_power", "heat_pump_power", "charging_power", "charging_outside", "charging_owed", '
+    '"ev_distance", "branch_loading", "road_nox", "road_resident_nox"]'
+)
 WORLD = "[province.world]\nseed = 7\ntowns = 3\ninhabitants = 20000\n"
 CONFIG = f"""
 [province]
@@ -180,7 +184,7 @@ config = "{config}"
 start = 2023-01-23T23:00:00Z
 stop = 2023-01-24T23:00:00Z
 set = [
-    'output.variables=["bus_load","household_power","heat_pump_power","charging_power","charging_outside","charging_owed","ev_distance","branch_loading","road_nox","road_resident_nox"]',
+    'output.variables={NAMES}',
     'output.significant_bits="lossless"',
 ]
 without = ["building_load"]
@@ -192,7 +196,10 @@ title = "uncontrolled"
 [[variant]]
 name = "b"
 title = "grid-aware"
-set = ["components.charging.strategy=grid_aware", "components.demand.building_mass=10", "components.demand.hot_water_tank=4"]
+set = [
+    "components.charging.strategy=grid_aware", "components.demand.building_mass=10",
+    "components.demand.hot_water_tank=4",
+]
 [[variant]]
 name = "c"
 title = "today's cars"
