@@ -1,4 +1,6 @@
-"""New quarters: nothing where there are no homes, trips and kilometres of residents, stations that grow with the homes."""
+"""New quarters: nothing where there are no homes, residents' trips and kilometres, stations that grow with the homes."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -159,7 +161,7 @@ def test_overloaded_transformers_grow_with_the_homes(config, groups):
         add = AddHomes(verb="add_homes", homes=homes, ev_share=1.0, stations="new", **place(groups))
         most, _ = loadings(config, add)
         over.append({name for name, highest in most.items() if highest > 1})
-    assert all(a <= b for a, b in zip(over, over[1:])), [len(o) for o in over]
+    assert all(a <= b for a, b in pairwise(over)), [len(o) for o in over]
     assert not over[0] and len(over[0]) < len(over[1]) < len(over[2])
 
 
