@@ -1,4 +1,4 @@
-"""New quarters: nothing where there are no homes, residents' trips and kilometres, stations that grow with the homes."""
+"""New quarters: nothing without homes; trips and kilometres of residents; stations that grow with the homes."""
 
 from itertools import pairwise
 
