@@ -45,7 +45,7 @@ def test_charging_to_a_level(benchmark, rng):
 
     def hour():
         owed[:] = due
-        charge_to_level(start, forecast, 1.0, power, weight, since, until, owed, *scratch, charged)
+        charge_to_level(start, forecast, 1.0, power, weight, since, until, owed, 0.0, *scratch, charged)
 
     benchmark(hour)
     np.testing.assert_allclose(owed + charged, due, rtol=1e-12)

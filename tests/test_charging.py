@@ -42,6 +42,7 @@ class GivenTraffic(Component):
     trips = Out("trips", ("vehicle_class", "origin", "destination"), "h-1", "trips")
     distance = Out("trip_distance", ("origin", "destination"), "km", "distance")
     load = Out("bus_load", ("bus",), "kW", "load")
+    shift = Out("heat_pump_shift", ("bus",), "kW", "shift")
 
 
 def world(bev=0.05, share=None):
@@ -125,6 +126,10 @@ class Run:
         yearly = power["household_energy"].values + power["service_energy"].values
         return yearly * EVENING[k % 8760] / 8760
 
+    def hours_from(self, first, count):
+        """Energy [kWh] charged in ``count`` hours."""
+        return sum(float(self.hour(first + k).power.sum()) for k in range(count))
+
     def hours(self, count, factor=1.0):
         """Charging power (hour bus) and electric kilometres."""
         power, km = [], 0.0
@@ -137,7 +142,8 @@ class Run:
 
 def total_owed(run):
     """Energy owed [kWh] by all cars."""
-    return float(run.component.state()["owed"] @ run.component._weight)
+    state = run.component.state()
+    return float((state["owed"] + state["driven_later"]) @ run.component._weight)
 
 
 def test_each_trip_is_booked_at_its_home_end():
@@ -385,7 +391,7 @@ def test_to_a_level_every_car_leaves_as_full_as_its_stay_allows(seed, cars):
     for k in range(12):
         left = np.maximum(until - k, 0)
         charge_to_level(
-            start, base[None, k:], 1.0, power, weight, np.zeros(cars), left, owed, *scratch, charged
+            start, base[None, k:], 1.0, power, weight, np.zeros(cars), left, owed, 0.0, *scratch, charged
         )  # fmt: skip
         assert (charged <= power * np.minimum(left, 1) + 1e-9).all() and (charged >= 0).all()
         got += charged
@@ -460,16 +466,60 @@ def test_new_homes_bring_their_own_cars():
     AddHomes(verb="add_homes", homes=500, ev_share=1.0, **place).apply(after)
     AddHomes(verb="add_homes", homes=500, **place).apply(same)
 
-    def electric(tree):
-        z = tree["zones"].ds
-        light, home = z["trips"].values[:, 0], z["home_share"].values
-        ends = np.einsum("p,pod->o", home, light) + np.einsum("p,pod->d", 1 - home, light)
-        return z["bev_share"].values, ends
-
-    (old, ends), (new, more), (kept, _) = electric(before), electric(after), electric(same)
-    np.testing.assert_array_equal(kept, old)
-    raised = new > old
-    assert raised.any() and (new[~raised] == old[~raised]).all()
-    # the trips that came are electric, those that were there are what they were
-    np.testing.assert_allclose((new * more)[raised], (old * ends + (more - ends))[raised], rtol=1e-12)
+    # nobody else's share changes; the new cars stand at the new homes, theirs alone by ev_share
+    for tree in (after, same):
+        np.testing.assert_array_equal(tree["zones"].ds["bev_share"].values, zones["bev_share"].values)
+    theirs = after["zones"].ds["resident_bev_share"].values
+    assert (theirs == 1.0).all() and (same["zones"].ds["resident_bev_share"].values < 0.5).all()
+    assert after["zones"].ds["resident_cars"].values.sum() == pytest.approx(500 * 0.86)
+    assert after["power"].ds["new_home_count"].values.sum() == pytest.approx(500)
     assert zones["trips"].shape == after["zones"].ds["trips"].shape
+
+
+def test_the_part_of_an_origins_homes_that_is_on_the_network_charges_on_it():
+    run = Run(world(share=np.array([0.1, 0.15, 0.6, 0.5, 0.5])))
+    for k in range(48):
+        s = run.hour(k)
+    driven = s.ev_distance * 0.20 / 0.90
+    np.testing.assert_allclose(s.outside, driven * [0.75, 0.4, 0.0, 1.0], rtol=1e-12, atol=1e-9)
+
+
+def test_a_plugged_car_owes_what_it_drives_next_only_once_it_has_left():
+    # Full cars that stand at home: an hour of kilometres before anybody has left changes no charging in that hour.
+    quiet, driving = (Run(world(bev=0.5), charges_at=(1.0, 0.0, 0.0), reach=0.0) for _ in range(2))
+    for k in range(28):
+        quiet.hour(k)
+        driving.hour(k)
+    stands = driving.component.state()["plugged"] == 1
+    owed = driving.component.state()["owed"][stands].copy()
+    quiet.hour(28, factor=0.0)
+    s = driving.hour(28, factor=50.0)  # 5 h local: no trips of the pattern, kilometres given by hand below
+    assert stands.any() and s.power.sum() == pytest.approx(quiet.slot.power.sum(), rel=1e-9, abs=1e-9)
+    assert (driving.component.state()["owed"][stands] <= owed + 1e-9).all()
+
+
+def test_a_year_of_shifting_keeps_the_energy_to_a_thousandth():
+    energy = {}
+    for strategy in ("uncontrolled", "grid_aware"):
+        run = Run(world(bev=0.02), strategy=strategy)
+        run.hours(12 + 14 * 24)  # noon, after two weeks: what was put off to the night is charged
+        energy[strategy] = run.hours_from(12 + 14 * 24, 364 * 24)
+    assert energy["grid_aware"] == pytest.approx(energy["uncontrolled"], rel=1e-3)
+
+
+@pytest.mark.parametrize("spare", [0.0, 8.0])
+def test_a_car_leaves_with_no_more_owed_than_it_may(spare):
+    rng = np.random.default_rng(8)
+    cars = 9
+    power, until, owed = rng.choice([3.7, 11.0], cars), rng.uniform(1, 12, cars), rng.uniform(0, 30, cars)
+    may = np.maximum(np.minimum(spare, owed), owed - power * until)
+    base, scratch, charged = rng.uniform(0, 80, 48), np.empty((3, 48)), np.empty(cars)
+    for k in range(12):
+        left = np.maximum(until - k, 0)
+        charge_to_level(
+            np.array([0, cars]), base[None, k:], 1.0, power, np.ones(cars), np.zeros(cars), left, owed, spare,
+            *scratch[:, k:], charged,
+        )  # fmt: skip
+    assert (owed <= may + 1e-9).all()
+    if spare:
+        assert (owed > 1e-6).any()

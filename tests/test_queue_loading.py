@@ -27,6 +27,8 @@ class Flows(Component):
 
     flow = Out("road_flow", ("vehicle_class", "road_link"), "h-1", "given")
     time = Out("road_travel_time", ("road_link",), "s", "given")
+    resident_flow = Out("road_resident_flow", ("road_link",), "h-1", "given")
+    resident_electric = Out("road_resident_electric", ("road_link",), "h-1", "given")
     trips = Out("trips", ("vehicle_class", "origin", "destination"), "h-1", "given")
 
 

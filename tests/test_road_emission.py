@@ -24,6 +24,8 @@ class Traffic(Component):
 
     flow = Out("road_flow", ("vehicle_class", "road_link"), "h-1", "given")
     time = Out("road_travel_time", ("road_link",), "s", "given")
+    resident_flow = Out("road_resident_flow", ("road_link",), "h-1", "given")
+    resident_electric = Out("road_resident_electric", ("road_link",), "h-1", "given")
 
 
 def world(road_class, limit, reported, bev=0.04, length=1000.0):

@@ -9,12 +9,13 @@ from typing import Annotated, Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from twin.config import explain, read_toml
 from twin.errors import ScenarioError
+from twin.world.quarter import add_homes_of_residents, add_residents, join_stations, quarters
 
-__all__ = ["AddHomes", "EvShare", "Scenario", "SetSpeed", "load_scenario"]
+__all__ = ["AddHomes", "EvShare", "Question", "Scenario", "SetSpeed", "Variant", "load_question", "load_scenario"]
 
 ROAD_CLASSES = ("motorway", "ramp", "trunk", "primary", "secondary", "tertiary", "other")
 
@@ -37,10 +38,12 @@ class EvShare(Verb):
 
 
 class AddHomes(Verb):
-    """New homes around a place: their car trips, electricity and heat.
+    """New homes around a place: their car trips, electricity and heat, and where their cars charge.
 
     Trips: ``homes * trips_per_home`` vehicle trips per working day, spread over periods and partners as the
     trips of the demand origins within ``radius`` are (all of the nearest origin where none lies within).
+    ``stations = "existing"`` shares the homes over the stations within ``radius`` as the homes there are; ``"new"``
+    lays stations for them, as a new quarter has them (:mod:`twin.world.quarter`). Their cars live at their own homes.
     """
 
     verb: Literal["add_homes"]
@@ -49,9 +52,15 @@ class AddHomes(Verb):
     y: float
     radius: float = Field(default=1500.0, gt=0)
     trips_per_home: float = Field(default=5.0, ge=0)  # vehicle trips per home and working day, Dutch practice 4 to 8
+    # 544,230 cars to 631,530 dwellings in the Rotterdam core (fuel table of 2023, PC4 table of 2020)
+    cars_per_home: float = Field(default=0.86, gt=0)
+    stations: Literal["existing", "new"] = "existing"
     household_kwh: float = Field(default=2500.0, ge=0)  # per home and year
     heat_pump_share: float = Field(default=1.0, ge=0, le=1)
-    heat_kwh: float = Field(default=5000.0, ge=0)  # useful heat per heat-pump home and year, new building
+    # useful heat per heat-pump home and year: rooms of new building, about 30 kWh/m2 on 105 m2 [A, order of BENG]
+    heat_kwh: float = Field(default=3200.0, ge=0)
+    # hot water: 856 kWh per person (NTA 8800) x 2.1 persons per home (CBS)
+    hot_water_kwh: float = Field(default=1800.0, ge=0)
     ev_share: float | None = Field(default=None, ge=0, le=1)  # of their car kilometres; None: as their neighbours
 
     def apply(self, world: xr.DataTree) -> None:
@@ -82,38 +91,48 @@ class AddHomes(Verb):
         near = self._near(roads["node_x"].values[node], roads["node_y"].values[node], inside, "demand origin")
         light = zones["trips"].values[:, 0]  # (period, origin, destination), changed in place
         home = zones["home_share"].values
-        # the pattern of a home trip: out of these origins in home-end periods, into them in the others
-        pattern = np.zeros_like(light)
-        for p, share in enumerate(home):
-            pattern[p][near] += share * light[p][near]
-            pattern[p][:, near] += (1 - share) * light[p][:, near]
-        total = pattern.sum()
+        # a home's trips: out of these origins in home-end periods, into them in the others
+        rows = np.flatnonzero(near)
+        out = home[:, None, None] * light[:, rows]  # (period, row, other end)
+        back = (1 - home)[:, None, None] * light[:, :, rows].transpose(0, 2, 1)
+        total = out.sum() + back.sum()
         if total <= 0:
             raise ScenarioError(f"add_homes at ({self.x:.0f}, {self.y:.0f}): no trips near by to take a pattern from")
-        before = _home_ends(light, home)
-        light += pattern * (self.homes * self.trips_per_home / total)
-        if self.ev_share is None:
-            return
-        after = _home_ends(light, home)
-        new = np.where(near & (after > 0), (after - before) / np.where(after > 0, after, 1.0), 0.0)
-        electric = zones["bev_share"].values
-        electric += new * (self.ev_share - electric)
+        for trips in (out, back):
+            trips *= self.homes * self.trips_per_home / total
+        light[:, rows] += out
+        light[:, :, rows] += back.transpose(0, 2, 1)
+        electric = zones["bev_share"].values[rows]
+        if self.ev_share is not None:
+            electric = np.full(len(rows), self.ev_share)
+        cars = self.homes * self.cars_per_home * (out.sum(axis=(0, 2)) + back.sum(axis=(0, 2)))
+        add_residents(world, rows, out, back, electric, cars / (self.homes * self.trips_per_home))
 
     def _add_demand(self, world: xr.DataTree) -> None:
-        power = world["power"].ds
-        homes = power["dwellings"].values
-        near = self._near(power["bus_x"].values, power["bus_y"].values, homes > 0, "bus with homes")
-        share = np.where(near, homes, 0.0)
-        share = share / share.sum() * self.homes
-        homes += share
-        power["household_energy"].values[:] += share * self.household_kwh
-        power["heat_pumps"].values[:] += share * self.heat_pump_share
-        power["heat_demand"].values[:] += share * self.heat_pump_share * self.heat_kwh
-
-
-def _home_ends(light: np.ndarray, home_share: np.ndarray) -> np.ndarray:
-    """Trips (origin) of the residents of each origin, from ``light`` (period, origin, destination)."""
-    return np.einsum("p,pod->o", home_share, light) + np.einsum("p,pod->d", 1.0 - home_share, light)
+        power = world["power"].to_dataset()
+        name = f"quarter{quarters(power)}"
+        if self.stations == "new":
+            power, bus, share = join_stations(
+                power, self.homes, self.x, self.y, self.radius, self.household_kwh, name
+            )  # fmt: skip
+        else:
+            there = power["dwellings"].values
+            near = self._near(power["bus_x"].values, power["bus_y"].values, there > 0, "bus with homes")
+            bus = np.flatnonzero(near)
+            share = there[bus] / there[bus].sum() * self.homes
+        warm = share * self.heat_pump_share
+        for field, amount, units, text in (
+            ("dwellings", share, "1", ""),
+            ("household_energy", share * self.household_kwh, "kWh yr-1", ""),
+            ("floor_heat_pumps", warm, "1", "new homes with a heat pump and floor heating"),
+            ("floor_heat_demand", warm * self.heat_kwh, "kWh yr-1", "useful heat by floor heating of new building"),
+            ("hot_water_demand", warm * self.hot_water_kwh, "kWh yr-1", "useful heat of hot water of new building"),
+        ):
+            if field not in power:
+                power[field] = ("bus", np.zeros(power.sizes["bus"]), {"units": units, "long_name": text})
+            power[field].values[bus] += amount
+        world["power"].dataset = power
+        add_homes_of_residents(world, bus, share)
 
 
 class SetSpeed(Verb):
@@ -153,9 +172,58 @@ class Scenario(BaseModel):
             change.apply(world)
 
 
+class Variant(BaseModel):
+    """One answer to a question: settings over the question's, own changes where they differ, components left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str = ""
+    set: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    change: tuple[Change, ...] | None = None
+
+
+class Question(BaseModel):
+    """A scenario with its province, its time and its variants, to be run against the base world.
+
+    ``set`` are settings ``section.key=value`` of every run; ``without`` names components of the configuration that the
+    question does not need; ``working_days`` are the days of car traffic by which a year is counted.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str = ""
+    config: str
+    start: AwareDatetime
+    stop: AwareDatetime
+    working_days: float = Field(default=340.0, gt=0)
+    set: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    change: tuple[Change, ...] = ()
+    variant: tuple[Variant, ...] = Field(min_length=1)
+
+    def scenario(self, variant: Variant) -> Scenario:
+        """The scenario of a variant."""
+        changes = self.change if variant.change is None else variant.change
+        return Scenario(name=f"{self.name}_{variant.name}", title=f"{self.title}: {variant.title}", change=changes)
+
+
+def load_question(path: Path) -> Question:
+    """Read a scenario file that names its configuration and variants; errors name the field and the nearest one."""
+    data = read_toml(path)
+    try:
+        return Question(**data)
+    except ValidationError as error:
+        raise ScenarioError(explain(error, Question, str(path))) from None
+
+
 def load_scenario(path: Path) -> Scenario:
     """Read a scenario file; errors name the file, the field and the nearest valid one."""
     data = read_toml(path)
+    if "variant" in data:  # a question: its scenario alone
+        data = {key: value for key, value in data.items() if key in Scenario.model_fields}
     try:
         return Scenario(**data)
     except ValidationError as error:

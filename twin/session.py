@@ -87,6 +87,7 @@ def build(
     if chosen is not None:
         chosen.apply(tree)
         inputs = {**inputs, f"scenario {chosen.name}": chosen.model_dump_json()}
+    _count_trips(tree)
     return Simulation(checked, tree, inputs=inputs)
 
 
@@ -171,6 +172,13 @@ def run(
         simulation.ledger.summary(),
         _peak_bytes(),
     )
+
+
+def _count_trips(world: xr.DataTree) -> None:
+    """Keep the light-vehicle trips of a working day that leave each origin: the run file then tells what was added."""
+    light = world["zones"].ds["trips"].values[:, 0].sum(axis=(0, 2))
+    about = {"units": "1", "long_name": "light-vehicle trips of a working day from the origin"}
+    world["zones"].dataset = world["zones"].to_dataset().assign(origin_trips=("origin", light, about))
 
 
 def plan(

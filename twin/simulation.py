@@ -202,6 +202,8 @@ class Simulation:
     def _output_buffers(self) -> list[OutputBuffer]:
         declared = {n: v for n, v in sorted(self.wiring.declared.items()) if v.record}
         wanted = self.config.output.variables
+        if wanted is not None:  # what is not recorded of itself may be asked for, but for matrices
+            declared |= {n: v for n, v in self.wiring.declared.items() if "destination" not in v.dims}
         for name in wanted or ():
             if name not in declared:
                 raise ConfigError(

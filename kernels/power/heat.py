@@ -2,7 +2,7 @@
 
 from kernels.jit import njit
 
-__all__ = ["COP_CURVES", "cop_by_lift", "heat_pump_power", "per_heat", "run_evenly"]
+__all__ = ["COP_CURVES", "cop_by_lift", "follow_load", "heat_pump_power", "per_heat", "run_evenly"]
 
 # COP = c0 + c1 dT + c2 dT^2 over the lift dT = max(15, sink - source) [K], times 0.85 for real operation
 # (when2heat; Ruhnau, Hirth and Praktiknjo 2019, Scientific Data 6:189).
@@ -66,6 +66,28 @@ def run_evenly(heat, hours, memory, reserve, mean, stored, out):
         mean[b] += relax * (heat[b] - mean[b])
         even = mean[b] - stored[b] / memory
         after = min(max(stored[b] + (even - heat[b]) * hours, -reserve[b]), reserve[b])
+        given = max(heat[b] + (after - stored[b]) / hours, 0.0)
+        stored[b] += (given - heat[b]) * hours
+        out[b] = given
+
+
+@njit
+def follow_load(heat, factor, other, hours, memory, reserve, most, mean, stored, out):
+    """Let heat pumps fill the valleys of their bus's load and leave its peaks to the mass of the homes; in place.
+
+    The pumps run so that the load of the bus, ``other`` and their own, stays at its running mean of ``memory`` [h],
+    ``mean``, and give back what was lent at the same pace, as far as the store, ``stored`` in [-reserve, reserve], and
+    the pumps, from 0 to ``most``, allow; heat delivered = heat asked for + change of what is stored. ``heat`` (bus)
+    [kW] asked for, ``factor`` electricity per heat [1], ``other`` (bus) [kW] all other load, ``reserve`` (bus) [kWh]
+    heat, ``most`` (bus) [kW] heat of the pumps, ``mean`` (bus) [kW] and ``stored`` (bus) [kWh] state, ``out`` (bus)
+    [kW] heat delivered.
+    """
+    relax = min(hours / memory, 1.0)
+    for b in range(heat.shape[0]):
+        mean[b] += relax * (other[b] + factor * heat[b] - mean[b])
+        wanted = (mean[b] - other[b]) / factor - stored[b] / memory
+        wanted = min(max(wanted, 0.0), max(most[b], heat[b]))
+        after = min(max(stored[b] + (wanted - heat[b]) * hours, -reserve[b]), reserve[b])
         given = max(heat[b] + (after - stored[b]) / hours, 0.0)
         stored[b] += (given - heat[b]) * hours
         out[b] = given

@@ -34,6 +34,7 @@ FIRST_HOUR = (12.0, 8.0, 5.0)
 # Hours since FIRST_HOUR in which cars of a kind come to their charger and leave it again.
 COMES = (slice(0, 14), slice(0, 14), slice(0, 7))  # 12-02, 8-22, 5-12 h
 LEAVES = (slice(17, 24), slice(14, 24), slice(9, 16))  # 5-12 h, (by its stay), 14-21 h
+DAY = 24.0  # h
 LEAST_OWED = 1e-9  # kWh; a rest of rounding is no reason to charge, and stays owed
 
 
@@ -174,13 +175,16 @@ def level_by_deadlines(base, hours, due, ordered):
 
 
 @njit
-def charge_to_level(group_start, forecast, hours, power, weight, since, until, owed, ordered, due, room, charged):
+def charge_to_level(
+    group_start, forecast, hours, power, weight, since, until, owed, spare, ordered, due, room, charged
+):  # fmt: skip
     """Charge the cars behind each transformer so that its load stays as low as their departures allow; in place.
 
     What the plugged cars of a group owe fills the valleys of the group's forecast load, each before its own departure
     (:func:`level_by_deadlines`), planned anew every step; now they charge what stands above the forecast of the
     present step, those that leave first before the others. Each charges at least what its own departure asks for, and
-    at most its power. ``group_start`` (group + 1) cars in order of group; ``forecast`` (group, step) [kW] from now
+    at most its power. What a car owes up to ``spare`` [kWh] it may leave with: that is due at the end of its next
+    stay, a day later. ``group_start`` (group + 1) cars in order of group; ``forecast`` (group, step) [kW] from now
     on; ``weight`` (car) part of a car; ``ordered``, ``due``, ``room`` (step) scratch; the others as
     :func:`charge_by_signal`.
     """
@@ -195,11 +199,16 @@ def charge_to_level(group_start, forecast, hours, power, weight, since, until, o
             if until[c] <= 0.0 or owed[c] <= LEAST_OWED:
                 continue
             now = min(power[c] * max(min(until[c], hours) - since[c], 0.0), owed[c])
-            must = min(max(owed[c] - power[c] * max(until[c] - hours, 0.0), 0.0), now)
-            last = min(max(int(np.ceil(until[c] / hours - 1e-9)), 1), steps) - 1
+            soon = max(owed[c] - spare, 0.0)
+            must = min(max(soon - power[c] * max(until[c] - hours, 0.0), 0.0), now)
+            first = _step_before(until[c], hours, steps)
             # a stay that is too short for what is owed takes in what it can
-            due[last] += weight[c] * min(owed[c], power[c] * max(until[c] - since[c], 0.0))
-            room[last] += weight[c] * (now - must)
+            due[first] += weight[c] * min(soon, power[c] * max(until[c] - since[c], 0.0))
+            room[first] += weight[c] * max(min(now, soon) - must, 0.0)
+            if spare > 0.0:
+                next_one = _step_before(until[c] + DAY, hours, steps)
+                due[next_one] += weight[c] * min(owed[c], spare)
+                room[next_one] += weight[c] * (now - max(min(now, soon), must))
             most += weight[c] * now
             least += weight[c] * must
         if most <= 0.0:
@@ -214,10 +223,21 @@ def charge_to_level(group_start, forecast, hours, power, weight, since, until, o
             if until[c] <= 0.0 or owed[c] <= LEAST_OWED:
                 continue
             now = min(power[c] * max(min(until[c], hours) - since[c], 0.0), owed[c])
-            must = min(max(owed[c] - power[c] * max(until[c] - hours, 0.0), 0.0), now)
-            last = min(max(int(np.ceil(until[c] / hours - 1e-9)), 1), steps) - 1
-            charged[c] = must + room[last] * (now - must)
+            soon = max(owed[c] - spare, 0.0)
+            must = min(max(soon - power[c] * max(until[c] - hours, 0.0), 0.0), now)
+            needed = max(min(now, soon), must)
+            charged[c] = must + room[_step_before(until[c], hours, steps)] * (needed - must)
+            if spare > 0.0:
+                charged[c] += room[_step_before(until[c] + DAY, hours, steps)] * (now - needed)
+            if charged[c] <= LEAST_OWED:  # a rest of rounding
+                charged[c] = 0.0
             owed[c] -= charged[c]
+
+
+@njit
+def _step_before(end, hours, steps):
+    """Last of ``steps`` that begins before ``end`` [h]."""
+    return min(max(int(np.ceil(end / hours - 1e-9)), 1), steps) - 1
 
 
 @pnjit

@@ -1,13 +1,14 @@
 """``twin run``: one run from configuration to run file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
 from twin import session
+from twin.errors import ConfigError
 from twin.threads import use_threads
 
 __all__ = ["run"]
@@ -22,6 +23,7 @@ def run(
     start: str | None = None,
     stop: str | None = None,
     scenario: Path | None = None,
+    against: Literal["base"] | None = None,
     resume: bool = False,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     threads: int | None = None,
@@ -32,7 +34,8 @@ def run(
     Parameters
     ----------
     config
-        TOML file or built-in name (see `twin provinces`); the demo province where absent.
+        TOML file or built-in name (see `twin provinces`); the demo province where absent. With `--against`, a scenario
+        file that names its configuration and variants.
     data
         Root of the input files; default TWIN_DATA.
     out
@@ -41,6 +44,8 @@ def run(
         First and last moment, ISO with time zone, e.g. 2023-01-16T00:00:00Z; default from the configuration.
     scenario
         TOML file with changes to the world.
+    against
+        "base": run the base and every variant of the scenario file, and print one table of what they change.
     resume
         Go on from the last checkpoint of the same run; results are bit-identical.
     set_
@@ -50,6 +55,9 @@ def run(
     dry_run
         Build and wire, print what the run would do and need, run nothing.
     """
+    if against is not None:
+        return _answer(config, data, out, {"--start": start, "--stop": stop, "--scenario": scenario, "--set": set_,
+                                           "--resume": resume, "--dry-run": dry_run}, threads)  # fmt: skip
     sections: dict[str, dict[str, object]] = {}
     for key, value in (("start", start), ("stop", stop)):
         if value is not None:
@@ -62,6 +70,28 @@ def run(
             config, data=data, out=out, scenario=scenario, resume=resume, overrides=set_, sections=sections
         )
     _print_result(result)
+    return 0
+
+
+def _answer(config: str | None, data: Path | None, out: Path, others: dict[str, object], threads: int | None) -> int:
+    """Answer a question and print its table."""
+    from twin.question import answer
+
+    given = [name for name, value in others.items() if value]
+    if given or config is None:
+        what = f"{given[0]} does not go with it" if given else "no scenario file is given"
+        raise ConfigError(f"twin run SCENARIO --against base: {what}; times and settings are written in the file")
+    with use_threads(threads):
+        table = answer(config, data=data, out=out)
+    width = {name: max(map(len, (name, *table[name]))) for name in ("variant", "indicator", "region", "unit")}
+    numbers = ("base", "scenario", "delta", "p05", "p95")
+    lines = ["  ".join([*(f"{n:<{w}}" for n, w in width.items()), *(f"{n:>12}" for n in numbers), "method", "status"])]
+    for row in table.to_dict("records"):
+        texts = [f"{row[n]:<{w}}" for n, w in width.items()]
+        lines.append(
+            "  ".join([*texts, *(f"{row[n]:>12.6g}" for n in numbers), str(row["method"]), str(row["status"])])
+        )
+    Console(soft_wrap=True, highlight=False).print("\n".join(lines), markup=False)
     return 0
 
 

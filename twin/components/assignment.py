@@ -9,6 +9,7 @@ from pydantic import Field
 from kernels.traffic.bush import CONVERGED, NOT_CONVERGED, UNREACHABLE, build_bushes, equilibrate, load, mean_over_paths
 from kernels.traffic.cost import bpr
 from twin.component import Component, ComponentOptions, In, Out, Static
+from twin.components.residents import Residents
 from twin.errors import ConvergenceError, DataError
 
 __all__ = ["Assignment"]
@@ -43,6 +44,10 @@ class Assignment(Component):
     origin_node = Static("zones/origin_node", ("origin",), "1")
     pcu = Static("zones/pcu", ("vehicle_class",), "1")
     flow = Out("road_flow", ("vehicle_class", "road_link"), "h-1", "vehicles per hour on the link")
+    resident_flow = Out(
+        "road_resident_flow", ("road_link",), "h-1", "of which light vehicles of new residents", record=False
+    )
+    resident_electric = Out("road_resident_electric", ("road_link",), "h-1", "of which battery-electric", record=False)
     travel_time = Out("road_travel_time", ("road_link",), "s", "travel time over the link at its flow")
     speed = Out("road_speed", ("road_link",), "km h-1", "length over travel time")
     saturation = Out("road_saturation", ("road_link",), "1", "passenger-car units per hour over capacity")
@@ -70,6 +75,7 @@ class Assignment(Component):
         self._counted = np.where(s.reported == 1, s.length / 1000.0, 0.0)
         self._bushes = build_bushes(s.from_node, s.to_node, len(s.node_x), s.origin_node, s.free_flow_time)
         self._demand = np.zeros(s.trips.shape[1:])
+        self._residents = Residents(world)
 
     def step(self, s, clock):
         """Equilibrium of this interval's trips from the shares of the one before."""
@@ -82,6 +88,9 @@ class Assignment(Component):
         self._check(e)
         for c in range(len(s.pcu)):
             s.flow[c] = load(b, s.trips[c])
+        if len(self._residents):
+            every, electric = self._residents.trips(clock.local, len(demand))
+            s.resident_flow[:], s.resident_electric[:] = load(b, every), load(b, electric)
         s.travel_time[:] = e.cost
         s.speed[:] = 3.6 * s.length / e.cost
         s.saturation[:] = e.flow / s.capacity

@@ -15,6 +15,7 @@ from kernels.power.sessions import HOME, KINDS, PUBLIC, WORK, charge_by_signal, 
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.components.demand import hour_of_year
+from twin.components.residents import Residents
 from twin.errors import ConfigError, DataError
 from twin.world.feeders import stations_of
 
@@ -26,6 +27,7 @@ SEASONAL_COP = 3.0  # of heat pumps, in the forecast of a station's load only [A
 PUBLIC_STAY = (1.0, 4.0)  # h at a public charger [A]
 SECONDS_OF_DAY, LEAST_STEP = 86_400, 900  # s; meters are read by quarter-hours
 PLACES, KIND, POWER, WORKPLACE = range(4)  # streams of the counter
+FURTHER = 1 << 24  # between the numbers of cars of the same origin in one quarter and the next
 
 
 class Charging(Component):
@@ -34,14 +36,16 @@ class Charging(Component):
     The electric cars of an origin share its kilometres, times energy per km over the charging efficiency. Each car
     charges at its own place: at home, at a public charger near home, or at work, on a bus near an origin that its
     origin's trips go to. It comes and goes once a day at hours drawn from the hours of the trips; what it has not
-    charged it owes, so that driven = charged + outside + change of owed. Cars whose home lies outside the modelled
-    area charge outside: booked, never dropped.
+    charged it owes, so that driven = charged + outside + change of owed. Of an origin's cars the part of its homes
+    that is on the network charges on it, the rest outside: booked, never dropped. Residents of new quarters charge
+    at their own homes, from their own kilometres.
 
     Strategies: ``uncontrolled`` at once; ``delayed`` to the night; ``price_following`` in the hours of the stay with
     the lowest forecast load of the whole province, which stands for a price; ``grid_aware`` in the valleys of the
-    forecast load of the car's own transformer, planned anew every hour. All leave each car what its departure asks.
-    The load of a transformer without its charging is foreseen as metered at the same hour a day ago; on the first day
-    as its yearly energies and profiles have it.
+    forecast load of the car's own transformer, planned anew every hour. All leave each car what its departure asks;
+    grid_aware may leave it up to ``spare`` short, over its next stay.
+    The load of a transformer without its charging at home and at work and without shifts of heat is foreseen as metered
+    at the same hour a day ago; on the first day as its yearly energies and profiles have it.
     """
 
     leaves_out = (
@@ -58,6 +62,7 @@ class Charging(Component):
         trips_per_car: float = Field(default=2.5, gt=0)  # of a car on a working day [A]; turns trips into cars
         charges_at: tuple[float, float, float] = (0.70, 0.15, 0.15)  # share of cars at home, public, work [A]
         reach: float = Field(default=20.0, ge=0)  # kWh; a car plugs in from an energy owed, drawn daily up to this [A]
+        spare: float = Field(default=0.0, ge=0)  # kWh; grid_aware: what a car may leave with, owed to its next stay
         powers: tuple[float, ...] = (3.7, 7.4, 11.0)  # kW: one phase of 16 and 32 A, three phases of 16 A
         home_powers: tuple[float, ...] = (0.25, 0.25, 0.50)  # share of home chargers [A]; elsewhere the strongest
 
@@ -74,6 +79,7 @@ class Charging(Component):
     trips = In("trips", ("vehicle_class", "origin", "destination"), "h-1")
     distance = In("trip_distance", ("origin", "destination"), "km")
     load = In("bus_load", ("bus",), "kW", lag=True)  # metered in the step before
+    heat_shift = In("heat_pump_shift", ("bus",), "kW", lag=True)
     hourly_share = Static("zones/hourly_share", ("day_type", "vehicle_class", "hour", "period"), "1")
     all_trips = Static("zones/trips", ("period", "vehicle_class", "origin", "destination"), "1")
     home_share = Static("zones/home_share", ("period",), "1")
@@ -104,59 +110,86 @@ class Charging(Component):
     )
     ev_fraction = Out("ev_fraction", (), "1", "electric share of light vehicle-kilometres")
     power = Out("charging_power", ("bus",), "kW", "charging of electric cars")
+    outside = Out(
+        "charging_outside", ("origin",), "kWh", "charged outside the network in the step", cell_methods="time: sum"
+    )
+    owed = Out("charging_owed", (), "kWh", "energy that all cars owe", cell_methods="time: point")
 
     def setup(self, s: SimpleNamespace, world: xr.DataTree) -> None:
         """Check that every inside origin's charging lands somewhere, and only once; give each car its place."""
         n = len(s.bev_share)
         landed = np.bincount(s.charge_origin, s.charge_share, minlength=n)
-        wrong = (s.inside == 1) & (np.abs(landed - 1) > 1e-9)
+        wrong = (s.inside == 1) & ~((landed > 0) & (landed <= 1 + 1e-9))
         if wrong.any():
             raise DataError(
-                f"power: charge_share of origin {int(np.argmax(wrong))} adds up to {landed[wrong][0]:.6g}, not 1; "
-                f"share the charging of each inside origin over buses"
+                f"power: charge_share of origin {int(np.argmax(wrong))} adds up to {landed[wrong][0]:.6g}, not to 1 or "
+                f"the part of its homes on the network; share the charging of each inside origin over buses"
             )
+        self._on_network = np.where(s.inside == 1, np.minimum(landed, 1.0), 0.0)
         # trips of each period per day type and hour decide at which end the hour's trips are at home
         self._period_trips = s.all_trips[:, 0].sum(axis=(1, 2))
-        self._driven = np.zeros(n)
+        self._residents = Residents(world)
+        self._driven = np.zeros(n + len(self._residents))  # kWh, of origins and of rows of new residents
         self._light = np.zeros(s.distance.shape)
-        self._place_cars(s)
+        self._place_cars(s, world)
         there = s.hourly_share[:, 0] * self._period_trips
         self._arrive, self._leave = stay_hours(there @ s.home_share, there @ (1.0 - s.home_share))
         self._stay = np.zeros((len(KINDS), 2))
         self._stay[PUBLIC] = PUBLIC_STAY
         self._forecast_loads(s)
 
-    def _place_cars(self, s: SimpleNamespace) -> None:
-        """Cars of each origin: its home-end trips over trips per car, times its electric share; the last in part.
+    def _place_cars(self, s: SimpleNamespace, world: xr.DataTree) -> None:
+        """Cars of each owner: home-end trips over trips per car, or what new residents own, times the electric share.
 
-        What a car is follows from its origin and number alone, so that more cars leave the others as they are.
+        The last car of an owner counts in part. Owners are the origins, with the part of their homes that is on the
+        network, and behind them the rows of new
+        residents. What a car is follows from its owner and number alone, so that more cars leave the others as they
+        are. The cars of new residents are dealt over their homes in the order in which these are filled.
         """
-        o = self.options
-        light = s.all_trips[:, 0]
+        o, new = self.options, self._residents
+        n = len(s.bev_share)
+        light = new.without(s.all_trips[:, 0])
         home_ends = np.einsum("p,pod->o", s.home_share, light) + np.einsum("p,pod->d", 1.0 - s.home_share, light)
-        self._cars = np.where(s.inside == 1, home_ends / o.trips_per_car * s.bev_share, 0.0)
+        cars = np.r_[home_ends / o.trips_per_car * self._on_network, new.cars]
+        self._cars = cars * np.r_[s.bev_share, new.bev_share]
         slots = np.ceil(self._cars).astype(np.int64)
-        origin = np.repeat(np.arange(len(slots)), slots)
-        number = np.arange(len(origin)) - np.repeat(np.cumsum(slots) - slots, slots)
-        place, kind_of, power_of = (np.empty(len(origin)) for _ in range(3))
+        owner = np.repeat(np.arange(len(slots)), slots)
+        number = np.arange(len(owner)) - np.repeat(np.cumsum(slots) - slots, slots)
+        weight = np.minimum(self._cars[owner] - number, 1.0)
+        origin = np.r_[np.arange(n), new.origin][owner]
+        name = number.copy()  # of the car in the counter
+        name[owner >= n] += (1 + new.quarter[owner[owner >= n] - n]) * np.int64(FURTHER)
+        place, kind_of, power_of = (np.empty(len(owner)) for _ in range(3))
         for stream, out in ((PLACES, place), (KIND, kind_of), (POWER, power_of)):
-            uniforms(origin, number, stream, out)
+            uniforms(origin, name, stream, out)
         kind = np.searchsorted(np.cumsum(o.charges_at)[:-1], kind_of, side="right")
         power = np.array(o.powers)[np.searchsorted(np.cumsum(o.home_powers)[:-1], power_of, side="right")]
         power[kind != HOME] = max(o.powers)
-        bus = self._by_share(s.charge_origin, s.charge_bus, s.charge_share, origin, place)
-        self._send_to_work(s, light, origin, number, place, kind, bus)
-        weight = np.minimum(self._cars[origin] - number, 1.0)
+        old = owner < n
+        bus = np.empty(len(owner), np.int64)
+        bus[old] = self._by_share(s.charge_origin, s.charge_bus, s.charge_share, origin[old], place[old])
+        dealt = (number + 0.5 * weight) / np.where(self._cars > 0, self._cars, 1.0)[owner]
+        bus[~old] = self._at_home(world, new.quarter[owner[~old] - n], dealt[~old])
+        self._send_to_work(s, light, origin, name, place, kind, bus)
         heads, group = stations_of(len(s.household_energy), s.branch_from, s.branch_to, s.branch_kind)
-        order = np.lexsort((number, origin, bus, group[bus]))
-        self._origin, self._bus = origin[order], bus[order]
+        order = np.lexsort((number, owner, bus, group[bus]))
+        self._owner, self._bus = owner[order], bus[order]
         self._kind, self._power, self._weight = kind[order], power[order], weight[order]
-        self._car = self._origin * np.int64(1 << 32) + number[order]
+        self._car = origin[order] * np.int64(1 << 32) + name[order]
         self._group = group
         self._group_start = np.searchsorted(group[self._bus], np.arange(len(heads) + 1))
         cars = len(self._car)
         self._owed, self._plugged = np.zeros(cars), np.zeros(cars, np.int8)
-        self._since, self._until, self._charged, self._before = (np.zeros(cars) for _ in range(4))
+        self._since, self._until, self._charged, self._before, self._driven_later = (np.zeros(cars) for _ in range(5))
+
+    @staticmethod
+    def _at_home(world: xr.DataTree, quarter: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Bus of each car of a ``quarter`` (car) at the place ``u`` (car) among its homes."""
+        if not len(quarter):
+            return np.zeros(0, np.int64)
+        power = world["power"].ds
+        row = power["new_home_quarter"].values
+        return Charging._by_share(row, power["new_home_bus"].values, power["new_home_count"].values, quarter, u)
 
     @staticmethod
     def _by_share(
@@ -212,13 +245,13 @@ class Charging(Component):
         self._before_charging = np.full(len(s.household_energy), np.nan)
 
     def _meter(self, s: SimpleNamespace, clock: Moment) -> None:
-        """Enter the load of the step before, less its charging, at its time of the day."""
+        """Enter the load of the step before, less what was put off in it, at its time of the day."""
         if np.isnan(self._before_charging[:1]).any():
             return
         slot = _slot(clock.start - timedelta(seconds=clock.seconds))
         groups = len(self._metered)
         self._metered[:, slot : slot + clock.seconds // LEAST_STEP] = np.bincount(
-            self._group, s.load - self._before_charging, minlength=groups
+            self._group, s.load - self._before_charging - s.heat_shift, minlength=groups
         )[:, None]
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
@@ -234,30 +267,48 @@ class Charging(Component):
         home_distance(self._light, s.distance, home, s.ev_distance)
         total = float(s.ev_distance.sum())
         clock.ledger.take("light_distance", total, "km")
+        n, new, need = len(s.ev_distance), self._residents, o.kwh_per_km / o.efficiency
+        if len(new):
+            out, back = (clock.hours * trips for trips in new.hour(local))
+            theirs = new.book(out, back, s.distance, home, s.ev_distance) * new.bev_share
         s.ev_distance *= s.bev_share
+        np.multiply(s.ev_distance, need * self._on_network, out=self._driven[:n])
+        s.outside[:] = need * s.ev_distance - self._driven[:n]
+        if len(new):
+            np.multiply(theirs, need, out=self._driven[n:])
+            np.add.at(s.ev_distance, new.origin, theirs)
         s.ev_fraction[...] = float(s.ev_distance.sum()) / total if total > 0 else 0.0
-        np.multiply(s.ev_distance, o.kwh_per_km / o.efficiency, out=self._driven)
-        self._before[:] = self._owed
+        self._before[:] = self._owed + self._driven_later
         per_car = np.divide(self._driven, self._cars, out=np.zeros_like(self._driven), where=self._cars > 0)
-        outside = float(self._driven[self._cars == 0].sum())
-        self._owed += per_car[self._origin]
+        np.add(s.outside, self._driven[:n], out=s.outside, where=self._cars[:n] == 0)
+        share, stands = per_car[self._owner], self._plugged == 1
+        self._driven_later[stands] += share[stands]  # a car drives its part of the hour's kilometres once it has left
+        self._owed[~stands] += share[~stands]
         yesterday = max((local.weekday() - 1) % 7 - 4, 0)
         plug_in(
             local.toordinal(), local.hour + local.minute / 60, clock.hours, clock.seed,
             np.array((yesterday, day_type)), self._kind, self._car, self._arrive, self._leave, self._stay, o.reach,
             self._owed, self._plugged, self._since, self._until,
         )  # fmt: skip
+        left = self._plugged == 0
+        self._owed[left] += self._driven_later[left]
+        self._driven_later[left] = 0.0
         self._meter(s, clock)
         self._charge(clock)
         s.power[:] = np.bincount(self._bus, self._weight * self._charged, minlength=len(s.power))
         inside = float(s.power.sum())
         s.power /= clock.hours
-        self._before_charging[:] = s.power
+        now = self._owed + self._driven_later
+        s.owed[...] = float(now @ self._weight)
+        stays = self._kind != PUBLIC  # short stays in public come anew every day: they are load, not plan
+        self._before_charging[:] = np.bincount(
+            self._bus[stays], (self._weight * self._charged)[stays] / clock.hours, minlength=len(s.power)
+        )
         clock.ledger.balance(
             "charging_energy",
             inflow=float(s.ev_distance.sum()) * o.kwh_per_km / o.efficiency,
-            outflow=inside + outside,
-            change=float((self._owed - self._before) @ self._weight),
+            outflow=inside + float(s.outside.sum()),
+            change=float((now - self._before) @ self._weight),
             units="kWh",
         )
         clock.ledger.give("charging_energy", inside, "kWh")
@@ -265,7 +316,7 @@ class Charging(Component):
     def _charge(self, clock: Moment) -> None:
         """Charge the plugged cars by the strategy."""
         o = self.options
-        ahead = int(HOURS / clock.hours)
+        ahead = int((2 if o.strategy == "grid_aware" and o.spare > 0 else 1) * HOURS / clock.hours)
         later = [timedelta(hours=k * clock.hours) for k in range(ahead)]
         if o.strategy in {"grid_aware", "price_following"}:
             if self._forecast.shape[1] != ahead:
@@ -277,7 +328,7 @@ class Charging(Component):
         if o.strategy == "grid_aware":
             charge_to_level(
                 self._group_start, self._forecast, clock.hours, self._power, self._weight, self._since, self._until,
-                self._owed, *self._scratch, self._charged,
+                self._owed, o.spare, *self._scratch, self._charged,
             )  # fmt: skip
             return
         signal = np.zeros(ahead)
@@ -288,9 +339,9 @@ class Charging(Component):
         charge_by_signal(signal, clock.hours, self._power, self._since, self._until, self._owed, self._charged)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Energy owed by each car, whether it is plugged in, and the load metered in the last day."""
+        """Energy owed by each car, and for what it drives next; whether it is plugged in; load metered in a day."""
         return {
-            "owed": self._owed, "plugged": self._plugged, "metered": self._metered,
+            "owed": self._owed, "driven_later": self._driven_later, "plugged": self._plugged, "metered": self._metered,
             "before_charging": self._before_charging,
         }  # fmt: skip
 

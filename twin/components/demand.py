@@ -11,12 +11,13 @@ from pydantic import Field, model_validator
 
 from kernels.power.battery import keep_below, store_surplus
 from kernels.power.demand import HOURS, diversity
-from kernels.power.heat import COP_CURVES, cop_by_lift, heat_pump_power, per_heat, run_evenly
+from kernels.power.heat import COP_CURVES, cop_by_lift, follow_load, heat_pump_power, per_heat, run_evenly
 from kernels.power.solar import plane_of_array, pv_power, sun
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
+from twin.errors import DataError
 
-__all__ = ["Demand"]
+__all__ = ["Demand", "degree_day_shape"]
 
 MONTH_START = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30])
 
@@ -26,7 +27,10 @@ class Demand(Component):
 
     Homes: yearly energy times the hour's share, with the diversity of few homes. Heat pumps: heat of the hour over
     the COP at the outdoor temperature, evened out as far as the buildings' mass allows where ``heat_inertia`` is
-    given. Photovoltaics: global radiation on the planes of the roofs, panel temperature, inverter and feed-in limit;
+    given. New building (``floor_heat_demand``, ``hot_water_demand``): rooms by the degrees below the heating limit of
+    the weather itself, floors that give their heat over days, hot water by its own profile and COP; with
+    ``building_mass`` their pumps fill the valleys of their bus's load. Photovoltaics: global radiation on the planes of
+    the roofs, panel temperature, inverter and feed-in limit;
     what the limit holds back is booked as curtailed. Batteries, where ``battery`` is given, stand with the panels.
     """
 
@@ -51,6 +55,14 @@ class Demand(Component):
         bivalence: float = -7.0  # degC
         heat_inertia: float = Field(default=0.0, ge=0)  # kWh of heat that the mass of one home may lend; 0 for none
         heat_memory: float = Field(default=24.0, gt=0)  # h over which pumps then even out their heat
+        # new building: outdoor temperature up to which it is heated, 12 degC for low-energy homes (order of VDI 4655)
+        heating_limit: float = 12.0
+        design_temperature: float = -10.0  # degC, for which new homes' heat pumps are chosen (ISSO 51)
+        building_mass: float = Field(
+            default=0.0, ge=0
+        )  # kWh of heat that a new home may lend; its pump then fills valleys
+        hot_water_sink: float = 50.0  # degC (when2heat)
+        hot_water_tank: float = Field(default=0.0, ge=0)  # kWh of heat that the tank of one home may lend; 0 for none
         roofs: tuple[tuple[float, float, float], ...] = (  # azimuth and tilt [degree], share of the panels [A]
             (90.0, 35.0, 0.20),
             (135.0, 35.0, 0.20),
@@ -94,6 +106,9 @@ class Demand(Component):
     reactive = Out("bus_reactive", ("bus",), "kvar", "reactive load")
     household = Out("household_power", ("bus",), "kW", "appliances of homes")
     heat_pump = Out("heat_pump_power", ("bus",), "kW", "heat pumps, with their backup")
+    shift = Out(
+        "heat_pump_shift", ("bus",), "kW", "of which more or less than the heat of the hour asks for", record=False
+    )
     work = Out("work_power", ("bus",), "kW", "services and industry")
     pv = Out("pv_power", ("bus",), "kW", "photovoltaic generation fed in")
 
@@ -109,6 +124,31 @@ class Demand(Component):
         self._limit = (o.battery_limit or 0.0) * yearly / len(s.profile_household)
         to_degrees = pyproj.Transformer.from_crs(28992, 4326, always_xy=True)
         self._longitude, self._latitude = to_degrees.transform(float(s.bus_x.mean()), float(s.bus_y.mean()))
+        self._new_building(s, world)
+
+    def _new_building(self, s: SimpleNamespace, world: xr.DataTree) -> None:
+        """What only a scenario brings: floor heating and hot water of new homes, with their shapes of the year."""
+        power, n = world["power"].ds, len(s.dwellings)
+        none = np.zeros(n)
+        names = ("floor_heat_demand", "hot_water_demand", "floor_heat_pumps")
+        self._floor, self._water, pumps = (power[k].values if k in power else none for k in names)
+        self._floor_shape, per_degree = degree_day_shape(s.temperature, self.options.heating_limit)
+        self._mass, self._floor_mean, self._floor_lent = (
+            self.options.building_mass * pumps,
+            np.full(n, np.nan),
+            np.zeros(n),
+        )
+        self._most = self._floor * per_degree * (self.options.heating_limit - self.options.design_temperature)
+        if self._floor.any() and not self._floor_shape.any():
+            raise DataError(
+                f"component demand: no day is colder than heating_limit = {self.options.heating_limit:g} degC, so that "
+                f" floor_heat_demand has no day to fall on; raise the limit or leave out the heat"
+            )
+        hours = len(s.profile_household)
+        evenly = np.full(hours, 1.0 / hours)  # a tank that is warmed evenly
+        self._water_shape = power["profile_hot_water"].values if "profile_hot_water" in power else evenly
+        self._tank, self._warm = self.options.hot_water_tank * pumps, np.zeros(n)
+        self._water_mean, self._water_lent = np.full(n, np.nan), np.zeros(n)
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
         """Add up the hour's demand and book it."""
@@ -127,6 +167,7 @@ class Demand(Component):
         s.work[:] = s.service_energy * s.profile_service[row] + s.industry_energy * s.profile_industry[row]
         fed, held = self._sun(s, clock)
         np.multiply(s.pv_capacity, fed, out=s.pv)
+        self._pump_new(s, clock, row)
         s.load[:] = s.household + s.heat_pump + s.work + s.charging - s.pv
         self._store(s, clock)
         tangent = np.sqrt(1.0 / o.power_factor**2 - 1.0)
@@ -152,6 +193,38 @@ class Demand(Component):
             )  # fmt: skip
         else:
             np.multiply(heat, per_heat(outdoors, self._cop(outdoors), self._cop(o.bivalence), o.bivalence), s.heat_pump)
+
+    def _pump_new(self, s: SimpleNamespace, clock: Moment, row: int) -> None:
+        """Add the electricity of new homes' heat pumps: hot water, and floor heating from air as the load allows."""
+        o, air, outdoors = self.options, COP_CURVES["air"], s.temperature[clock.hour]
+        if not self._floor.any() and not self._water.any():
+            return
+        np.multiply(self._water, self._water_shape[row], out=self._warm)
+        water = self._warm
+        if o.hot_water_tank > 0:
+            if np.isnan(self._water_mean).any():
+                self._water_mean[:] = self._water / len(self._water_shape)
+            run_evenly(
+                self._warm, clock.hours, o.heat_memory, self._tank, self._water_mean, self._water_lent, self._even
+            )  # fmt: skip
+            water = self._even
+        cop, at_point = (float(cop_by_lift(t, o.hot_water_sink, *air)) for t in (outdoors, o.bivalence))
+        s.heat_pump += water * per_heat(outdoors, cop, at_point, o.bivalence)
+        cop, at_point = (float(cop_by_lift(t, 30.0 - 0.5 * t, *air)) for t in (outdoors, o.bivalence))
+        factor = float(per_heat(outdoors, cop, at_point, o.bivalence))
+        np.multiply(self._floor, self._floor_shape[clock.hour], out=self._warm)
+        floor = self._warm
+        if o.building_mass > 0:
+            other = s.household + s.heat_pump + s.work + s.charging - s.pv
+            if np.isnan(self._floor_mean).any():
+                self._floor_mean[:] = other + factor * floor
+            follow_load(
+                floor, factor, other, clock.hours, o.heat_memory, self._mass, self._most, self._floor_mean,
+                self._floor_lent, self._even,
+            )  # fmt: skip
+            floor = self._even
+            s.shift[:] = factor * (floor - self._floor * self._floor_shape[clock.hour])
+        s.heat_pump += factor * floor
 
     def _cop(self, outdoors: float) -> float:
         """COP by lift of the chosen source at an outdoor temperature [degC]."""
@@ -202,7 +275,28 @@ class Demand(Component):
 
     def state(self) -> dict[str, np.ndarray]:
         """Content of batteries and of the buildings' mass."""
-        return {"stored": self._stored, "heat_mean": self._mean, "heat_lent": self._lent}
+        return {
+            "stored": self._stored, "heat_mean": self._mean, "heat_lent": self._lent, "water_mean": self._water_mean,
+            "water_lent": self._water_lent, "floor_mean": self._floor_mean, "floor_lent": self._floor_lent,
+        }  # fmt: skip
+
+
+def degree_day_shape(temperature: np.ndarray, limit: float) -> tuple[np.ndarray, float]:
+    """Share of a mean year's room heat in each hour [1/h] of ``temperature`` [degC], and that share per degree.
+
+    Over whole days of whole years, in proportion to the degrees by which a reference temperature is below ``limit``;
+    even within a day, as floors of a new home give heat. The reference is the weighted mean of the day and the three
+    before it, weights 1, 1/2, 1/4, 1/8 (when2heat, after the German standard method for gas). All zero where no day is
+    below the limit.
+    """
+    days = -(-len(temperature) // HOURS)
+    whole = np.pad(temperature, (0, days * HOURS - len(temperature)), mode="edge").reshape(days, HOURS).mean(axis=1)
+    before = np.concatenate([np.full(3, whole[0]), whole])
+    reference = sum(0.5**k * before[3 - k : 3 - k + days] for k in range(4)) / 1.875
+    degrees = np.maximum(limit - reference, 0.0)
+    years = max(round(days / 365.25), 1)
+    per_degree = years / degrees.sum() / HOURS if degrees.any() else 0.0
+    return np.repeat(degrees * per_degree, HOURS)[: len(temperature)], per_degree
 
 
 def hour_of_year(month: int, day: int, hour: int) -> int:

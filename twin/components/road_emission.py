@@ -4,6 +4,7 @@ import numpy as np
 
 from kernels.traffic.emission import NO_EMISSION, SRM1, SRM2, link_emission, stagnation_proxy, urban_speed_class
 from twin.component import Component, ComponentOptions, In, Out, Static
+from twin.components.residents import Residents
 from twin.errors import DataError
 
 __all__ = ["QueueRoadEmission", "RoadEmission"]
@@ -17,7 +18,8 @@ class RoadEmission(Component):
     Motorways and ramps: factors of the legal limit (SRM2), free and stagnating mixed by the stagnation proxy.
     Other roads: factors of the speed class of the step's mean speed (SRM1), without further mixing. Skeleton and
     gate links emit nothing. Battery-electric vehicles beyond the share in the table's own fleet
-    (``factors/bev_share_reference``) emit nothing: light factors scale with (1 - share) / (1 - reference).
+    (``factors/bev_share_reference``) emit nothing: light factors scale with (1 - share) / (1 - reference). Residents of
+    new quarters have their own share on the links that they drive on, and their exhaust is told apart.
     """
 
     every = 3600
@@ -35,6 +37,8 @@ class RoadEmission(Component):
         motorway_classes: tuple[tuple[float, str], ...] = ((85.0, "80"), (1000.0, "100"))
 
     flow = In("road_flow", ("vehicle_class", "road_link"), "h-1", over="mean")
+    resident_flow = In("road_resident_flow", ("road_link",), "h-1", over="mean")
+    resident_electric = In("road_resident_electric", ("road_link",), "h-1", over="mean")
     time = In("road_travel_time", ("road_link",), "s", over="mean")
     length = Static("roads/length", ("road_link",), "m")
     free_time = Static("roads/free_flow_time", ("road_link",), "s")
@@ -47,6 +51,9 @@ class RoadEmission(Component):
     nox = Out("road_nox", ("road_link",), "g s-1", "NOx (as NO2) from road traffic")
     no2 = Out("road_no2", ("road_link",), "g s-1", "NO2 from road traffic, part of NOx")
     nh3 = Out("road_nh3", ("road_link",), "g s-1", "NH3 from road traffic")
+    resident_nox = Out(
+        "road_resident_nox", ("road_link",), "g s-1", "part of NOx from light vehicles of new residents", record=False
+    )
     co2 = Out("road_co2", ("road_link",), "g s-1", "CO2 from road traffic")
 
     def setup(self, s, world):
@@ -71,10 +78,12 @@ class RoadEmission(Component):
         rows = [_position(substances, name) for name in ("NOx", "NO2", "NH3", "CO2")]
         self._factor = np.ascontiguousarray(s.factor[rows])
         light = vehicles.index("light")
-        ends = s.trips[:, light].sum(axis=(0, 1)) + s.trips[:, light].sum(axis=(0, 2))
+        others = Residents(world).without(s.trips[:, light])
+        ends = others.sum(axis=(0, 1)) + others.sum(axis=(0, 2))
         reference = float(factors["bev_share_reference"])
         share = float(ends @ s.bev_share / ends.sum()) if ends.any() else reference
-        self._factor[:, light] *= (1.0 - share) / (1.0 - reference)
+        self._light, self._left, self._own = light, (1.0 - share) / (1.0 - reference), 1.0 / (1.0 - reference)
+        self._fuel, self._resident = np.zeros((2, *s.flow.shape))
         self._stagnation = np.zeros(len(s.length))
         self._emission = np.zeros((len(rows), len(s.length)))
 
@@ -91,7 +100,14 @@ class RoadEmission(Component):
             self._urban,
             self._class,
         )
-        link_emission(s.flow, s.length, self._method, self._class, self._stagnation, self._factor, self._emission)
+        # light vehicles of the table's own fleet that emit as these do
+        self._resident[self._light] = self._own * (s.resident_flow - s.resident_electric)
+        self._fuel[:] = s.flow
+        self._fuel[self._light] = self._left * (s.flow[self._light] - s.resident_flow) + self._resident[self._light]
+        emit = (s.length, self._method, self._class, self._stagnation, self._factor, self._emission)
+        link_emission(self._resident, *emit)
+        s.resident_nox[:] = self._emission[0]
+        link_emission(self._fuel, *emit)
         s.nox[:], s.no2[:], s.nh3[:], s.co2[:] = self._emission
         clock.ledger.give("road_nox", s.nox.sum() * clock.seconds, "g")
         clock.ledger.give("road_nh3", s.nh3.sum() * clock.seconds, "g")

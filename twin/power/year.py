@@ -257,7 +257,7 @@ def _charge(o: YearOptions, cars: _Cars, day: date, load: np.ndarray, charging: 
         )  # fmt: skip
         charge_to_level(
             cars.group_start, station[:, k : k + lanes], hours, cars.power, cars.weight, cars.since, cars.until,
-            cars.owed, ordered, due, room, cars.charged,
+            cars.owed, 0.0, ordered, due, room, cars.charged,
         )  # fmt: skip
         charging[:, k] = np.bincount(cars.bus, cars.weight * cars.charged, minlength=len(charging)) / hours
 

@@ -73,6 +73,7 @@ STATICS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("zones", "origin_node", "origin_node", ("origin",)),
     ("zones", "origin_zone", "origin_zone", ("origin",)),
     ("zones", "inside", "origin_inside", ("origin",)),
+    ("zones", "origin_trips", "origin_trips", ("origin",)),
     ("receptors", "name", "area_name", ("area",)),
     ("receptors", "critical_load", "area_critical_load", ("area",)),
     ("receptors", "area_index", "area_index", ("area_cell",)),
@@ -116,8 +117,8 @@ AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("power", ("bus", "branch")),
     ("buildings", ("building", "building_vertex", "building_triangle", "corner")),
 )
-# Positions stay double: single precision is 0.03 m coarse at RD y = 480000.
-DOUBLE = frozenset(
+# Positions stay double: single precision is 0.03 m coarse at RD y = 480000; so do trips, to tell what was added.
+DOUBLE = frozenset({"origin_trips"}) | frozenset(
     f"{place}_{axis}"
     for place in ("network_node", "road_vertex", "bus", "building", "building_vertex", "hexagon")
     for axis in "xy"

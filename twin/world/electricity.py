@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from twin.errors import DataError
 from twin.world.power import NetworkRules, Places
 
-__all__ = ["ElectricityRules", "build_places", "homes_in_zones"]
+__all__ = ["ElectricityRules", "all_homes_in_zones", "build_places", "homes_in_zones"]
 
 
 class ElectricityRules(BaseModel):
@@ -95,6 +95,23 @@ def homes_in_zones(
     }
     none = np.zeros(len(codes))
     return np.stack([share.get(int(number), none) for number in origin_zone])
+
+
+def all_homes_in_zones(
+    postcodes: gpd.GeoDataFrame, homes: pd.DataFrame, zones: gpd.GeoDataFrame, origin_zone: np.ndarray
+) -> np.ndarray:
+    """Homes (origin) of the whole zone of each origin, on a network or not.
+
+    Those of every postcode area at hand, by the same count as those on the network; where no postcode area covers a
+    zone its own number of ``dwellings``, in proportion to the area.
+    """
+    areas = postcodes.assign(postcode=postcodes["postcode"].astype(int)).drop_duplicates("postcode")
+    codes = areas["postcode"].tolist()
+    counted = homes_in_zones(postcodes, codes, zones, origin_zone) @ homes.reindex(codes)["dwellings"].fillna(0.0)
+    covered = areas.geometry.union_all()
+    bare = 1.0 - shapely.area(shapely.intersection(zones.geometry.to_numpy(), covered)) / zones.geometry.area
+    rest = pd.Series((bare * zones["dwellings"]).to_numpy(), index=zones["number"].astype(int))
+    return np.asarray(counted) + rest.reindex(origin_zone).fillna(0.0).to_numpy()
 
 
 def _jobs(rules: ElectricityRules, areas: gpd.GeoDataFrame, zones: gpd.GeoDataFrame) -> tuple[np.ndarray, np.ndarray]:

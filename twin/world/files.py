@@ -26,7 +26,7 @@ from twin.readers.vectors import read_polygons
 from twin.readers.zone_polygons import read_municipalities, read_zones
 from twin.world.buildings import build_buildings
 from twin.world.demand import VEHICLE_CLASSES, build_zones
-from twin.world.electricity import ElectricityRules, build_places, homes_in_zones
+from twin.world.electricity import ElectricityRules, all_homes_in_zones, build_places, homes_in_zones
 from twin.world.lattice_layers import LandUseRules, LatticeSpec, build_lattice, cells_of
 from twin.world.power import synthesise
 from twin.world.receptors import ReceptorRules, build_receptors
@@ -202,9 +202,10 @@ class Province:
         return build_factors(t.factor_year, table, bev_share_reference=t.bev_share_reference)
 
     def power(self, roads: xr.Dataset, zones: xr.Dataset) -> xr.Dataset:
-        """Group ``power`` of the core; origins of zones whose homes it mostly does not supply are set outside.
+        """Group ``power`` of the core; ``charge_share`` of an origin adds up to the part of its cars that charge on it.
 
-        A few roads and homes of a zone may lie within the core: its cars then charge where its other homes are.
+        Of a zone's cars the share of its homes on the network charges there, those of its origins inside first; the
+        others charge outside. Origins of zones without a home on the network are set outside.
         """
         o, c = self.options, self.catalog
         rules = read_rules(self.folder / o.rules.power, ElectricityRules)
@@ -214,17 +215,20 @@ class Province:
         }  # fmt: skip
         job_zones = read_polygons(c.path(o.traffic.zones), list(names)).rename(columns=names)
         postcodes = read_polygons(c.path(o.land.postcodes), ["postcode"])
-        places, codes = build_places(rules, postcodes, read_homes(c.path(o.power.homes)), job_zones)
+        homes = read_homes(c.path(o.power.homes))
+        places, codes = build_places(rules, postcodes, homes, job_zones)
         grid = read_osm_power(c.path(o.power.vertices), c.path(o.power.links)).vertices
         west, south, east, north = rules.core
         grid = grid[grid["kind"] == rules.substation_kind]
         grid = grid[grid["x"].between(west, east) & grid["y"].between(south, north)]
         supplied = homes_in_zones(postcodes, codes, job_zones, zones["origin_zone"].values)
-        all_homes = job_zones.set_index("number")["dwellings"].reindex(zones["origin_zone"].values).fillna(0).to_numpy()
-        zones["inside"].values[supplied @ places.dwellings < 0.5 * all_homes] = 0
+        all_homes = all_homes_in_zones(postcodes, homes, job_zones, zones["origin_zone"].values)
+        there = supplied @ places.dwellings
+        zones["inside"].values[there == 0] = 0
+        on_network = part_on_network(there, all_homes, zones)
         node = zones["origin_node"].values
         x, y = roads["node_x"].values[node], roads["node_y"].values[node]
-        return synthesise(
+        laid = synthesise(
             places, grid["x"].to_numpy(), grid["y"].to_numpy(), [str(k) for k in grid.index],
             {f"profile_{name}": read_shares(c.path(file)) for name, file in o.power.profiles.items()},
             origin_x=x, origin_y=y, inside=zones["inside"].values == 1,
@@ -232,6 +236,8 @@ class Province:
             detailed=tuple(codes.index(code) for code in rules.detailed_postcodes if code in codes),
             rules=rules.network,
         )  # fmt: skip
+        laid["charge_share"].values[:] *= on_network[laid["charge_origin"].values]
+        return laid
 
     def buildings(self, power: xr.Dataset) -> xr.Dataset | None:
         """Group ``buildings``, or none where the configuration names no file."""
@@ -246,6 +252,22 @@ class Province:
         first = pd.Timestamp(datetime(start.year, 1, 1, tzinfo=UTC))
         last = pd.Timestamp(datetime((stop - timedelta(hours=1)).year + 1, 1, 1, tzinfo=UTC))
         return build_weather(self.catalog.path(self.options.weather), first, last)
+
+
+def part_on_network(there: np.ndarray, homes: np.ndarray, zones: xr.Dataset) -> np.ndarray:
+    """Part (origin) of the cars of an origin inside that charge on the network.
+
+    ``there``, ``homes`` (origin) homes of the origin's zone on the network and in all. Trips of a zone that were laid
+    on its origins outside are of homes that are not on it, so that those inside make up the share first.
+    """
+    share = np.divide(there, homes, out=np.zeros(len(there)), where=homes > 0)
+    light, home = zones["trips"].values[:, 0], zones["home_share"].values
+    ends = np.einsum("p,pod->o", home, light) + np.einsum("p,pod->d", 1.0 - home, light)
+    zone = zones["origin_zone"].values
+    count = int(zone.max()) + 1
+    inside = np.bincount(zone, ends * (zones["inside"].values == 1), count)[zone]
+    all_ends = np.bincount(zone, ends, count)[zone]
+    return np.minimum(share * np.divide(all_ends, inside, out=np.ones(len(ends)), where=inside > 0), 1.0)
 
 
 def build(

@@ -167,6 +167,7 @@ SCHEMA: dict[str, dict[str, Field]] = {
         profile_service=Field(("profile_hour",), least=0.0),
         profile_industry=Field(("profile_hour",), least=0.0),
         profile_heat=Field(("profile_hour",), least=0.0),
+        profile_hot_water=Field(("profile_hour",), least=0.0, optional=True),
     ),
     "buildings": _fields(
         "building",
@@ -349,12 +350,12 @@ def _check_power(power: xr.Dataset, zones: xr.Dataset) -> None:
         raise DataError(f"world: power: branch {int(np.argmax(a == b))} joins a bus to itself; remove it")
     inside = zones["inside"].values == 1
     share = np.bincount(power["charge_origin"].values, power["charge_share"].values, minlength=len(inside))
-    wrong = inside & (np.abs(share - 1) > SUM_TOLERANCE)
+    wrong = inside & ~((share > 0) & (share <= 1 + SUM_TOLERANCE))
     if wrong.any():
         k = int(np.argmax(wrong))
         raise DataError(
-            f"world: power/charge_share: shares of origin {k} add up to {share[k]:g}; 1 is wanted, else its "
-            "charging is lost"
+            f"world: power/charge_share: shares of origin {k} add up to {share[k]:g}; the part of its homes that is on "
+            "the network is wanted, 1 where all are"
         )
     for name in [str(n) for n in power.data_vars if str(n).startswith("profile_")]:
         total = float(power[name].sum())
