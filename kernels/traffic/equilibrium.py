@@ -29,6 +29,11 @@ __all__ = [
 ]
 
 CONVERGED, NOT_CONVERGED, UNREACHABLE, INFEASIBLE = 0, 1, 2, 3
+DROP = 1e-6
+FIRST=2
+RATE=0.5
+WARMSHARE=0.1
+FLOOR=lambda aim,enough: max(.1*aim,.2*enough)
 INNER = 60  # sweeps between two passes of shortest paths, at most
 STRIDE = 10  # sweeps by which their rate is told
 FEW, MANY = 1, 32  # rounds of the first Newton step between two passes, the next gets twice as many; where stalled
@@ -189,15 +194,14 @@ def build(
         begin=np.zeros(pool, np.int64),
         size=np.zeros(pool, np.int32),
         path_cost=np.zeros(pool),
-        basic=np.zeros(pairs, np.int32),
-        work=np.zeros((5, pool)),
-        apart_end=np.zeros(pool, np.int64),
+        **paths.workspace(pool),
         apart=np.zeros(ARCS_PER_PATH * pool, np.int32),
         arcs=np.zeros(ARCS_PER_PATH * pool, np.int32),
         counter=np.array([-1, 0, 0, 0, 0, 0]),
         volume=np.zeros(arcs),
         slope=np.zeros(arcs),
         ahead=np.zeros(arcs),
+        term_now=np.zeros(arcs),
         cost=np.zeros((len(pce), arcs)),
         mark=np.zeros(arcs, np.int64),
         mark_other=np.zeros(arcs, np.int64),
@@ -244,22 +248,17 @@ def _sweep(s: PathStore, aim: float, excess: float, total: float, stalled: bool)
     Where the sweeps that are left would not do at the rate of the last ones, a Newton step moves all pairs together.
     ``stalled``: that step comes first, and paths are kept that only help together with those of other pairs.
     """
-    enough = max(0.25 * aim, INNER_SHARE * excess) * total
-    before, rounds = np.inf, MANY if stalled else FEW
-    if stalled:
-        paths.sweep(s, 0.1 * aim, False)
-        s = newton.step(s, MANY)
+    enough = max(0.25 * aim, INNER_SHARE * (excess or 0)) * total
+    before = np.inf
     for n in range(1, INNER + 1):
-        apart = paths.sweep(s, 0.1 * aim, not stalled)
-        if apart <= enough:
-            break
-        if n % STRIDE == 0:
-            if apart * min(apart / before, 1.0) ** ((INNER - n) / STRIDE) > enough and np.isfinite(before):
-                s = newton.step(s, rounds)
-                rounds *= 2
-            before = apart
+        apart = paths.sweep(s, FLOOR(aim,enough/total), np.inf if stalled else DROP)
+        if excess is None and n==1: enough=max(enough,WARMSHARE*apart)
+        if apart <= enough: break
+        if n>=FIRST and apart>RATE*before:
+            s,_ = newton.step(s)
+        before=apart
     if stalled:
-        paths.sweep(s, 0.1 * aim, True)
+        paths.sweep(s, 0.1 * aim, DROP)
     return s
 
 
@@ -279,7 +278,7 @@ def solve(
     paths.refresh(s)
     if not cold:  # the paths at hand first take the new demand among themselves
         used = s.volume > 0
-        s = _sweep(s, aim, 0.0, float(np.sum(s.volume[used] * s.cost.min(axis=0)[used])), False)
+        s = _sweep(s, aim, None, float(np.sum(s.volume[used] * s.cost.min(axis=0)[used])), False)
     while True:
         if not moving:
             paths.refresh(s)

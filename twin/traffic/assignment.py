@@ -322,5 +322,5 @@ def _compile() -> None:
     for solver in (equilibrium.solve, solve_reference):
         made = equilibrium.build(tail, head, 4, np.ones(4, bool), constant, k, p, origin, destination)
         made, _ = solver(made, np.ones(1), 1e-3, 3)
-    step(grown(made.store), 1)
+    step(grown(made.store))
     _compiled.add(thread_count())
