@@ -22,8 +22,9 @@ ACCURACY = 1e-2  # residual of the Newton equations, as a share of the gradient,
 FARTHEST = 16.0  # multiple of the step that the line search may take
 SEARCHES = 40  # of the line search, at most
 FLAT = 0.1  # slope of the objective, as a share of that at the start, at which the line search ends
-DAMPING = 1e-11  # of the diagonal, added to the Hessian: flat directions lead far, but not to infinity
-STEP, RESIDUAL, SEARCH, DIAGONAL, GAIN, GUARD = 0, 1, 2, 3, 4, 5  # rows of ``work``
+DAMP = 1e-11  # of the diagonal
+ROUNDS = 12  # of paths held at zero while the others go on, at most
+STEP, RESIDUAL, SEARCH, INVERSE, GAIN, GUARD = 0, 1, 2, 3, 4, 5  # rows of ``work``
 
 
 @njit
@@ -85,11 +86,11 @@ def _set_up(s):
                     s.column_start[n] = begin
                     s.column_turn[n] = turn
                     s.column_pce[n] = pce
-                    s.work[RESIDUAL, n] = -pce * gain
-                    s.work[GAIN, n] = pce * gain
                     room = s.flow[k] if gain > 0.0 else s.flow[basic]
-                    s.work[GUARD, n] = pce * abs(gain) / room
-                    s.work[DIAGONAL, n] = pce * pce * steep + s.work[GUARD, n]
+                    guard = pce * abs(gain) / room + DAMP * pce * pce * steep
+                    s.work[GAIN, n] = pce * gain
+                    s.work[GUARD, n] = guard
+                    s.work[INVERSE, n] = 1.0 / (pce * pce * steep + guard)
                     n += 1
                     s.column_start[n] = end
                 else:
@@ -112,74 +113,111 @@ def _ahead(n, start, turn, apart, pce, values, ahead):
 
 
 @njit
-def _conjugate_gradients(n, start, turn, apart, pce, work, slope, ahead):
-    """Newton step of the ``n`` columns in ``work``; False where nothing can move."""
-    step, residual, search, diagonal, guard = work[STEP], work[RESIDUAL], work[SEARCH], work[DIAGONAL], work[GUARD]
+def _conjugate_gradients(n, start, turn, apart, pce, work, slope, ahead, least):
+    """Go on with the step of the ``n`` columns until the square of the residual's norm is at most ``least``."""
+    step, residual, search, inverse, guard = work[STEP], work[RESIDUAL], work[SEARCH], work[INVERSE], work[GUARD]
     norm = 0.0
     for j in range(n):
-        step[j] = 0.0
-        search[j] = residual[j] / diagonal[j]
+        search[j] = residual[j] * inverse[j]
         norm += residual[j] * search[j]
-    if norm <= 0.0:
-        return False
-    enough = ACCURACY * ACCURACY * norm
-    size = norm  # of the search direction, in the norm of the diagonal
     for _ in range(ITERATIONS):
+        if norm <= least:
+            break
         _ahead(n, start, turn, apart, pce, search, ahead)
-        curvature = DAMPING * size
-        for j in range(n):
-            curvature += guard[j] * search[j] * search[j]
+        curvature = 0.0
         for a in range(len(ahead)):
             d = ahead[a]
             ahead[a] = d * slope[a]
             curvature += d * ahead[a]
+        for j in range(n):
+            curvature += guard[j] * search[j] * search[j]
         length = norm / curvature
         was = norm
         norm = 0.0
         for j in range(n):
-            y = 0.0
-            for i in range(start[j], turn[j]):
-                y += ahead[apart[i]]
-            for i in range(turn[j], start[j + 1]):
-                y -= ahead[apart[i]]
-            step[j] += length * search[j]
-            residual[j] -= length * (pce[j] * y + (guard[j] + DAMPING * diagonal[j]) * search[j])
-            norm += residual[j] * residual[j] / diagonal[j]
-        if norm <= enough:
-            break
+            if inverse[j] > 0.0:
+                y = 0.0
+                for i in range(start[j], turn[j]):
+                    y += ahead[apart[i]]
+                for i in range(turn[j], start[j + 1]):
+                    y -= ahead[apart[i]]
+                step[j] += length * search[j]
+                residual[j] -= length * (pce[j] * y + guard[j] * search[j])
+                norm += residual[j] * residual[j] * inverse[j]
         ratio = norm / was
-        size = 0.0
         for j in range(n):
-            search[j] = residual[j] / diagonal[j] + ratio * search[j]
-            size += diagonal[j] * search[j] * search[j]
-    return True
+            search[j] = residual[j] * inverse[j] + ratio * search[j]
 
 
 @njit
-def _project(s, n):
-    """End the step of each column where a flow turns zero; the multiple of it that keeps all flows at or above zero."""
-    step = s.work[STEP]
-    farthest = FARTHEST
+def _hold(s, n):
+    """End the step of the columns where a flow turns negative there, and hold them; how many are newly held."""
+    step, inverse = s.work[STEP], s.work[INVERSE]
+    count = 0
     j = 0
     while j < n:
         basic = s.column_basic[j]
         end = j
         total = 0.0
         while end < n and s.column_basic[end] == basic:
-            step[end] = max(step[end], -s.flow[s.column_path[end]])
+            k = s.column_path[end]
+            if step[end] < -s.flow[k]:
+                step[end] = -s.flow[k]
+                count += inverse[end] > 0.0
+                inverse[end] = 0.0
             total += step[end]
             end += 1
         if total > s.flow[basic]:
             for i in range(j, end):
                 step[i] *= s.flow[basic] / total
-            total = s.flow[basic]
+                count += inverse[i] > 0.0
+                inverse[i] = 0.0
+        j = end
+    return count
+
+
+@njit
+def _newton_step(s, n):
+    """Newton step of the ``n`` columns that keeps all flows at or above zero, in ``work``."""
+    work, start, turn, apart, pce = s.work, s.column_start, s.column_turn, s.apart, s.column_pce
+    least = 0.0
+    for j in range(n):
+        work[STEP, j] = 0.0
+        work[RESIDUAL, j] = -work[GAIN, j]
+        least += ACCURACY * ACCURACY * work[GAIN, j] * work[GAIN, j] * work[INVERSE, j]
+    for _ in range(ROUNDS):
+        _conjugate_gradients(n, start, turn, apart, pce, work, s.slope, s.ahead, least)
+        if _hold(s, n) == 0:
+            break
+        _ahead(n, start, turn, apart, pce, work[STEP], s.ahead)
+        for a in range(len(s.ahead)):
+            s.ahead[a] *= s.slope[a]
+        for j in range(n):
+            y = 0.0
+            for i in range(start[j], turn[j]):
+                y += s.ahead[apart[i]]
+            for i in range(turn[j], start[j + 1]):
+                y -= s.ahead[apart[i]]
+            work[RESIDUAL, j] = -work[GAIN, j] - pce[j] * y - work[GUARD, j] * work[STEP, j]
+
+
+@njit
+def _bound(s, n):
+    """Multiple of the step at which the first flow turns zero, at most ``FARTHEST``."""
+    step = s.work[STEP]
+    farthest = FARTHEST
+    j = 0
+    while j < n:
+        basic = s.column_basic[j]
+        total = 0.0
+        while j < n and s.column_basic[j] == basic:
+            total += step[j]
+            if step[j] < 0.0:
+                farthest = min(farthest, s.flow[s.column_path[j]] / -step[j])
+            j += 1
         if total > 0.0:
             farthest = min(farthest, s.flow[basic] / total)
-        for i in range(j, end):
-            if step[i] < 0.0:
-                farthest = min(farthest, s.flow[s.column_path[i]] / -step[i])
-        j = end
-    return max(farthest, 1.0)
+    return max(farthest, 1.0)  # but for rounding it is at least one
 
 
 @njit
@@ -241,7 +279,7 @@ def _far(s, high, start):
 def _take(s, n):
     """Go along the step as far as the objective falls; False where it does not."""
     step = s.work[STEP]
-    high = _project(s, n)
+    high = _bound(s, n)
     start = 0.0
     for j in range(n):
         start += s.work[GAIN, j] * step[j]
@@ -268,10 +306,8 @@ def _step(s):
     n = _set_up(s)
     if n <= 0:
         return n
-    moved = _conjugate_gradients(
-        n, s.column_start, s.column_turn, s.apart, s.column_pce, s.work, s.slope, s.ahead
-    )
-    return 1 if moved and _take(s, n) else 0
+    _newton_step(s, n)
+    return 1 if _take(s, n) else 0
 
 
 def step(s: PathStore) -> tuple[PathStore, bool]:
