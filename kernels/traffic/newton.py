@@ -3,10 +3,13 @@
 Pairs that meet on steep links answer to each other, and the sweeps of :mod:`kernels.traffic.paths` then move by small
 amounts for ever. Flows of a pair are its demand on the *basic* path (the one with the most flow) less what its other
 paths carry. Each of these is a *column* with signs d = +1 on arcs of its path alone and -1 on arcs of the basic path
-alone: Beckmann's objective has the gradient ``g = d . c`` and the Hessian ``d' diag(t') d``. The Newton equations of
-the columns that can move are solved by conjugate gradients with the diagonal as preconditioner, truncated (Dembo and
-Steihaug 1983, Math. Program. 26). Flows that would turn negative are put to zero (projection, Bertsekas 1982, SIAM J.
-Control 20(2)), and the flows then go as far towards that point as the objective falls, so that a step never does harm.
+alone: Beckmann's objective has the gradient ``g = d . c`` and the Hessian ``d' diag(t') d``. To its diagonal
+comes ``|g| / room`` with the flow that a column can move at most (affine scaling, Coleman and Li 1996, SIAM J. Optim.
+6(2)): a direction in which no cost rises then leads to where a flow ends instead of to infinity, and at the optimum,
+where g vanishes, the equations are Newton's. They are solved by conjugate gradients with the diagonal as
+preconditioner, truncated (Dembo and Steihaug 1983, Math. Program. 26). Columns in which a flow would turn negative end
+where it is zero and are held there while the others are solved anew (active set: just cutting them off would upset
+steep links). The flows then go along the step as far as the objective falls, so that it never does harm.
 """
 
 import numpy as np
@@ -18,12 +21,12 @@ from kernels.traffic.paths import STAMP, PathStore, update_arc
 __all__ = ["step"]
 
 ITERATIONS = 100  # of conjugate gradients, at most
-ACCURACY = 1e-2  # residual of the Newton equations, as a share of the gradient, in the norm of the preconditioner
+ACCURACY = 0.1  # residual of the Newton equations, as a share of the gradient, in the norm of the preconditioner
 FARTHEST = 16.0  # multiple of the step that the line search may take
 SEARCHES = 40  # of the line search, at most
 FLAT = 0.1  # slope of the objective, as a share of that at the start, at which the line search ends
-DAMP = 1e-11  # of the diagonal
 ROUNDS = 12  # of paths held at zero while the others go on, at most
+DAMPING = 1e-11  # of the diagonal, added to the Hessian: it is singular where several columns shift the same arcs
 STEP, RESIDUAL, SEARCH, INVERSE, GAIN, GUARD = 0, 1, 2, 3, 4, 5  # rows of ``work``
 
 
@@ -87,10 +90,11 @@ def _set_up(s):
                     s.column_turn[n] = turn
                     s.column_pce[n] = pce
                     room = s.flow[k] if gain > 0.0 else s.flow[basic]
-                    guard = pce * abs(gain) / room + DAMP * pce * pce * steep
+                    steepness = pce * pce * steep
+                    guard = pce * abs(gain) / room + DAMPING * steepness
                     s.work[GAIN, n] = pce * gain
                     s.work[GUARD, n] = guard
-                    s.work[INVERSE, n] = 1.0 / (pce * pce * steep + guard)
+                    s.work[INVERSE, n] = 1.0 / (steepness + guard)
                     n += 1
                     s.column_start[n] = end
                 else:
@@ -277,14 +281,14 @@ def _far(s, high, start):
 
 @njit
 def _take(s, n):
-    """Go along the step as far as the objective falls; False where it does not."""
+    """Go along the step as far as the objective falls."""
     step = s.work[STEP]
     high = _bound(s, n)
     start = 0.0
     for j in range(n):
         start += s.work[GAIN, j] * step[j]
     if not start < 0.0:
-        return False
+        return
     _ahead(n, s.column_start, s.column_turn, s.apart, s.column_pce, step, s.ahead)
     share = _far(s, high, start)
     for j in range(n):
@@ -297,27 +301,23 @@ def _take(s, n):
         if s.ahead[a] != 0.0:
             s.volume[a] = max(s.volume[a] + share * s.ahead[a], 0.0)
             update_arc(s, a)
-    return share > 0.0
 
 
 @njit
 def _step(s):
-    """One step; 0 where nothing moved, -1 where ``apart`` has no room, else 1."""
+    """One step; False where ``apart`` has no room."""
     n = _set_up(s)
-    if n <= 0:
-        return n
-    _newton_step(s, n)
-    return 1 if _take(s, n) else 0
+    if n > 0:
+        _newton_step(s, n)
+        _take(s, n)
+    return n >= 0
 
 
-def step(s: PathStore) -> tuple[PathStore, bool]:
-    """Move the path flows of ``s`` by one Newton step; the store, with more room where the step needed it, and whether
-    anything moved.
+def step(s: PathStore) -> PathStore:
+    """Move the path flows of ``s`` by one Newton step; the store, with more room where the step needed it.
 
     Volumes of arcs of constant cost are left as they were: no cost hangs on them, :func:`paths.refresh` renews them.
     """
-    done = _step(s)
-    while done < 0:
+    while not _step(s):
         s = s._replace(apart=np.empty(2 * len(s.apart) + 1024, s.apart.dtype))
-        done = _step(s)
-    return s, done > 0
+    return s

@@ -29,6 +29,7 @@ from kernels.traffic.shortest_path import search
 
 __all__ = [
     "BLOCKS",
+    "CLOSE",
     "SLOTS",
     "PathStore",
     "grown",
@@ -44,7 +45,7 @@ __all__ = [
 
 BLOCKS = 4  # of groups in a pass, each priced at the same costs
 SLOTS = 4  # sets of scratch arrays; fixed, so that nothing depends on the number of threads
-DROP = 1e-6
+CLOSE = 1e-6  # share by which a path without flow may be dearer than the cheapest before it leaves the set
 DEARER = 1.0 - 1e-13  # a new path joins where it is cheaper than the set by more than rounding
 FREE, PATHS, ARCS, STAMP, BLOCK, PRICED = 0, 1, 2, 3, 4, 5  # places in ``counter``
 
@@ -316,7 +317,7 @@ def _let_in(s, group0, group1, moving):
                         for i in range(s.begin[path], s.begin[path] + s.size[path]):
                             s.volume[s.arcs[i]] += cars * s.demand[e]
                 if moving and s.first[e] >= 0 and s.demand[e] > 0.0 and s.following[s.first[e]] >= 0:
-                    _shift(s, e, 0.0, DROP)
+                    _shift(s, e, 0.0, CLOSE)
 
 
 @njit
@@ -393,7 +394,7 @@ def _move(s, k, best, token_k, token_best, cars):
 def _shift(s, e, floor, drop):
     """Equilibrate the paths of pair e; its excess cost before.
 
-    ``floor``: relative spread that is left alone; ``drop``: paths without flow leave the set.
+    ``floor``: relative spread that is left alone; ``drop``: paths without flow that are dearer by this share leave.
     """
     m = s.row_class[s.pair_row[e]]
     cost = s.cost[m]
@@ -464,7 +465,7 @@ def _shift(s, e, floor, drop):
 def sweep(s, floor, drop):
     """Equilibrate each pair over the paths at hand; total excess cost that the pairs had when their turn came.
 
-    ``drop``: paths without flow leave the set.
+    ``drop``: paths without flow that are dearer by this share leave the set.
     """
     total = 0.0
     for e in range(len(s.first)):
