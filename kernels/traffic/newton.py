@@ -296,7 +296,9 @@ def _take(s, n):
         k = s.column_path[j]
         basic = s.column_basic[j]
         s.flow[k] = max(s.flow[k] + change, 0.0)
-        s.flow[basic] = max(s.flow[basic] - change, 0.0)
+        s.flow[basic] -= change
+    for j in range(n):  # all columns of a basic path first: some give and some take
+        s.flow[s.column_basic[j]] = max(s.flow[s.column_basic[j]], 0.0)
     for a in range(len(s.ahead)):
         if s.ahead[a] != 0.0:
             s.volume[a] = max(s.volume[a] + share * s.ahead[a], 0.0)
