@@ -64,6 +64,34 @@ def test_gmns_written_from_tntp_has_the_same_equilibrium(files, tmp_path):
     np.testing.assert_array_equal(read_gmns(tmp_path / "gmns").free_flow_time, 60 * (60 * net.free_flow_time))
 
 
+def test_a_zone_of_several_nodes_is_left_and_entered_at_the_best_of_them(tmp_path):
+    # zone A has nodes 1 and 2, zone B nodes 5 and 6. Links 1-5 and 2-6 take t = 6 (1 + x / 600) and 3 (1 + x / 300)
+    # minutes: 6 + x / 100 = 3 + (1500 - x) / 100, x = 600; and nobody passes a centroid on the way from C to D, though
+    # A's would be a free short cut from 1 to 2
+    node = "node_id,zone_id\n1,A\n2,A\n5,B\n6,B\n7,C\n8,D\n"
+    link = "link_id,from_node_id,to_node_id,length,capacity,vdf_fftt,vdf_alpha,vdf_beta\n"
+    link += "r,1,5,6000,600,6,1,1\ns,2,6,3000,300,3,1,1\n"
+    link += "in,7,1,100,9e3,1,0,1\nout,2,8,100,9e3,1,0,1\nby,7,8,1e4,9e3,99,0,1\n"
+    (tmp_path / "node.csv").write_text(node)
+    (tmp_path / "link.csv").write_text(link)
+    (tmp_path / "demand.csv").write_text("o_zone_id,d_zone_id,volume\nA,B,1500\nC,D,70\n")
+    net = open_roads(tmp_path)
+    assert net.zone_id[np.argsort(net.zone_id)].tolist() == ["A", "B", "C", "D"]
+    assert any("2 zones of several nodes" in note for note in net.notes)
+    text, _ = assign_network(tmp_path, tmp_path, gap=1e-12, flows=tmp_path / "f.csv")
+    rows = np.genfromtxt(tmp_path / "f.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
+    assert rows["link"].tolist() == ["r", "s", "in", "out", "by"]  # those of the file, in its order
+    np.testing.assert_allclose(rows["flow"], [600, 900, 0, 0, 70], atol=1e-6)
+    assert "5 links, 4 zones" in text
+    result = assign(net, tmp_path, gap=1e-12)
+    balance = np.bincount(net.to_node, result.links["flow"], 8) - np.bincount(net.from_node, result.links["flow"], 8)
+    left = dict(zip(net.zone_id.tolist(), balance[net.zone_node]))
+    assert left == pytest.approx({"A": -1500, "B": 1500, "C": -70, "D": 70})
+    write_gmns(tmp_path / "again", as_gmns(net, hours_per_time=1.0, km_per_length=1.0))
+    again = assign(tmp_path / "again", tmp_path, gap=1e-12)
+    np.testing.assert_allclose(again.links["flow"], result.links["flow"], atol=1e-6)
+
+
 def test_trips_of_all_formats_are_the_same(files, tmp_path):
     net = open_roads(files[0])
     want = open_trips(files[1], net)

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 from test_assignment_paths import imbalance, town, true_gap
 
-from kernels.traffic import equilibrium
+from kernels.traffic import equilibrium, newton, paths
 from kernels.traffic.hierarchy import LANES, build_hierarchy, customise, spread, trace
 from twin.readers.tntp import TntpNetwork, TntpTrips
 from twin.traffic import VehicleClass, assign
@@ -78,6 +78,19 @@ def certify(net, trips, gap=1e-10, **options):
     return result
 
 
+def hard_town(seed, power, passable=False, **size):
+    """A town with whatever TNTP permits: every second link of that power, some without time or with a toll."""
+    net, trips = town(seed, **size)
+    rng = np.random.default_rng(seed)
+    return replace(
+        net,
+        first_thru=1 if passable else net.first_thru,
+        power=np.where(rng.random(len(net.power)) < 0.5, power, net.power),
+        free_flow_time=np.where(rng.random(len(net.power)) < 0.1, 0.0, net.free_flow_time),
+        toll=net.toll * (rng.random(len(net.power)) < 0.2),
+    ), trips  # fmt: skip
+
+
 @settings(max_examples=25, deadline=None)
 @example(770, 2.0, 16.0, False, 0.0)
 @example(770, 2.0, 16.0, False, 1.0)
@@ -92,16 +105,45 @@ def certify(net, trips, gap=1e-10, **options):
 def test_whatever_tntp_permits_is_solved_to_its_proven_optimum(seed, scale, power, passable, toll):
     # dead ends, chains, zero free-flow times, tolls, distance, powers of zero, one and sixteen, zones passed or not;
     # up to three times capacity, where a link of power sixteen takes 1e7 times as long as when empty
-    net, trips = town(seed)
-    rng = np.random.default_rng(seed)
-    net = replace(
-        net,
-        first_thru=1 if passable else net.first_thru,
-        power=np.where(rng.random(len(net.power)) < 0.5, power, net.power),
-        free_flow_time=np.where(rng.random(len(net.power)) < 0.1, 0.0, net.free_flow_time),
-        toll=net.toll * (rng.random(len(net.power)) < 0.2),
-    )
-    certify(net, trips, demand_scale=scale, toll_factor=toll, distance_factor=0.1)
+    certify(*hard_town(seed, power, passable), demand_scale=scale, toll_factor=toll, distance_factor=0.1)
+
+
+@pytest.mark.parametrize(("seed", "scale"), [(0, 3.0), (2, 3.0), (3, 2.0)])
+def test_links_of_power_sixteen_far_above_capacity(seed, scale):
+    # slopes of links lie eight decades apart: pairs answer to each other along all of the town
+    net, trips = hard_town(seed, 16.0, side=10, zones=14)
+    certify(net, trips, demand_scale=scale, toll_factor=seed % 2, distance_factor=0.1, max_iterations=300)
+
+
+@settings(max_examples=15, deadline=None)
+@example(158, 16.0, 1.078125)
+@given(st.integers(0, 1000), st.sampled_from([1.0, 4.0, 16.0]), st.floats(0.2, 2.0))
+def test_a_newton_step_keeps_the_demand_and_lowers_the_objective(seed, power, scale):
+    net, trips = hard_town(seed, power)
+    classes = (VehicleClass(name="car", share=0.7), VehicleClass(name="lorry", share=0.3, pce=2.5))
+    problem = assign(net, trips, gap=1e-2, demand_scale=scale, distance_factor=0.2, classes=classes).problem
+    s = problem.store
+    s.flow[:] *= np.random.default_rng(seed).uniform(0.2, 1.0, len(s.flow))  # far from where the sweeps left it
+    paths.refresh(s)
+
+    def state(s):
+        volume, loaded = np.zeros_like(s.cost), np.zeros(len(s.first))
+        paths.load_paths(s, np.ones(len(s.first)), volume)
+        for e, k in enumerate(s.first):
+            while k >= 0:
+                loaded[e] += s.flow[k]
+                k = s.following[k]
+        paths.refresh(s)
+        return equilibrium.beckmann(s, volume), loaded
+
+    before, demand = state(s)
+    for _ in range(5):
+        s = newton.step(s)
+        after, loaded = state(s)
+        assert s.flow.min() >= 0
+        np.testing.assert_allclose(loaded, demand, rtol=1e-9)
+        assert after <= before * (1 + 1e-12)
+        before = after
 
 
 def test_parallel_links_and_a_link_from_zone_to_zone():

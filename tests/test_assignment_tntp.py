@@ -64,8 +64,35 @@ def test_parallel_links_keep_their_place_and_repeated_pairs_add_up(files):
 
 
 @pytest.mark.parametrize(
+    "write",
+    [
+        lambda net, trips: (f"\ufeff{net}", f"\ufeff{trips}"),
+        lambda net, trips: (net.replace("\n", "\r\n"), trips.replace("\n", "\r\n")),
+        lambda net, trips: (net.replace("~\tinit", "init").replace("\t3\t2\t", "\t3.0\t2.0\t"), trips),
+        lambda net, trips: (net, trips.replace("Origin \t1\n", "Origin \t1.0 ")),
+        lambda net, trips: (net, trips.replace("Origin \t1\n", "origin: 1 ")),
+        lambda net, trips: (net, trips.replace(" :", ",")),
+    ],
+)
+def test_other_spellings_are_the_same_files(files, write):
+    one = [read(path) for read, path in zip((read_network, read_trips), files())]
+    other = [read(path) for read, path in zip((read_network, read_trips), files(*write(NET, TRIPS)))]
+    for field in ("from_node", "to_node", "node_id", "capacity", "free_flow_time", "b"):
+        np.testing.assert_array_equal(getattr(one[0], field), getattr(other[0], field))
+    for field in ("origin", "destination", "trips", "intrazonal"):
+        np.testing.assert_array_equal(getattr(one[1], field), getattr(other[1], field))
+
+
+def test_factors_come_from_the_metadata(files):
+    factors = NET.replace("<END", "<TOLL_FACTOR> 0.02\n<Distance Weight>\t0.04 ;\n<END", 1)
+    network = read_network(files(factors)[0])
+    assert (network.toll_factor, network.distance_factor) == (0.02, 0.04)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "says"),
     [
+        ("<END OF METADATA>", "<TOLL FACTOR> -1\n<END OF METADATA>", "TOLL FACTOR> is -1; it must not be negative"),
         ("<END OF METADATA>", "", "END OF METADATA"),
         ("<NUMBER OF ZONES> 2", "<NUMBER OF ZONES> two", "'two'"),
         ("<NUMBER OF ZONES> 2", "", "NUMBER OF ZONES"),
@@ -92,6 +119,7 @@ def test_network_faults_are_named(files, old, new, says):
         ("6.0;", "nan;", "from zone 1 to 2"),
         ("2 :", "9 :", "zone 1 to 9"),
         ("0.5;", "0.5.1;", "line 6.*0.5.1"),
+        ("0.5;", "1,000.5;", "line 6.*'1,000.5' is not a number"),
         ("Origin \t1", "Origin one", "line 5"),
         ("Origin \t1\n", "", "before the first 'Origin'"),
     ],

@@ -30,8 +30,9 @@ __all__ = [
 
 CONVERGED, NOT_CONVERGED, UNREACHABLE, INFEASIBLE = 0, 1, 2, 3
 INNER = 60  # sweeps between two passes of shortest paths, at most
-STRIDE = 10  # sweeps by which their rate is told
-FEW, MANY = 1, 32  # rounds of the first Newton step between two passes, the next gets twice as many; where stalled
+SLOW = 0.3  # what a sweep leaves of the restricted gap, from which on a Newton step comes before the next
+EVEN = 0.4  # spread of a pair's path costs that a sweep leaves alone, as a share of the restricted gap that is enough
+WARM = 10.0  # gap that new paths of a new demand will show, at a guess: this multiple of what the first sweep shifts
 PATIENCE = 3  # passes in a row that do not halve the gap, from which on the equilibrium is stalled
 # A gap is quadratic in flow errors and says little about flat directions: at tight targets a few passes go further.
 TIGHT, POLISHED, POLISHING = 1e-9, 0.05, 5
@@ -189,15 +190,14 @@ def build(
         begin=np.zeros(pool, np.int64),
         size=np.zeros(pool, np.int32),
         path_cost=np.zeros(pool),
-        basic=np.zeros(pairs, np.int32),
-        work=np.zeros((5, pool)),
-        apart_end=np.zeros(pool, np.int64),
+        **paths.workspace(pool),
         apart=np.zeros(ARCS_PER_PATH * pool, np.int32),
         arcs=np.zeros(ARCS_PER_PATH * pool, np.int32),
         counter=np.array([-1, 0, 0, 0, 0, 0]),
         volume=np.zeros(arcs),
         slope=np.zeros(arcs),
         ahead=np.zeros(arcs),
+        term_now=np.zeros(arcs),
         cost=np.zeros((len(pce), arcs)),
         mark=np.zeros(arcs, np.int64),
         mark_other=np.zeros(arcs, np.int64),
@@ -241,25 +241,20 @@ def beckmann(s, class_volume):
 def _sweep(s: PathStore, aim: float, excess: float, total: float, stalled: bool) -> PathStore:
     """Sweeps over the pairs until their paths differ little, as a share of ``total``, against the gap at hand.
 
-    Where the sweeps that are left would not do at the rate of the last ones, a Newton step moves all pairs together.
-    ``stalled``: that step comes first, and paths are kept that only help together with those of other pairs.
+    Where they are slow, Newton steps move all pairs together in between. ``stalled``: paths are kept that only help
+    together with those of other pairs.
     """
-    enough = max(0.25 * aim, INNER_SHARE * excess) * total
-    before, rounds = np.inf, MANY if stalled else FEW
-    if stalled:
-        paths.sweep(s, 0.1 * aim, False)
-        s = newton.step(s, MANY)
-    for n in range(1, INNER + 1):
-        apart = paths.sweep(s, 0.1 * aim, not stalled)
-        if apart <= enough:
+    share = max(0.25 * aim, INNER_SHARE * excess)
+    before = np.inf
+    for _ in range(INNER):
+        apart = paths.sweep(s, EVEN * share, np.inf if stalled else paths.CLOSE)
+        if apart <= share * total:
             break
-        if n % STRIDE == 0:
-            if apart * min(apart / before, 1.0) ** ((INNER - n) / STRIDE) > enough and np.isfinite(before):
-                s = newton.step(s, rounds)
-                rounds *= 2
-            before = apart
+        if apart > SLOW * before:
+            s = newton.step(s)
+        before = apart
     if stalled:
-        paths.sweep(s, 0.1 * aim, True)
+        paths.sweep(s, EVEN * share, paths.CLOSE)
     return s
 
 
@@ -279,7 +274,9 @@ def solve(
     paths.refresh(s)
     if not cold:  # the paths at hand first take the new demand among themselves
         used = s.volume > 0
-        s = _sweep(s, aim, 0.0, float(np.sum(s.volume[used] * s.cost.min(axis=0)[used])), False)
+        total = float(np.sum(s.volume[used] * s.cost.min(axis=0)[used]))
+        apart = paths.sweep(s, 0.1 * aim, paths.CLOSE)
+        s = _sweep(s, aim, WARM * apart / max(total, 1e-300), total, False)
     while True:
         if not moving:
             paths.refresh(s)

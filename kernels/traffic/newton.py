@@ -2,11 +2,14 @@
 
 Pairs that meet on steep links answer to each other, and the sweeps of :mod:`kernels.traffic.paths` then move by small
 amounts for ever. Flows of a pair are its demand on the *basic* path (the one with the most flow) less what its other
-paths carry; in these, with signs d = +1 on arcs of the path alone and -1 on arcs of the basic path alone, Beckmann's
-objective has the gradient ``g = d . c`` and the Hessian ``d' diag(t') d``. The Newton equations of the paths in use are
-solved by conjugate gradients with the diagonal as preconditioner, truncated (Dembo and Steihaug 1983, Math. Program.
-26); flows that would turn negative are put to zero (projection, Bertsekas 1982, SIAM J. Control 20(2)), and the flows
-then go as far towards that point as the objective falls, so that a step never does harm.
+paths carry. Each of these is a *column* with signs d = +1 on arcs of its path alone and -1 on arcs of the basic path
+alone: Beckmann's objective has the gradient ``g = d . c`` and the Hessian ``d' diag(t') d``. To its diagonal
+comes ``|g| / room`` with the flow that a column can move at most (affine scaling, Coleman and Li 1996, SIAM J. Optim.
+6(2)): a direction in which no cost rises then leads to where a flow ends instead of to infinity, and at the optimum,
+where g vanishes, the equations are Newton's. They are solved by conjugate gradients with the diagonal as
+preconditioner, truncated (Dembo and Steihaug 1983, Math. Program. 26). Columns in which a flow would turn negative end
+where it is zero and are held there while the others are solved anew (active set: just cutting them off would upset
+steep links). The flows then go along the step as far as the objective falls, so that it never does harm.
 """
 
 import numpy as np
@@ -18,24 +21,26 @@ from kernels.traffic.paths import STAMP, PathStore, update_arc
 __all__ = ["step"]
 
 ITERATIONS = 100  # of conjugate gradients, at most
-ACCURACY = 1e-2  # residual of the Newton equations, as a share of the gradient, in the norm of the preconditioner
+ACCURACY = 0.1  # residual of the Newton equations, as a share of the gradient, in the norm of the preconditioner
 FARTHEST = 16.0  # multiple of the step that the line search may take
-HOLD = 4.0  # multiple of the way to the first bound within which other paths that would block are held with it
-DAMPING = 1e-11  # of the diagonal, added to the Hessian: flat directions lead far, but not to infinity
-STEP, RESIDUAL, SEARCH, DIAGONAL, HELD = 0, 1, 2, 3, 4  # rows of ``work``
+SEARCHES = 40  # of the line search, at most
+FLAT = 0.1  # slope of the objective, as a share of that at the start, at which the line search ends
+ROUNDS = 12  # of paths held at zero while the others go on, at most
+DAMPING = 1e-11  # of the diagonal, added to the Hessian: it is singular where several columns shift the same arcs
+STEP, RESIDUAL, SEARCH, INVERSE, GAIN, GUARD = 0, 1, 2, 3, 4, 5  # rows of ``work``
 
 
 @njit
 def _set_up(s):
-    """Basic path, gradient and diagonal of each pair with a choice; False where ``apart`` has no room.
+    """Columns of the paths that can move: how many, -1 where ``apart`` has no room.
 
-    The arcs by which a path and the basic one differ go to ``apart`` up to ``apart_end`` (path): a, or -1 - a where
-    only the basic path has it. Paths that stay at zero flow have a diagonal of zero.
+    The arcs of rising cost by which a path differs from the basic one go to ``apart``: those of the path alone from
+    ``column_start``, then those of the basic one alone from ``column_turn``. Other arcs only count in the gradient.
     """
     end = 0
+    n = 0
     for e in range(len(s.first)):
         k = s.first[e]
-        s.basic[e] = -1
         if k < 0 or s.demand[e] <= 0.0 or s.following[k] < 0:
             continue
         basic = k
@@ -43,7 +48,6 @@ def _set_up(s):
             if s.flow[k] > s.flow[basic]:
                 basic = k
             k = s.following[k]
-        s.basic[e] = basic
         m = s.row_class[s.pair_row[e]]
         cost = s.cost[m]
         pce = s.pce[m]
@@ -54,248 +58,268 @@ def _set_up(s):
         k = s.first[e]
         while k >= 0:
             if k != basic:
+                if end + s.size[k] + s.size[basic] > len(s.apart):
+                    return -1
                 s.counter[STAMP] += 1
                 token_k = s.counter[STAMP]
-                if end + s.size[k] + s.size[basic] > len(s.apart):
-                    return False
                 gain = 0.0
                 steep = 0.0
+                begin = end
                 for i in range(s.begin[k], s.begin[k] + s.size[k]):
                     a = s.arcs[i]
                     s.mark_other[a] = token_k
                     if s.mark[a] != token_basic:
                         gain += cost[a]
-                        steep += s.slope[a]
-                        s.apart[end] = a
-                        end += 1
+                        if s.term_start[a + 1] > s.term_start[a]:
+                            steep += s.slope[a]
+                            s.apart[end] = a
+                            end += 1
+                turn = end
                 for i in range(s.begin[basic], s.begin[basic] + s.size[basic]):
                     a = s.arcs[i]
                     if s.mark_other[a] != token_k:
                         gain -= cost[a]
-                        steep += s.slope[a]
-                        s.apart[end] = -1 - a
-                        end += 1
-                free = (s.flow[k] > 0.0 or gain < 0.0) and s.work[HELD, k] == 0.0
-                s.work[RESIDUAL, k] = -pce * gain if free else 0.0
-                s.work[DIAGONAL, k] = pce * pce * steep if free else 0.0
-            s.apart_end[k] = end
+                        if s.term_start[a + 1] > s.term_start[a]:
+                            steep += s.slope[a]
+                            s.apart[end] = a
+                            end += 1
+                if steep > 0.0 and (s.flow[k] > 0.0 or gain < 0.0):
+                    s.column_path[n] = k
+                    s.column_basic[n] = basic
+                    s.column_start[n] = begin
+                    s.column_turn[n] = turn
+                    s.column_pce[n] = pce
+                    room = s.flow[k] if gain > 0.0 else s.flow[basic]
+                    steepness = pce * pce * steep
+                    guard = pce * abs(gain) / room + DAMPING * steepness
+                    s.work[GAIN, n] = pce * gain
+                    s.work[GUARD, n] = guard
+                    s.work[INVERSE, n] = 1.0 / (steepness + guard)
+                    n += 1
+                    s.column_start[n] = end
+                else:
+                    end = begin
             k = s.following[k]
-    return True
+    return n
 
 
 @njit
-def _spread(s, values):
-    """Change of arc volumes ``ahead`` by flows ``values`` (path) moved from the basic paths."""
-    s.ahead[:] = 0.0
-    begin = 0
-    for e in range(len(s.first)):
-        if s.basic[e] < 0:
-            continue
-        pce = s.pce[s.row_class[s.pair_row[e]]]
-        k = s.first[e]
-        while k >= 0:
-            end = s.apart_end[k]
-            v = pce * values[k]
-            if k != s.basic[e] and v != 0.0:
-                for i in range(begin, end):
-                    a = s.apart[i]
-                    if a >= 0:
-                        s.ahead[a] += v
-                    else:
-                        s.ahead[-1 - a] -= v
-            begin = end
-            k = s.following[k]
+def _ahead(n, start, turn, apart, pce, values, ahead):
+    """Change of arc volumes ``ahead`` [pcu] by flows ``values`` (column) moved from the basic paths."""
+    ahead[:] = 0.0
+    for j in range(n):
+        v = pce[j] * values[j]
+        if v != 0.0:
+            for i in range(start[j], turn[j]):
+                ahead[apart[i]] += v
+            for i in range(turn[j], start[j + 1]):
+                ahead[apart[i]] -= v
 
 
 @njit
-def _along(s, values):
-    """Curvature of the objective along ``values`` (path); ``ahead`` then holds the change of cost by arc."""
-    _spread(s, values)
+def _conjugate_gradients(n, start, turn, apart, pce, work, slope, ahead, least):
+    """Go on with the step of the ``n`` columns until the square of the residual's norm is at most ``least``."""
+    step, residual, search, inverse, guard = work[STEP], work[RESIDUAL], work[SEARCH], work[INVERSE], work[GUARD]
+    norm = 0.0
+    for j in range(n):
+        search[j] = residual[j] * inverse[j]
+        norm += residual[j] * search[j]
+    for _ in range(ITERATIONS):
+        if norm <= least:
+            break
+        _ahead(n, start, turn, apart, pce, search, ahead)
+        curvature = 0.0
+        for a in range(len(ahead)):
+            d = ahead[a]
+            ahead[a] = d * slope[a]
+            curvature += d * ahead[a]
+        for j in range(n):
+            curvature += guard[j] * search[j] * search[j]
+        length = norm / curvature
+        was = norm
+        norm = 0.0
+        for j in range(n):
+            if inverse[j] > 0.0:
+                y = 0.0
+                for i in range(start[j], turn[j]):
+                    y += ahead[apart[i]]
+                for i in range(turn[j], start[j + 1]):
+                    y -= ahead[apart[i]]
+                step[j] += length * search[j]
+                residual[j] -= length * (pce[j] * y + guard[j] * search[j])
+                norm += residual[j] * residual[j] * inverse[j]
+        ratio = norm / was
+        for j in range(n):
+            search[j] = residual[j] * inverse[j] + ratio * search[j]
+
+
+@njit
+def _hold(s, n):
+    """End the step of the columns where a flow turns negative there, and hold them; how many are newly held."""
+    step, inverse = s.work[STEP], s.work[INVERSE]
+    count = 0
+    j = 0
+    while j < n:
+        basic = s.column_basic[j]
+        end = j
+        total = 0.0
+        while end < n and s.column_basic[end] == basic:
+            k = s.column_path[end]
+            if step[end] < -s.flow[k]:
+                step[end] = -s.flow[k]
+                count += inverse[end] > 0.0
+                inverse[end] = 0.0
+            total += step[end]
+            end += 1
+        if total > s.flow[basic]:
+            for i in range(j, end):
+                step[i] *= s.flow[basic] / total
+                count += inverse[i] > 0.0
+                inverse[i] = 0.0
+        j = end
+    return count
+
+
+@njit
+def _newton_step(s, n):
+    """Newton step of the ``n`` columns that keeps all flows at or above zero, in ``work``."""
+    work, start, turn, apart, pce = s.work, s.column_start, s.column_turn, s.apart, s.column_pce
+    least = 0.0
+    for j in range(n):
+        work[STEP, j] = 0.0
+        work[RESIDUAL, j] = -work[GAIN, j]
+        least += ACCURACY * ACCURACY * work[GAIN, j] * work[GAIN, j] * work[INVERSE, j]
+    for _ in range(ROUNDS):
+        _conjugate_gradients(n, start, turn, apart, pce, work, s.slope, s.ahead, least)
+        if _hold(s, n) == 0:
+            break
+        _ahead(n, start, turn, apart, pce, work[STEP], s.ahead)
+        for a in range(len(s.ahead)):
+            s.ahead[a] *= s.slope[a]
+        for j in range(n):
+            y = 0.0
+            for i in range(start[j], turn[j]):
+                y += s.ahead[apart[i]]
+            for i in range(turn[j], start[j + 1]):
+                y -= s.ahead[apart[i]]
+            work[RESIDUAL, j] = -work[GAIN, j] - pce[j] * y - work[GUARD, j] * work[STEP, j]
+
+
+@njit
+def _bound(s, n):
+    """Multiple of the step at which the first flow turns zero, at most ``FARTHEST``."""
+    step = s.work[STEP]
+    farthest = FARTHEST
+    j = 0
+    while j < n:
+        basic = s.column_basic[j]
+        total = 0.0
+        while j < n and s.column_basic[j] == basic:
+            total += step[j]
+            if step[j] < 0.0:
+                farthest = min(farthest, s.flow[s.column_path[j]] / -step[j])
+            j += 1
+        if total > 0.0:
+            farthest = min(farthest, s.flow[basic] / total)
+    return max(farthest, 1.0)  # but for rounding it is at least one
+
+
+@njit
+def _rise(s, share):
+    """What ``share`` of the change ``ahead`` adds to the slope of the objective along it."""
     total = 0.0
     for a in range(len(s.ahead)):
         d = s.ahead[a]
-        s.ahead[a] = d * s.slope[a]
-        total += d * s.ahead[a]
-    return total
-
-
-@njit
-def _conjugate_gradients(s):
-    """Newton step of the paths that are not held, in ``work``; False where nothing can move."""
-    step, residual, search, diagonal = s.work[STEP], s.work[RESIDUAL], s.work[SEARCH], s.work[DIAGONAL]
-    norm = 0.0
-    for e in range(len(s.first)):
-        if s.basic[e] < 0:
-            continue
-        k = s.first[e]
-        while k >= 0:
-            step[k] = 0.0
-            search[k] = 0.0
-            if k != s.basic[e] and diagonal[k] > 0.0:
-                search[k] = residual[k] / diagonal[k]
-                norm += residual[k] * search[k]
-            k = s.following[k]
-    if norm <= 0.0:
-        return False
-    enough = ACCURACY * ACCURACY * norm
-    size = norm  # of the search direction, in the norm of the diagonal
-    for _ in range(ITERATIONS):
-        length = norm / (_along(s, search) + DAMPING * size)
-        was = norm
-        norm = 0.0
-        begin = 0
-        for e in range(len(s.first)):
-            if s.basic[e] < 0:
-                continue
-            pce = s.pce[s.row_class[s.pair_row[e]]]
-            k = s.first[e]
-            while k >= 0:
-                end = s.apart_end[k]
-                if k != s.basic[e] and diagonal[k] > 0.0:
-                    y = 0.0
-                    for i in range(begin, end):
-                        a = s.apart[i]
-                        y += s.ahead[a] if a >= 0 else -s.ahead[-1 - a]
-                    step[k] += length * search[k]
-                    residual[k] -= length * (pce * y + DAMPING * diagonal[k] * search[k])
-                    norm += residual[k] * residual[k] / diagonal[k]
-                begin = end
-                k = s.following[k]
-        if norm <= enough:
-            break
-        ratio = norm / was
-        size = 0.0
-        for e in range(len(s.first)):
-            if s.basic[e] < 0:
-                continue
-            k = s.first[e]
-            while k >= 0:
-                if k != s.basic[e] and diagonal[k] > 0.0:
-                    search[k] = residual[k] / diagonal[k] + ratio * search[k]
-                    size += diagonal[k] * search[k] * search[k]
-                k = s.following[k]
-    return True
-
-
-@njit
-def _bound(s, share):
-    """Least multiple of the step at which a flow turns zero, at most ``FARTHEST``, and what the step pays in constants.
-
-    Where ``share`` is not negative, paths that turn zero within this multiple of it are held from now on.
-    """
-    step, held = s.work[STEP], s.work[HELD]
-    farthest = FARTHEST
-    constant = 0.0
-    begin = 0
-    for e in range(len(s.first)):
-        if s.basic[e] < 0:
-            continue
-        basic = s.basic[e]
-        m = s.row_class[s.pair_row[e]]
-        total = 0.0
-        k = s.first[e]
-        while k >= 0:
-            end = s.apart_end[k]
-            if k != basic and step[k] != 0.0:
-                total += step[k]
-                if step[k] < 0.0:
-                    farthest = min(farthest, s.flow[k] / -step[k])
-                    if s.flow[k] <= -share * step[k]:
-                        held[k] = 1.0
-                v = s.pce[m] * step[k]
-                for i in range(begin, end):
-                    a = s.apart[i]
-                    constant += v * s.extra[m, a] if a >= 0 else -v * s.extra[m, -1 - a]
-            begin = end
-            k = s.following[k]
-        if total > 0.0:
-            farthest = min(farthest, s.flow[basic] / total)
-            if s.flow[basic] <= share * total:
-                k = s.first[e]
-                while k >= 0:
-                    held[k] = 1.0
-                    k = s.following[k]
-    return farthest, constant
-
-
-@njit
-def _rise(s, share, constant):
-    """Slope of the objective along ``ahead`` after ``share`` of it."""
-    total = constant
-    for a in range(len(s.ahead)):
-        d = s.ahead[a]
         if d != 0.0:
-            t = s.base[a]
             x = max(s.volume[a] + share * d, 0.0)
+            t = 0.0
             for e in range(s.term_start[a], s.term_start[a + 1]):
                 y, _ = term_of(s, e, x)
                 t += y
-            total += t * d
+            total += (t - s.term_now[a]) * d
     return total
 
 
 @njit
-def _take(s):
-    """Go along the step as far as the objective falls; whether a flow that turns zero ended it before."""
-    high, constant = _bound(s, -1.0)
-    _spread(s, s.work[STEP])
-    if _rise(s, 0.0, constant) >= 0.0:
-        return False
-    blocked = high < 1.0 and _rise(s, high, constant) <= 0.0
-    low = 0.0
-    if blocked or _rise(s, high, constant) <= 0.0:
-        low = high
-    for _ in range(60):
-        if high - low <= 1e-3 * high:
-            break
-        middle = 0.5 * (low + high)
-        if _rise(s, middle, constant) <= 0.0:
-            low = middle
-        else:
-            high = middle
-    if blocked:
-        _bound(s, HOLD * low)
-    step = s.work[STEP]
-    for e in range(len(s.first)):
-        basic = s.basic[e]
-        if basic < 0:
-            continue
-        total = 0.0
-        k = s.first[e]
-        while k >= 0:
-            if k != basic:
-                change = low * step[k]
-                total += change
-                s.flow[k] = max(s.flow[k] + change, 0.0)
-            k = s.following[k]
-        s.flow[basic] = max(s.flow[basic] - total, 0.0)
+def _far(s, high, start):
+    """Share of the step at which the objective, falling at the rate ``start`` (< 0), no longer falls; at most ``high``.
+
+    Regula falsi (Illinois: Dowell and Jarratt 1971, BIT 11), halving where it is slow.
+    """
     for a in range(len(s.ahead)):
         if s.ahead[a] != 0.0:
-            s.volume[a] = max(s.volume[a] + low * s.ahead[a], 0.0)
-            update_arc(s, a)
-    return blocked
+            t = 0.0
+            for e in range(s.term_start[a], s.term_start[a + 1]):
+                y, _ = term_of(s, e, max(s.volume[a], 0.0))
+                t += y
+            s.term_now[a] = t
+    low, below = 0.0, start
+    share = 1.0
+    above = start + _rise(s, share)
+    if abs(above) <= -FLAT * start:
+        return share
+    if above < 0.0:
+        low, below = share, above
+        share = high
+        above = start + _rise(s, share)
+        if above <= 0.0:
+            return share
+    high = share
+    for i in range(SEARCHES):
+        share = low + (high - low) * (below / (below - above)) if i % 3 < 2 else 0.5 * (low + high)
+        slope = start + _rise(s, share)
+        if abs(slope) <= -FLAT * start:
+            return share
+        if slope < 0.0:
+            low, below = share, slope
+            above *= 0.5
+        else:
+            high, above = share, slope
+            below *= 0.5
+    return low
 
 
 @njit
-def _step(s, rounds):
-    """Rounds of the step, at most ``rounds``; how many are left where ``apart`` has no room, else zero."""
-    while rounds > 0:
-        if not _set_up(s):
-            return rounds
-        rounds -= 1
-        if not _conjugate_gradients(s) or not _take(s):
-            return 0
-    return 0
+def _take(s, n):
+    """Go along the step as far as the objective falls."""
+    step = s.work[STEP]
+    high = _bound(s, n)
+    start = 0.0
+    for j in range(n):
+        start += s.work[GAIN, j] * step[j]
+    if not start < 0.0:
+        return
+    _ahead(n, s.column_start, s.column_turn, s.apart, s.column_pce, step, s.ahead)
+    share = _far(s, high, start)
+    for j in range(n):
+        change = share * step[j]
+        k = s.column_path[j]
+        basic = s.column_basic[j]
+        s.flow[k] = max(s.flow[k] + change, 0.0)
+        s.flow[basic] -= change
+    for j in range(n):  # all columns of a basic path first: some give and some take
+        s.flow[s.column_basic[j]] = max(s.flow[s.column_basic[j]], 0.0)
+    for a in range(len(s.ahead)):
+        if s.ahead[a] != 0.0:
+            s.volume[a] = max(s.volume[a] + share * s.ahead[a], 0.0)
+            update_arc(s, a)
 
 
-def step(s: PathStore, rounds: int) -> PathStore:
+@njit
+def _step(s):
+    """One step; False where ``apart`` has no room."""
+    n = _set_up(s)
+    if n > 0:
+        _newton_step(s, n)
+        _take(s, n)
+    return n >= 0
+
+
+def step(s: PathStore) -> PathStore:
     """Move the path flows of ``s`` by one Newton step; the store, with more room where the step needed it.
 
-    At most ``rounds`` times, the paths whose flow turned zero and ended the step are held and the others go on.
+    Volumes of arcs of constant cost are left as they were: no cost hangs on them, :func:`paths.refresh` renews them.
     """
-    s.work[HELD] = 0.0
-    rounds = _step(s, rounds)
-    while rounds > 0:
+    while not _step(s):
         s = s._replace(apart=np.empty(2 * len(s.apart) + 1024, s.apart.dtype))
-        rounds = _step(s, rounds)
     return s

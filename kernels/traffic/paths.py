@@ -29,6 +29,7 @@ from kernels.traffic.shortest_path import search
 
 __all__ = [
     "BLOCKS",
+    "CLOSE",
     "SLOTS",
     "PathStore",
     "grown",
@@ -39,10 +40,12 @@ __all__ = [
     "scale_flows",
     "sweep",
     "update_arc",
+    "workspace",
 ]
 
 BLOCKS = 4  # of groups in a pass, each priced at the same costs
 SLOTS = 4  # sets of scratch arrays; fixed, so that nothing depends on the number of threads
+CLOSE = 1e-6  # share by which a path without flow may be dearer than the cheapest before it leaves the set
 DEARER = 1.0 - 1e-13  # a new path joins where it is cheaper than the set by more than rounding
 FREE, PATHS, ARCS, STAMP, BLOCK, PRICED = 0, 1, 2, 3, 4, 5  # places in ``counter``
 
@@ -78,15 +81,19 @@ class PathStore(NamedTuple):
     begin: np.ndarray  # (path)
     size: np.ndarray  # (path)
     path_cost: np.ndarray  # (path)
-    basic: np.ndarray  # (pair) and below: workspace of :mod:`kernels.traffic.newton`
-    work: np.ndarray  # (5, path)
-    apart_end: np.ndarray  # (path)
+    column_path: np.ndarray  # (path) and below: workspace of :mod:`kernels.traffic.newton`
+    column_basic: np.ndarray  # (path)
+    column_start: np.ndarray  # (path + 1)
+    column_turn: np.ndarray  # (path)
+    column_pce: np.ndarray  # (path)
+    work: np.ndarray  # (6, path)
     apart: np.ndarray  # pool of arcs
+    ahead: np.ndarray  # (arc)
+    term_now: np.ndarray  # (arc)
     arcs: np.ndarray  # pool of arcs
     counter: np.ndarray  # first free path, paths ever used, end of the arc pool, stamp, block at hand, is it priced
     volume: np.ndarray  # (arc) flow in passenger-car equivalents
     slope: np.ndarray  # (arc)
-    ahead: np.ndarray  # (arc) direction of :mod:`kernels.traffic.newton`
     cost: np.ndarray  # (class, arc)
     mark: np.ndarray  # (arc)
     mark_other: np.ndarray  # (arc)
@@ -310,7 +317,7 @@ def _let_in(s, group0, group1, moving):
                         for i in range(s.begin[path], s.begin[path] + s.size[path]):
                             s.volume[s.arcs[i]] += cars * s.demand[e]
                 if moving and s.first[e] >= 0 and s.demand[e] > 0.0 and s.following[s.first[e]] >= 0:
-                    _shift(s, e, 0.0, True)
+                    _shift(s, e, 0.0, CLOSE)
 
 
 @njit
@@ -383,11 +390,11 @@ def _move(s, k, best, token_k, token_best, cars):
             update_arc(s, a)
 
 
-@njit
+@njit(inline="always")  # a call would copy the whole store
 def _shift(s, e, floor, drop):
     """Equilibrate the paths of pair e; its excess cost before.
 
-    ``floor``: relative spread that is left alone; ``drop``: paths without flow leave the set.
+    ``floor``: relative spread that is left alone; ``drop``: paths without flow that are dearer by this share leave.
     """
     m = s.row_class[s.pair_row[e]]
     cost = s.cost[m]
@@ -440,7 +447,7 @@ def _shift(s, e, floor, drop):
                 gain, steep = _pair_difference(s, cost, k, best, token_k, token_best)
                 if abs(gain) <= 0.25 * abs(was):
                     break
-            if drop and s.flow[k] == 0.0 and gain >= 0.0:
+            if s.flow[k] == 0.0 and gain >= drop * least:
                 if last < 0:
                     s.first[e] = following
                 else:
@@ -458,7 +465,7 @@ def _shift(s, e, floor, drop):
 def sweep(s, floor, drop):
     """Equilibrate each pair over the paths at hand; total excess cost that the pairs had when their turn came.
 
-    ``drop``: paths without flow leave the set.
+    ``drop``: paths without flow that are dearer by this share leave the set.
     """
     total = 0.0
     for e in range(len(s.first)):
@@ -529,6 +536,18 @@ def packed(s, arcs):
     s.counter[ARCS] = end
 
 
+def workspace(paths: int) -> dict[str, np.ndarray]:
+    """Arrays of :mod:`kernels.traffic.newton` for so many paths."""
+    return {
+        "column_path": np.zeros(paths, np.int32),
+        "column_basic": np.zeros(paths, np.int32),
+        "column_start": np.zeros(paths + 1, np.int64),
+        "column_turn": np.zeros(paths, np.int64),
+        "column_pce": np.zeros(paths),
+        "work": np.zeros((6, paths)),
+    }
+
+
 def grown(s: PathStore) -> PathStore:
     """The store with room for the new paths that wait: arcs packed, pools at least doubled where too small."""
     arcs = np.empty_like(s.arcs)
@@ -539,9 +558,9 @@ def grown(s: PathStore) -> PathStore:
     s = s._replace(arcs=arcs)
     wanted = int(s.counter[PATHS] + np.count_nonzero(s.new_size))
     if wanted > len(s.flow):
-        more = {n: getattr(s, n) for n in ("following", "flow", "begin", "size", "path_cost", "apart_end")}
+        more = {n: getattr(s, n) for n in ("following", "flow", "begin", "size", "path_cost")}
         s = s._replace(**{n: np.concatenate([v, np.zeros(wanted, v.dtype)]) for n, v in more.items()})
-        s = s._replace(work=np.zeros((len(s.work), len(s.flow))))
+        s = s._replace(**workspace(len(s.flow)))
     return s
 
 

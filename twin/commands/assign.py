@@ -73,8 +73,8 @@ def assign_network(
     a = result.links.attrs
     method = "bi-conjugate Frank-Wolfe" if reference else "path-based gradient projection"
     lines = [
-        f"{Path(net).name}: {len(result.links.link)} links, {network.zones} zones, {len(result.demand)} pairs; "
-        f"{network.units}",
+        f"{Path(net).name}: {len(result.links.link) - network.connectors} links, {network.zones} zones, "
+        f"{len(result.demand)} pairs; {network.units}",
         f"{method}: relative gap {a['relative_gap']:.3g} after {a['iterations']} iterations",
     ]
     if a["intrazonal_trips"]:
@@ -133,7 +133,7 @@ def _fit(result: Assigned, counts: str | Path) -> list[str]:
 
 
 def write_flows(result: Assigned, path: str | Path, select_link: list[str] | None = None) -> Path:
-    """Write flow and cost by link as CSV; the file appears only when it is complete."""
+    """Write flow and cost by link of the network's file as CSV; it appears only when it is complete."""
     links = result.links
     columns = {n: links[n].values for n in ("link", "from_node", "to_node", "flow", "cost")}
     if len(result.classes) > 1:
@@ -142,7 +142,8 @@ def write_flows(result: Assigned, path: str | Path, select_link: list[str] | Non
             columns[f"cost_{c.name}"] = links["class_cost"].values[m]
     if select_link:
         columns["selected"] = result.select_link(*select_link)[0]
-    return _write_table(path, list(columns), zip(*(v.tolist() for v in columns.values())))
+    given = len(links["link"]) - result.network.connectors
+    return _write_table(path, list(columns), zip(*(v[:given].tolist() for v in columns.values())))
 
 
 def write_paths(result: Assigned, path: str | Path) -> Path:

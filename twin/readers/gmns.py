@@ -2,14 +2,14 @@
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from twin.errors import DataError
 
-__all__ = ["GmnsNetwork", "read_gmns", "write_gmns"]
+__all__ = ["GmnsNetwork", "read_gmns", "with_centroids", "write_gmns"]
 
 # Units that config.csv may name; metres and km/h are ours.
 _LENGTH = {"m": 1.0, "meter": 1.0, "metre": 1.0, "km": 1000.0, "kilometer": 1000.0, "mile": 1609.344, "mi": 1609.344}
@@ -123,6 +123,66 @@ def read_gmns(folder: Path, *, length_unit: str | None = None, speed_unit: str |
         allowed_uses=list(columns[12]),
         link_type=list(columns[13]),
     )
+
+
+def with_centroids(n: GmnsNetwork) -> tuple[GmnsNetwork, int]:
+    """The network with one node for each zone, and how many links it has more.
+
+    A zone of several nodes gets a centroid ``zone_ID`` that paths do not pass, joined to each of its nodes and back by
+    links without length or cost, ``connector_FROM_TO``, behind those of the file.
+    """
+    nodes: dict[str, list[int]] = {}
+    for k, zone in enumerate(n.zone_id):
+        if zone:
+            nodes.setdefault(zone, []).append(k)
+    several = {zone: members for zone, members in nodes.items() if len(members) > 1}
+    if not several:
+        return n, 0
+    node_id, zone_id, ends = list(n.node_id), list(n.zone_id), []
+    for zone, members in several.items():
+        centre = len(node_id)
+        node_id.append(f"zone_{zone}")
+        zone_id.append(zone)
+        for k in members:
+            zone_id[k] = ""
+            ends += [(centre, k), (k, centre)]
+    made = len(ends)
+    link_id = [f"connector_{node_id[a]}_{node_id[b]}" for a, b in ends]
+    taken = set(n.node_id) & set(node_id[len(n.node_id) :]) or set(n.link_id) & set(link_id)
+    if taken:
+        raise DataError(
+            f"{min(taken)} is an id of the file; a zone of several nodes needs it for its centroid: rename it"
+        )
+
+    def more(column: np.ndarray, value: float) -> np.ndarray:
+        return np.concatenate([column, np.full(made, value, column.dtype)])
+
+    def nowhere(column: np.ndarray) -> np.ndarray:
+        return np.concatenate([column, np.full(len(several), np.nan)])
+
+    tail, head = np.array(ends, np.int32).T
+    return replace(
+        n,
+        node_id=node_id,
+        node_x=nowhere(n.node_x),
+        node_y=nowhere(n.node_y),
+        zone_id=zone_id,
+        node_type=[*n.node_type, *["centroid"] * len(several)],
+        link_id=[*n.link_id, *link_id],
+        from_node=np.concatenate([n.from_node, tail]),
+        to_node=np.concatenate([n.to_node, head]),
+        length=more(n.length, 0.0),
+        lanes=more(n.lanes, 1.0),
+        capacity=more(n.capacity, 1.0),
+        free_speed=more(n.free_speed, np.nan),
+        bpr_b=more(n.bpr_b, 0.0),
+        bpr_power=more(n.bpr_power, 1.0),
+        toll=more(n.toll, 0.0),
+        geometry=[*n.geometry, *[""] * made],
+        vdf_fftt=more(n.vdf_fftt, 0.0),
+        allowed_uses=[*n.allowed_uses, *[""] * made],
+        link_type=[*n.link_type, *["connector"] * made],
+    ), made  # fmt: skip
 
 
 def write_gmns(folder: Path, network: GmnsNetwork) -> None:

@@ -2,8 +2,9 @@
 
 The format as found in public files: rows end with ``;``, often glued to the last number; blanks and tabs mix; ``~``
 opens a comment; metadata come in any order and spelling of case; the first thru node may be missing (then all nodes
-may be passed); node ids need not be 1..n; pairs of nodes may repeat as parallel links. Units differ per network and
-are kept.
+may be passed); node ids need not be 1..n and may be written as 4.0; pairs of nodes may repeat as parallel links; the
+heads of the columns may lack their ``~``; trips may stand as ``zone, trips;`` and beside their origin. Units differ per
+network and are kept.
 """
 
 import re
@@ -21,6 +22,7 @@ COLUMNS = ("init_node", "term_node", "capacity", "length", "free_flow_time", "b"
 NEEDED = 7  # speed, toll and type are missing in some files and then 0
 END = "END OF METADATA"
 TAG = re.compile(r"^\s*<([^>]*)>(.*)$")
+ORIGIN = re.compile(r"^\s*origin\b[\s:]*([^\s:;,]*)(.*)$", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class TntpTrips(TripTable):
 
 def _text(path: Path) -> list[str]:
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+        return Path(path).read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; give the path of a TNTP file") from None
     except (OSError, UnicodeError) as error:
@@ -75,7 +77,7 @@ def _metadata(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:
         match = TAG.match(line)
         if match is None:
             continue
-        name = " ".join(match[1].upper().split())
+        name = " ".join(match[1].upper().replace("_", " ").split())
         if name == END:
             return found, number + 1
         found[name] = match[2].split("~")[0].strip().rstrip(";").strip()
@@ -97,6 +99,14 @@ def _number(path: Path, metadata: dict[str, str], name: str, default: float | No
     return value
 
 
+def _factor(path: Path, metadata: dict[str, str], name: str) -> float:
+    """Factor of the generalised cost; some files call it a weight."""
+    value = _number(path, metadata, f"{name} FACTOR", _number(path, metadata, f"{name} WEIGHT", 0.0))
+    if value < 0:
+        raise DataError(f"{path}: <{name} FACTOR> is {value:g}; it must not be negative")
+    return value
+
+
 def _rows(path: Path, lines: list[str], start: int) -> tuple[list[list[str]], list[int]]:
     """Fields of each data row without comments and terminators, and its line number counted from 1."""
     rows, numbers = [], []
@@ -105,7 +115,17 @@ def _rows(path: Path, lines: list[str], start: int) -> tuple[list[list[str]], li
         if parts:
             rows.append(parts)
             numbers.append(number)
+    if rows and not any(map(_is_number, rows[0])):  # heads of the columns
+        rows, numbers = rows[1:], numbers[1:]
     return rows, numbers
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _table(path: Path, rows: list[list[str]], numbers: list[int], least: int) -> np.ndarray:
@@ -121,9 +141,7 @@ def _table(path: Path, rows: list[list[str]], numbers: list[int], least: int) ->
     except ValueError:
         for parts, number in zip(rows, numbers):
             for column, text in enumerate(parts):
-                try:
-                    float(text)
-                except ValueError:
+                if not _is_number(text):
                     raise DataError(f"{path}: line {number}, column {column + 1}: {text!r} is not a number") from None
         raise
     return table
@@ -154,8 +172,8 @@ def read_network(path: str | Path) -> TntpNetwork:
         path=path,
         zones=zones,
         first_thru=int(_number(path, metadata, "FIRST THRU NODE", 1)),
-        toll_factor=_number(path, metadata, "TOLL FACTOR", 0.0),
-        distance_factor=_number(path, metadata, "DISTANCE FACTOR", 0.0),
+        toll_factor=_factor(path, metadata, "TOLL"),
+        distance_factor=_factor(path, metadata, "DISTANCE"),
         node_id=node_id,
         from_node=np.searchsorted(node_id, tail).astype(np.int32),
         to_node=np.searchsorted(node_id, head).astype(np.int32),
@@ -198,9 +216,9 @@ def read_trips(path: str | Path) -> TntpTrips:
     origin, block, first = None, [], start
     body = [line.split("~")[0] for line in lines[start:]]
     for number, line in enumerate([*body, "Origin 0"], start + 1):
-        words = line.split()
-        if not words or words[0].lower() != "origin":
-            if words and origin is None:
+        head = ORIGIN.match(line)
+        if head is None:
+            if line.strip() and origin is None:
                 raise DataError(f"{path}: line {number}: {line.strip()!r} before the first 'Origin'")
             block.append(line)
             continue
@@ -209,11 +227,10 @@ def read_trips(path: str | Path) -> TntpTrips:
             origins.append(np.full(len(d), origin))
             destinations.append(d)
             trips.append(q)
-        try:
-            origin = int(words[1])
-        except (IndexError, ValueError):
-            raise DataError(f"{path}: line {number}: {line.strip()!r}; write 'Origin' and a zone number") from None
-        block, first = [], number
+        if not _is_number(head[1]) or float(head[1]) % 1 != 0:
+            raise DataError(f"{path}: line {number}: {line.strip()!r}; write 'Origin' and a zone number")
+        origin = int(float(head[1]))
+        block, first = [head[2]], number
     if not origins:
         raise DataError(f"{path}: no 'Origin' block after the metadata; the file is truncated or of another kind")
     o, d, q = np.concatenate(origins), np.concatenate(destinations), np.concatenate(trips)
@@ -243,8 +260,11 @@ def read_trips(path: str | Path) -> TntpTrips:
 
 
 def _block(path: Path, block: list[str], first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Destinations and trips of one origin: ``d : q;`` entries over any lines."""
-    words = " ".join(block).replace(":", " ").replace(";", " ").split()
+    """Destinations and trips of one origin: ``d : q;`` entries over any lines, the first beside the origin."""
+    # a comma parts zone and trips only where no colon does: it may else be that of a thousand
+    apart = ":;" if any(":" in line for line in block) else ",;"
+    blank = str.maketrans(dict.fromkeys(apart, " "))
+    words = " ".join(block).translate(blank).split()
     if len(words) % 2 == 0:
         try:
             table = np.array(words, dtype=np.float64).reshape(-1, 2)
@@ -252,12 +272,10 @@ def _block(path: Path, block: list[str], first: int) -> tuple[np.ndarray, np.nda
                 return table[:, 0].astype(np.int64), table[:, 1]
         except ValueError:
             pass  # named below
-    for number, line in enumerate(block, first + 1):
-        for word in line.replace(":", " ").replace(";", " ").split():
-            try:
-                float(word)
-            except ValueError:
-                raise DataError(f"{path}: line {number}: {word!r} is not a number; write 'zone : trips;'") from None
+    for number, line in enumerate(block, first):
+        for word in line.translate(blank).split():
+            if not _is_number(word):
+                raise DataError(f"{path}: line {number}: {word!r} is not a number; write 'zone : trips;'")
     raise DataError(f"{path}: block of line {first} does not hold pairs of zone and trips")
 
 
@@ -266,8 +284,6 @@ def read_flows(path: str | Path) -> np.ndarray:
     path = Path(path)
     lines = [line for line in _text(path) if not TAG.match(line)]
     rows, numbers = _rows(path, lines, 0)
-    if rows and not rows[0][0][:1].isdigit():
-        rows, numbers = rows[1:], numbers[1:]
     return _table(path, rows, numbers, 4)[:, :4]
 
 
@@ -275,7 +291,5 @@ def read_nodes(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Read ``*_node.tntp``: ids and coordinates (node, 2) in the network's own plane."""
     path = Path(path)
     rows, numbers = _rows(path, _text(path), 0)
-    if rows and not rows[0][0][:1].isdigit():
-        rows, numbers = rows[1:], numbers[1:]
     table = _table(path, rows, numbers, 3)
     return table[:, 0].astype(np.int64), table[:, 1:3]

@@ -10,7 +10,7 @@ import numpy as np
 import pyogrio
 
 from twin.errors import DataError
-from twin.readers.gmns import GmnsNetwork, read_gmns
+from twin.readers.gmns import GmnsNetwork, read_gmns, with_centroids
 from twin.readers.nwb_roads import read_nwb
 from twin.readers.omx import read_omx
 from twin.readers.osm_roads import RoadTable, read_geopackage, read_graphml
@@ -54,6 +54,7 @@ class RoadNetwork:
     units: str = "units of the file"
     allowed_uses: tuple[str, ...] = ()  # per link, comma separated, empty where all may; () where not given
     notes: tuple[str, ...] = field(default=())  # what was assumed or left out in reading
+    connectors: int = 0  # links at the end that are none of the file: zones of several nodes are joined by them
 
     @property
     def zones(self) -> int:
@@ -114,23 +115,22 @@ def _ids(names: list[str]) -> np.ndarray:
 
 
 def _of_gmns(folder: Path) -> RoadNetwork:
-    net = read_gmns(folder)
+    given = read_gmns(folder)
+    net, connectors = with_centroids(given)
     node_id = _ids(net.node_id)
     notes: tuple[str, ...] = ()
     named = [k for k, zone in enumerate(net.zone_id) if zone]
+    if connectors:
+        notes = (
+            f"{len(net.node_id) - len(given.node_id)} zones of several nodes have a centroid (zone_ID) that "
+            f"{connectors} connectors without cost join to these nodes",
+        )
     if named:
-        zones = [net.zone_id[k] for k in named]
-        again = {zone for zone in zones if zones.count(zone) > 1} if len(set(zones)) < len(zones) else set()
-        if again:
-            raise DataError(
-                f"{folder / 'node.csv'}: zone {min(again)} has several nodes; give each zone one node, a centroid with "
-                f"links to the others"
-            )
-        zone_node, zone_id = np.array(named), _ids(zones)
+        zone_node, zone_id = np.array(named), _ids([net.zone_id[k] for k in named])
     else:
         zone_node, zone_id = np.arange(len(node_id)), node_id
         notes = ("no zone_id: each node is a zone",)
-    if np.isfinite(net.vdf_fftt).any():
+    if np.isfinite(given.vdf_fftt).any():
         notes = (*notes, "free-flow times from vdf_fftt [min]")
     through = np.array([kind.lower() != "centroid" for kind in net.node_type])
     return RoadNetwork(
@@ -152,6 +152,7 @@ def _of_gmns(folder: Path) -> RoadNetwork:
         units="hours, kilometres",
         allowed_uses=tuple(net.allowed_uses) if any(net.allowed_uses) else (),
         notes=notes,
+        connectors=connectors,
     )
 
 

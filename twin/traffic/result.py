@@ -13,6 +13,7 @@ from kernels.traffic.skims import skim
 from twin.errors import ConfigError, DataError
 from twin.traffic.classes import VehicleClass
 from twin.traffic.network import RoadNetwork
+from twin.traffic.warm_step import solve
 
 if TYPE_CHECKING:
     from twin.traffic.junctions import Junctions
@@ -69,8 +70,6 @@ class Assigned:
         ``demand`` (pair) [veh] gives the trips of each pair anew, in the order of :attr:`pairs`. The paths go over to
         the new result; ask this one for paths, selections and turns before.
         """
-        from twin.traffic.assignment import solve
-
         made = self if demand is None else replace(self, demand=np.asarray(demand, np.float64))
         return solve(made, demand_scale, gap, max_iterations)
 
