@@ -1,16 +1,18 @@
 """What lies between source and receptor: a factor exp(polynomial in the strengths of the ground along the path).
 
 The exact chain takes means over 21 points of ln z0, land-use shares and background; so do the strengths, which are
-the roughness, two of the land uses and one of the background. Coefficients are tabulated over direction and distance.
+the roughness, one of the land uses and two of the background. Dry deposition, wet deposition and the secondary species
+respond each in their way. Coefficients are tabulated over direction and distance.
 """
 
 import numpy as np
 
 from kernels.jit import SAFE_FASTMATH, fused_njit, njit
 
-__all__ = ["PATH_POINTS", "STRENGTHS", "TERMS", "TURN", "along_paths", "polynomial", "respond"]
+__all__ = ["PATH_POINTS", "RESPONSES", "STRENGTHS", "TERMS", "TURN", "along_paths", "polynomial", "respond", "terms_of"]
 
 STRENGTHS = 4  # of the ground: one load of 16 bytes
+RESPONSES = 3  # of dry and wet deposition of the primary species, and of the secondary species
 TERMS = 17  # of the polynomial: 1, linear, quadratic, cubes of the first two strengths
 TURN = 30  # whole degrees that share coefficients: a sector of the climatology
 PATH_POINTS = 21  # of a path, both ends included
@@ -47,10 +49,9 @@ def along_paths(rx, ry, sx, sy, weight, n, ground, frame, out):
         out[j, 0], out[j, 1], out[j, 2], out[j, 3] = a, b, c, d
 
 
-# finite numbers only: the order of a sum of seventeen terms may change
-@njit(fastmath=SAFE_FASTMATH)
-def respond(here, there, share, sums, own, terms):
-    """Value of the polynomial between two stations; ``sums``: of :func:`along_paths`, ``own`` at the receptor."""
+@fused_njit
+def terms_of(sums, own, terms):
+    """Terms of the polynomial; ``sums``: of :func:`along_paths`, ``own``: strengths at the receptor."""
     each = np.float32(1.0 / PATH_POINTS)
     a, b = (sums[0] + own[0]) * each, (sums[1] + own[1]) * each
     c, d = (sums[2] + own[2]) * each, (sums[3] + own[3]) * each
@@ -59,6 +60,12 @@ def respond(here, there, share, sums, own, terms):
     terms[9], terms[10], terms[11] = b * b, b * c, b * d
     terms[12], terms[13], terms[14] = c * c, c * d, d * d
     terms[15], terms[16] = a * a * a, b * b * b
+
+
+# finite numbers only: the order of a sum of seventeen terms may change
+@njit(fastmath=SAFE_FASTMATH)
+def respond(here, there, share, terms):
+    """Value of the polynomial between two stations, coefficients (TERMS,)."""
     total = np.float32(0.0)
     for m in range(TERMS):
         total += terms[m] * (here[m] + share * (there[m] - here[m]))

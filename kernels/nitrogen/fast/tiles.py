@@ -14,7 +14,7 @@ import numpy as np
 from kernels.jit import fused_njit, njit, pnjit, prange
 from kernels.nitrogen.exact.elementary import exp
 from kernels.nitrogen.fast.lookup import COLUMNS, Places, interpolate, locate
-from kernels.nitrogen.fast.path import STRENGTHS, TERMS, TURN, along_paths, respond
+from kernels.nitrogen.fast.path import RESPONSES, STRENGTHS, TERMS, TURN, along_paths, respond, terms_of
 from kernels.nitrogen.fast.surface import SECTOR, add_change, apply_change
 
 __all__ = ["NEIGHBOURS", "SOURCE_ROWS", "Plume", "Tiles", "add_sources", "halve"]
@@ -45,9 +45,12 @@ class Tiles(NamedTuple):
 class Plume(NamedTuple):
     """Tables of one plume, see :mod:`twin.nitrogen.fast.tables`."""
 
-    values: np.ndarray  # (anchors, 360*nodes, COLUMNS) float32, per g/s times x^2
+    values: np.ndarray  # (tables, 360*nodes, COLUMNS) float32, per g/s times x^2
+    table: np.ndarray  # (anchors,) int64: the one of each anchor
     changes: np.ndarray  # (kinds, surfaces, 360/SECTOR*stations, COLUMNS) float32; no kinds: nothing changes
-    responses: np.ndarray  # (2, anchors, 360/TURN, stations, TERMS) float32, smooth and rough under the source
+    responses: (
+        np.ndarray
+    )  # (2, anchors, 360/TURN, stations, RESPONSES, TERMS) float32, smooth and rough under the source
     anchor: np.ndarray  # (surfaces,) int64
     log_first: float  # ln m, of the first node
     per_log: float  # nodes per factor e
@@ -133,17 +136,19 @@ def _take(sources, chosen, first, n, out):
 
 @fused_njit
 def _strengthen(plume, anchor, own, batch, n, places, sums, terms, out):
-    """Weight of each pair with the factor of its path, over the surfaces of one anchor."""
+    """Weights (RESPONSES, n) of pairs with the factors of their paths, over the surfaces of one anchor."""
     if plume.ground.shape[0] == 0:
-        for j in range(n):
-            out[j] = places.weight[j]
+        for m in range(RESPONSES):
+            for j in range(n):
+                out[m, j] = places.weight[j]
         return
     nodes = plume.values.shape[1] // 360
     stations = plume.responses.shape[3]
     coarser = (stations - 1.0) / (nodes - 1.0)
     for j in range(n):
-        out[j] = 0.0
         if places.weight[j] == 0.0:
+            for m in range(RESPONSES):
+                out[m, j] = 0.0
             continue
         position = (places.entry[j] - places.degree[j] * nodes + places.share[j]) * coarser
         i = min(np.int32(position), stations - 2)
@@ -151,9 +156,12 @@ def _strengthen(plume, anchor, own, batch, n, places, sums, terms, out):
         turn = (places.degree[j] + TURN // 2) // TURN
         turn = turn if turn < 360 // TURN else 0
         here = plume.responses[np.int64(batch[SROUGH, j]), anchor, turn]
-        out[j] = respond(here[i], here[i + 1], np.float32(position - i), sums[j], own, terms)
-    for j in range(n):
-        out[j] = places.weight[j] * exp(out[j])
+        terms_of(sums[j], own, terms)
+        for m in range(RESPONSES):
+            out[m, j] = respond(here[i, m], here[i + 1, m], np.float32(position - i), terms)
+    for m in range(RESPONSES):
+        for j in range(n):
+            out[m, j] = places.weight[j] * exp(out[m, j])
 
 
 @fused_njit
@@ -164,7 +172,9 @@ def _over_surface(plume, batch, places, j, surface, weight, out):
     position = places.entry[j] - places.degree[j] * nodes + places.share[j]
     position *= (stations - 1.0) / (nodes - 1.0)
     share = batch[SSHARE, j]
-    add_change(plume.changes[np.int64(batch[SKIND, j]), surface], places.degree[j], position, weight * (1.0 - share), out)
+    add_change(
+        plume.changes[np.int64(batch[SKIND, j]), surface], places.degree[j], position, weight * (1.0 - share), out
+    )
     if share != 0.0:
         add_change(plume.changes[np.int64(batch[SNEXT, j]), surface], places.degree[j], position, weight * share, out)
 
@@ -176,7 +186,7 @@ def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares
     batch = np.empty((SOURCE_ROWS, _BATCH))
     places = _empty_places()
     sums, terms = np.empty((_BATCH, STRENGTHS), dtype=np.float32), np.empty(TERMS, dtype=np.float32)
-    strong = np.empty(_BATCH)
+    strong = np.empty((RESPONSES, _BATCH))
     value, change = np.empty(COLUMNS, dtype=np.float32), np.empty(COLUMNS, dtype=np.float32)
     total = np.empty(COLUMNS, dtype=np.float32)
     own = np.zeros(STRENGTHS, dtype=np.float32)
@@ -197,12 +207,12 @@ def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares
                 along_paths(x[r], y[r], batch[SX], batch[SY], places.weight, n, plume.ground, plume.frame, sums)
                 _ground_at(plume, x[r], y[r], own)
             _strengthen(plume, anchor, own, batch, n, places, sums, terms, strong)
-            table = plume.values[anchor]
+            table = plume.values[plume.table[anchor]]
             total[:] = 0.0
             for j in range(n):
                 if places.weight[j] == 0.0:
                     continue
-                interpolate(table, places.entry[j], places.share[j], strong[j], value)
+                interpolate(table, places.entry[j], places.share[j], strong, j, value)
                 if changed:
                     change[:] = 0.0
                     for k in range(NEIGHBOURS):
@@ -265,7 +275,7 @@ def _surfaces_of(plume, begin, end, x, y, neighbours, shares, local, present, ow
 def _smoothly(plume, box, begin, end, x, y, far, n_far, sources, neighbours, shares, out, counts):
     """Add sources far from a tile to its receptors ``begin`` to ``end``, by interpolation between its places."""
     last = plume.values.shape[1] // 360 - 1.0 - 1.0e-9
-    anchors, surfaces = plume.values.shape[0], plume.anchor.size
+    anchors, surfaces = plume.table.size, plume.anchor.size
     local, present = np.empty(surfaces, dtype=np.int64), np.empty(surfaces, dtype=np.int64)
     own = np.empty((anchors, STRENGTHS), dtype=np.float32)
     n_surfaces = _surfaces_of(plume, begin, end, x, y, neighbours, shares, local, present, own)
@@ -277,7 +287,7 @@ def _smoothly(plume, box, begin, end, x, y, far, n_far, sources, neighbours, sha
     batch = np.empty((SOURCE_ROWS, _BATCH))
     places, middle = _empty_places(), _empty_places()
     sums, terms = np.empty((_BATCH, STRENGTHS), dtype=np.float32), np.empty(TERMS, dtype=np.float32)
-    strong = np.empty(_BATCH)
+    strong = np.empty((RESPONSES, _BATCH))
     values = np.empty((anchors, _PLACES, _BATCH, COLUMNS), dtype=np.float32)
     change, some = np.empty(COLUMNS, dtype=np.float32), np.empty((_PLACES, COLUMNS), dtype=np.float32)
     field = np.zeros((n_surfaces, _PLACES, COLUMNS))
@@ -300,8 +310,9 @@ def _smoothly(plume, box, begin, end, x, y, far, n_far, sources, neighbours, sha
             for a in range(anchors):
                 if used[a]:
                     _strengthen(plume, a, own[a], batch, n, places, sums, terms, strong)
+                    table = plume.values[plume.table[a]]
                     for j in range(n):
-                        interpolate(plume.values[a], places.entry[j], places.share[j], strong[j], values[a, p, j])
+                        interpolate(table, places.entry[j], places.share[j], strong, j, values[a, p, j])
         for k in range(n_surfaces):
             surface = present[k]
             a = plume.anchor[surface]
@@ -370,8 +381,6 @@ def add_sources(tiles, x, y, neighbours, shares, sources, plume, out, counts):
             n_far, n_near = _choose(tiles, t, sources, boxes, plume.reach, far, near)
             begin, end = tiles.begin[t], tiles.end[t]
             if n_far > 0:
-                _smoothly(
-                    plume, tiles.box[t], begin, end, x, y, far, n_far, sources, neighbours, shares, out, counts
-                )
+                _smoothly(plume, tiles.box[t], begin, end, x, y, far, n_far, sources, neighbours, shares, out, counts)
             if n_near > 0:
                 _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares, out, counts)

@@ -17,7 +17,8 @@ __all__ = ["Anchors", "Kinds", "Surfaces", "anchors_of", "kinds_of", "surfaces_o
 _MOST_SURFACES = 96  # receptor surfaces that are tabulated; between more it is interpolated
 _MOST_PLUMES = 64  # plumes; more are grouped
 _MOST_KINDS = 64  # kinds of sources that are tabulated; between the roughnesses of more it is interpolated
-_ANCHORS = 3  # receptor surfaces with tables of full resolution
+_ANCHORS = 12  # receptor surfaces with a response to the path of their own
+_TABLES = 3  # of these, with tables of full resolution
 _ALIKE = 1.0  # scaled distance within which surfaces are interpolated
 # scales in which an equal difference matters about equally
 _SURFACE_SCALES = {"height": 4.0, "z0": 1.0, "nh3": 1.0, "so2": 4.0, "shares": 0.5}
@@ -31,9 +32,10 @@ class _Classes(NamedTuple):
 
 
 class Anchors(NamedTuple):
-    """Surfaces with tables of full resolution, and the one that stands for each surface."""
+    """Surfaces with a response to the path of their own, the first ones with tables of full resolution too."""
 
     surface: np.ndarray  # (anchors,)
+    table: np.ndarray  # (anchors,) int64: the one of the tables that stands for each
     which: np.ndarray  # (surfaces,) int64
 
 
@@ -102,7 +104,7 @@ def surfaces_of(receptors: pairs.Receptors) -> Surfaces:
     distinct = pd.DataFrame(scaled).groupby(list(range(scaled.shape[1])), sort=False).ngroup().to_numpy()
     _, first = np.unique(distinct, return_index=True)
     few = scaled[first]
-    chosen = _classes(np.zeros((len(few), 1)), few, _MOST_SURFACES).member
+    chosen = _spread_out(few, np.bincount(distinct), _MOST_SURFACES)
     nodes = few[chosen]
     nearest = cKDTree(nodes).query(few)[1]
     anchors = anchors_of(nodes, np.bincount(nearest[distinct], minlength=len(nodes)))
@@ -110,14 +112,27 @@ def surfaces_of(receptors: pairs.Receptors) -> Surfaces:
     return Surfaces(first[chosen], neighbours[distinct], shares[distinct], anchors)
 
 
+def _spread_out(points: np.ndarray, number: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the points, none of all far from them: the most frequent one, then the farthest, and so on."""
+    if len(points) <= most:
+        return np.arange(len(points))
+    chosen = [int(number.argmax())]
+    apart = np.full(len(points), np.inf)
+    while len(chosen) < most:
+        apart = np.minimum(apart, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
+        chosen.append(int(apart.argmax()))
+    return np.array(chosen)
+
+
 def anchors_of(nodes: np.ndarray, number: np.ndarray) -> Anchors:
-    """Surfaces that stand for all others in the tables of full resolution: the most common first, then far ones."""
+    """Surfaces that stand for all others: the most common first, then far ones."""
     chosen = [int(number.argmax())]
     while len(chosen) < min(_ANCHORS, len(nodes)):
         apart = ((nodes[:, None] - nodes[chosen]) ** 2).sum(axis=-1).min(axis=1)
         chosen.append(int((apart * np.sqrt(number)).argmax()))
-    nearest = ((nodes[:, None] - nodes[chosen]) ** 2).sum(axis=-1).argmin(axis=1)
-    return Anchors(np.array(chosen), nearest.astype(np.int64))
+    apart = ((nodes[:, None] - nodes[chosen]) ** 2).sum(axis=-1)
+    table = apart[chosen][:, :_TABLES].argmin(axis=1)
+    return Anchors(np.array(chosen), table.astype(np.int64), apart.argmin(axis=1).astype(np.int64))
 
 
 def _between(points: np.ndarray, nodes: np.ndarray, anchor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

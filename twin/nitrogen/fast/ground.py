@@ -56,11 +56,12 @@ class Ground:
     def strengths(self, weights: np.ndarray, origin: np.ndarray) -> np.ndarray:
         """Strengths of every cell, (ny, nx, columns) float32, of which those of a path are the means.
 
-        ``weights`` (13, columns) on ln z0, land-use shares and background, ``origin`` (columns,) is taken off.
+        ``weights`` (13, columns) on ln z0, land-use shares and ln background, ``origin`` (columns,) is taken off.
         """
+        back = np.log(self.back)
         out = np.empty((*self.use.shape, weights.shape[1]), dtype=np.float32)
         for m, w in enumerate(weights.T):
-            out[..., m] = w[0] * self.log_z0 + w[self.use] + np.tensordot(w[10:], self.back, axes=1) - origin[m]
+            out[..., m] = w[0] * self.log_z0 + w[self.use] + np.tensordot(w[10:], back, axes=1) - origin[m]
         return out
 
 

@@ -9,9 +9,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from kernels.nitrogen.exact import pairs
-from kernels.nitrogen.fast import lookup, tiles
+from kernels.nitrogen.fast import lookup, path, tiles
 from twin.errors import ConfigError
+from twin.nitrogen.fast.error import checked_pairs, only, receptor_error
 from twin.nitrogen.fast.tables import Run, Tables
+from twin.nitrogen.fast.transform import add_transformed, lattice_of, offsets_of, worth_it
 
 __all__ = ["run_fast"]
 
@@ -50,7 +52,7 @@ def _neighbours_together(x: np.ndarray, y: np.ndarray, cell: float = 2000.0) -> 
     return np.lexsort((np.where(band % 2 == 0, x, -x), band))
 
 
-def add_tabulated(tables: Tables, plume: tiles.Plume, rows: np.ndarray, near: np.ndarray, order: _Order, out) -> int:
+def _add_tabulated(tables: Tables, plume: tiles.Plume, rows: np.ndarray, near: np.ndarray, order: _Order, out) -> int:
     """Add the sources ``rows`` of a plume to ``out`` (receptors in ``order``, COLUMNS); returns the pairs."""
     values, kinds = tables.prepared.sources.values, tables.kinds
     rows = rows[_neighbours_together(values[rows, pairs.SX], values[rows, pairs.SY])]
@@ -74,45 +76,98 @@ def run_fast(prepared: Any, run: Run, check: int) -> tuple[np.ndarray, float, in
         raise ConfigError("fast mode has no road chemistry; use mode 'exact', or switch the roads' chemistry off")
     _load(prepared, run)
     begin = time.process_time()
-    sources, receptors = prepared.sources, prepared.receptors
-    values, codes = sources.values, sources.codes
-    nr = len(receptors.values)
-    out = np.zeros((nr, int(codes[:, 2].max()) + 1, pairs.OUTPUTS))
     tables = Tables(prepared, run)
-    order = _order_of(tables, np.arange(nr))
+    near = np.full(len(prepared.sources.values), np.inf)
+    out, count, transformed = _sum(tables, near)
+    seconds = time.process_time() - begin
+    found = {
+        "plumes": float(len(tables.kinds.member)),
+        "receptor_surfaces": float(len(tables.surfaces.member)),
+        "transformed_sources": float(transformed),
+        **receptor_error(tables, near, out, _some),
+        **checked_pairs(tables, near, check, _some),
+    }
+    return out, seconds, count, {**found, "check_cpu_seconds": time.process_time() - begin - seconds}
+
+
+def _sum(tables: Tables, near: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Sums per receptor and group, pairs, and how many sources went by transform.
+
+    ``near`` (sources,) is filled: distance up to which a source is exact [m], inf where everywhere.
+    """
+    prepared = tables.prepared
+    values, codes, places = prepared.sources.values, prepared.sources.codes, prepared.receptors.values
+    out = np.zeros((len(places), int(codes[:, 2].max()) + 1, pairs.OUTPUTS))
+    order = _order_of(tables, np.arange(len(places)))
+    lattice = lattice_of(places[:, pairs.RX], places[:, pairs.RY]) if tables.uniform else None
     width, height = tables.box[1] - tables.box[0], tables.box[3] - tables.box[2]
     share = min(1.0, np.pi * tables.reach**2 / max(width * height, 1.0))
-    near = np.full(len(values), np.inf)
-    count = 0
-    for p in range(len(tables.kinds.member)):
+    exactly = np.full(len(values), np.inf)
+    count = transformed = 0
+    for p, member in enumerate(tables.kinds.member):
         rows = np.flatnonzero(tables.kinds.plume == p)
-        if len(rows) * nr * share <= tables.evaluations(p):
+        if len(rows) * len(places) * share <= tables.evaluations(p):
             continue
         plume = tables.plume(p)
-        near[rows] = tables.near(p, plume)
+        near[rows] = exactly[rows] = tables.near(p, plume)
+        offsets = offsets_of(lattice, values[rows, pairs.SX], values[rows, pairs.SY]) if lattice is not None else None
+        by_transform = (
+            lattice is not None
+            and offsets is not None
+            and worth_it(lattice, offsets, len(rows) * len(places) * share, len(tables.surfaces.member))
+        )
         for group in np.unique(codes[rows, 2]):
-            part = np.zeros((nr, lookup.COLUMNS))
-            count += add_tabulated(tables, plume, rows[codes[rows, 2] == group], near, order, part)
+            its = codes[rows, 2] == group
+            if by_transform and lattice is not None and offsets is not None:
+                some = offsets._replace(column=offsets.column[its], row=offsets.row[its])
+                strength = values[rows[its], pairs.SQ]
+                count += add_transformed(
+                    tables, plume, int(member), lattice, some, strength, near[rows[0]], out[:, group]
+                )
+                transformed += int(its.sum())
+                exactly[rows[its]] = -1.0
+                continue
+            part = np.zeros((len(places), lookup.COLUMNS))
+            count += _add_tabulated(tables, plume, rows[its], near, order, part)
             out[order.rows, group] += part[:, : pairs.OUTPUTS]
-    count += _add_near(prepared, run, near, out)
-    return out, time.process_time() - begin, count, {}
+    return out, count + _add_near(prepared, tables.run, exactly, out), transformed
+
+
+def _some(tables: Tables, near: np.ndarray, sources: np.ndarray, receptors: np.ndarray) -> np.ndarray:
+    """What fast mode makes of some sources at some receptors, all groups together, (receptors, OUTPUTS)."""
+    prepared = tables.prepared
+    order = _order_of(tables, receptors)
+    part = np.zeros((len(receptors), lookup.COLUMNS))
+    for p in np.unique(tables.kinds.plume[sources]):
+        rows = sources[(tables.kinds.plume[sources] == p) & np.isfinite(near[sources])]
+        if rows.size:
+            _add_tabulated(tables, tables.plume(p), rows, near, order, part)
+    out = np.zeros((len(receptors), 1, pairs.OUTPUTS))
+    out[np.searchsorted(receptors, order.rows), 0] = part[:, : pairs.OUTPUTS]
+    few = only(prepared, sources, receptors)
+    _add_near(few, tables.run, near[sources], out)
+    return out[:, 0]
 
 
 def _add_near(prepared: Any, run: Run, near: np.ndarray, out: np.ndarray) -> int:
-    """Add the pairs nearer than ``near`` (sources,) [m] exactly; returns their number."""
+    """Add the pairs nearer than ``near`` (sources,) [m] exactly; returns their number. Negative: none of a source."""
+    wanted = near >= 0.0
+    if not wanted.any():
+        return 0
     sources, receptors = prepared.sources, prepared.receptors
-    close = sources.values.copy()
+    near = near[wanted]
+    close, codes = sources.values[wanted].copy(), sources.codes[wanted]
     close[:, pairs.SREACH] = near
     rows = np.arange(len(receptors.values))
     if np.isfinite(near).all():
         tree = cKDTree(receptors.values[:, [pairs.RX, pairs.RY]])
-        found = tree.query_ball_point(sources.values[:, [pairs.SX, pairs.SY]], near + 1.0)
+        found = tree.query_ball_point(close[:, [pairs.SX, pairs.SY]], near + 1.0)
         rows = np.unique(np.concatenate([np.asarray(one, dtype=np.int64) for one in found]))
     if rows.size == 0:
         return 0
     few = pairs.Receptors(receptors.values[rows], receptors.shares[rows])
-    exact = run(prepared._replace(sources=sources._replace(values=close), receptors=few))
-    out[rows] += exact[0]
+    exact = run(prepared._replace(sources=sources._replace(values=close, codes=codes), receptors=few))
+    out[rows, : exact[0].shape[1]] += exact[0]
     return exact[4]
 
 
@@ -120,23 +175,21 @@ def _load(prepared: Any, run: Run) -> None:
     """Load the compiled kernels, so that the time that is taken is that of the computation."""
     nobody = pairs.Receptors(prepared.receptors.values[:0], prepared.receptors.shares[:0])
     run(prepared._replace(receptors=nobody))
-    nothing = np.zeros(0)
     *_, begin, end, parent, leaf, box, _ = tiles.halve(np.zeros(1), np.zeros(1))
     one = tiles.Tiles(begin, end, parent, leaf, box, np.array([0, 1]))
     none = tiles.Plume(
         np.zeros((1, 720, lookup.COLUMNS), dtype=np.float32),
+        np.zeros(1, dtype=np.int64),
         np.zeros((0, 0, 0, lookup.COLUMNS), dtype=np.float32),
-        np.zeros((2, 1, 12, 2, 17), dtype=np.float32),
+        np.zeros((2, 1, 1, 2, path.RESPONSES, path.TERMS), dtype=np.float32),
         np.zeros(1, dtype=np.int64),
         0.0,
         1.0,
         0.0,
-        np.zeros((0, 0, 4), dtype=np.float32),
+        np.zeros((0, 0, path.STRENGTHS), dtype=np.float32),
         np.zeros(4),
     )
     neighbours = np.zeros((1, tiles.NEIGHBOURS), dtype=np.int64)
     shares = np.zeros((1, tiles.NEIGHBOURS))
-    empty = np.zeros((tiles.SOURCE_ROWS, 0))
-    tiles.add_sources(
-        one, np.zeros(1), np.zeros(1), neighbours, shares, empty, none, np.zeros((1, 8)), np.zeros(1, dtype=np.int64)
-    )
+    empty, out = np.zeros((tiles.SOURCE_ROWS, 0)), np.zeros((1, lookup.COLUMNS))
+    tiles.add_sources(one, out[0, :1], out[0, :1], neighbours, shares, empty, none, out, np.zeros(1, dtype=np.int64))

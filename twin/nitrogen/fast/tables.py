@@ -19,9 +19,9 @@ __all__ = ["Run", "Tables", "total_nitrogen"]
 _NEAREST = 50.0  # m, no table begins nearer
 _NEAR_ON_MAPS = 1000.0  # m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
 _PER_E_FOLD = 12.0  # table distances per factor e
-_STATIONS = 10  # distances at which the response to the path is tabulated
+_STATIONS = 8  # distances at which the response to the path is tabulated
 _CHANGES_PER_E_FOLD = 2.5  # distances at which what surfaces change is tabulated, per factor e
-_PATHS, _PIVOTS = 200, 12  # sampled for the response of results to the path: paths, directions and distances
+_PATHS, _PIVOTS = 150, 12  # sampled for the response of results to the path: paths, directions and distances
 _BANDS = 3  # of distances at which it is sampled
 _SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
@@ -46,20 +46,24 @@ class Tables:
         self.kinds = kinds_of(prepared.sources)
         x, y = places[:, pairs.RX], places[:, pairs.RY]
         sx, sy = values[:, pairs.SX], values[:, pairs.SY]
-        self.box = np.array((min(x.min(), sx.min()), max(x.max(), sx.max()), min(y.min(), sy.min()), max(y.max(), sy.max())))
+        self.box = np.array(
+            (min(x.min(), sx.min()), max(x.max(), sx.max()), min(y.min(), sy.min()), max(y.max(), sy.max()))
+        )
         self.uniform = bool(prepared.maps.uniform)
         self.nearest = _NEAREST if self.uniform else _NEAR_ON_MAPS
         span = float(np.hypot(self.box[1] - self.box[0], self.box[3] - self.box[2]))
         self.reach = float(min(prepared.options.reach, max(span, 4.0 * self.nearest)))
         folds = max(np.log(1.001 * self.reach / self.nearest), 0.3)
-        self.distance = lookup.nodes(self.nearest, self.nearest * np.exp(folds), max(int(np.ceil(_PER_E_FOLD * folds)) + 1, 4))
-        self.changing = lookup.nodes(self.distance[0], self.distance[-1], max(int(np.ceil(_CHANGES_PER_E_FOLD * folds)) + 1, 3))
-        self.stations = lookup.nodes(self.distance[0], self.distance[-1], _STATIONS)
+        farthest = self.nearest * np.exp(folds)
+        self.distance = lookup.nodes(self.nearest, farthest, max(int(np.ceil(_PER_E_FOLD * folds)) + 1, 4))
+        self.changing = lookup.nodes(self.nearest, farthest, max(int(np.ceil(_CHANGES_PER_E_FOLD * folds)) + 1, 3))
+        self.stations = lookup.nodes(self.nearest, farthest, _STATIONS)
         self.rng = np.random.default_rng(20051)
         self.ground = Ground(prepared.maps, self.box)
         self.emission = np.abs(values[:, pairs.SQ])
         self.rough = values[:, pairs.SZ0] >= _ROUGH
         self.reference = prepared.maps.path
+        self.made: dict[int, tiles.Plume] = {}
         self.pivots, self.lengths = np.zeros((0, 13)), np.zeros(0)
         self.terms = np.zeros((0, path.TERMS))
         self.strength = np.zeros((0, 0, path.STRENGTHS), dtype=np.float32)
@@ -69,19 +73,31 @@ class Tables:
 
     def evaluations(self, plume: int) -> int:
         """Exact pairs that the tables of a plume take."""
-        anchors, surfaces = len(self.surfaces.anchors.surface), len(self.surfaces.member)
-        changes = (len(self.kinds.kinds[plume]) * surfaces + anchors) * 360 // surface.SECTOR * len(self.changing)
+        anchors, full = len(self.surfaces.anchors.surface), int(self.surfaces.anchors.table.max()) + 1
+        changes = (
+            (len(self.kinds.kinds[plume]) * len(self.surfaces.member) + full)
+            * 360
+            // surface.SECTOR
+            * len(self.changing)
+        )
         response = 0 if self.uniform else 2 * (len(self.pivots) + 1) * 360 // path.TURN * _STATIONS
-        return anchors * (360 * len(self.distance) + response) + changes
+        return full * 360 * len(self.distance) + anchors * response + changes
 
     def plume(self, plume: int) -> tiles.Plume:
-        """Tables of a plume as the kernel takes them."""
+        """Tables of a plume as the kernel takes them, made once."""
+        if plume not in self.made:
+            self.made[plume] = self._make(plume)
+        return self.made[plume]
+
+    def _make(self, plume: int) -> tiles.Plume:
         member = int(self.kinds.member[plume])
         anchors = self.surfaces.member[self.surfaces.anchors.surface]
-        values = self._values(member, anchors)
+        full = anchors[: int(self.surfaces.anchors.table.max()) + 1]
+        values = self._values(member, full)
         return tiles.Plume(
             values,
-            self._changes(plume, member, anchors),
+            self.surfaces.anchors.table,
+            self._changes(plume, member, full),
             self._responses(plume, anchors),
             self.surfaces.anchors.which,
             float(np.log(self.distance[0])),
@@ -98,10 +114,18 @@ class Tables:
         """
         sources, places = self.prepared.sources, self.prepared.receptors
         values = sources.values[[member]].copy()
+        inside = distance < abs(values[0, pairs.SD])
+        if inside.any() and not inside.all():
+            out = np.empty((len(receptors), len(degree), pairs.OUTPUTS))
+            for some in (inside, ~inside):
+                out[:, some] = self.ring(member, degree[some], distance[some], receptors, along)
+            return out
         values[:, pairs.SX] = values[:, pairs.SY] = 0.0
         values[:, pairs.SQ], values[:, pairs.SREACH] = 1.0, np.inf
         codes = sources.codes[[member]].copy()
         codes[:, 2] = 0
+        # nearer than its side an area's pairs are exact, and the table is only a formality
+        subdivide = self.prepared.options.subdivide and not inside.all()
         bearing = np.radians(degree - 180.0)
         where = np.repeat(places.values[receptors], len(degree), axis=0)
         where[:, pairs.RX] = np.tile(np.sin(bearing) * distance, len(receptors))
@@ -111,15 +135,15 @@ class Tables:
             sources=sources._replace(values=values, codes=codes),
             receptors=pairs.Receptors(where, np.repeat(places.shares[receptors], len(degree), axis=0)),
             maps=self.prepared.maps._replace(uniform=True, path=along),
-            options=self.prepared.options._replace(subdivide=False, reach=np.inf),
+            options=self.prepared.options._replace(cell=0.0, subdivide=subdivide, reach=np.inf),
         )
         return self.run(ring)[0].reshape(len(receptors), len(degree), pairs.OUTPUTS)
 
     def near(self, plume: int, tables: tiles.Plume) -> float:
-        """Distance within which interpolation in the table is not good enough, or pairs are subdivided [m]."""
+        """Distance within which interpolation in the table is not good enough, or the surroundings are too near [m]."""
         member = int(self.kinds.member[plume])
         values = self.prepared.sources.values[self.kinds.plume == plume]
-        least = max(self.nearest, 2.0 * np.abs(values[:, pairs.SD]).max(), 2.0 * self.prepared.options.cell)
+        least = max(self.nearest, np.abs(values[:, pairs.SD]).max(), 2.0 * self.prepared.options.cell)
         between = np.sqrt(self.distance[1:] * self.distance[:-1])
         degree = np.arange(7.0, 360.0, 15.0)
         anchor = self.surfaces.member[self.surfaces.anchors.surface[:1]]
@@ -146,18 +170,19 @@ class Tables:
         distance = np.tile(self.changing, 360 // surface.SECTOR)
         return self.ring(member, degree, distance, receptors, self.reference)
 
-    def _changes(self, plume: int, member: int, anchors: np.ndarray) -> np.ndarray:
-        """What turns the anchors' tables into those of each kind of a plume at every surface."""
+    def _changes(self, plume: int, member: int, full: np.ndarray) -> np.ndarray:
+        """What turns the tables of full resolution into those of each kind of a plume at every surface."""
         kinds, receptors = self.kinds.kinds[plume], self.surfaces.member
         rows = 360 // surface.SECTOR * len(self.changing)
         if len(kinds) == 1 and len(receptors) == 1:
             return np.zeros((0, 0, rows, lookup.COLUMNS), dtype=np.float32)
-        base = self._coarsely(member, anchors)
+        base = self._coarsely(member, full)
         changes = np.zeros((len(kinds), len(receptors), rows, lookup.COLUMNS), dtype=np.float32)
         for k, kind in enumerate(kinds):
             results = self._coarsely(int(kind), receptors)
             for s, anchor in enumerate(self.surfaces.anchors.which):
-                changes[k, s] = surface.change_of(results[s], base[anchor])
+                table = self.surfaces.anchors.table[anchor]
+                changes[k, s] = surface.change_of(results[s], base[table])
         return changes
 
     def _responses(self, plume: int, anchors: np.ndarray) -> np.ndarray:
@@ -166,30 +191,29 @@ class Tables:
         Paths of about the length in question weigh most: long paths are mixtures, short ones are not.
         """
         count, turns = len(anchors), 360 // path.TURN
-        response = np.zeros((2, count, turns, _STATIONS, path.TERMS), dtype=np.float32)
+        response = np.zeros((2, count, turns, _STATIONS, path.RESPONSES, path.TERMS), dtype=np.float32)
         if self.uniform:
             return response
         rows = np.flatnonzero(self.kinds.plume == plume)
-        rough = self.rough
         z0 = np.log(self.prepared.sources.values[:, pairs.SZ0])
         degree = np.repeat(np.arange(turns) * float(path.TURN), _STATIONS)
         distance = np.tile(self.stations, turns)
         for ground in (False, True):
-            like = rows[rough[rows] == ground]
+            like = rows[self.rough[rows] == ground]
             if like.size == 0:
                 continue
             # the source nearest to the mean roughness under what is emitted
             middle = np.average(z0[like], weights=self.emission[like] + 1e-300)
             member = int(like[np.argmin(np.abs(z0[like] - middle))])
-            results = [self._total(member, degree, distance, anchors, along) for along in (self.reference, *self.pivots)]
-            logs = np.stack([_log_ratio(result, results[0]) for result in results[1:]])
-            logs = logs.reshape(len(logs), count, turns, _STATIONS)
+            results = [self.ring(member, degree, distance, anchors, along) for along in (self.reference, *self.pivots)]
+            logs = np.stack([_responses_of(result, results[0]) for result in results[1:]])
+            logs = logs.reshape(len(logs), count, turns, _STATIONS, path.RESPONSES)
             for i, station in enumerate(self.stations):
                 weight = np.exp(-0.5 * np.log(self.lengths / station) ** 2) + 0.01
                 solver = np.linalg.pinv(self.terms * weight[:, None], rcond=1e-3) * weight
-                response[int(ground), :, :, i] = np.moveaxis(np.tensordot(solver, logs[..., i], axes=1), 0, -1)
+                response[int(ground), :, :, i] = np.moveaxis(np.tensordot(solver, logs[..., i, :], axes=1), 0, -1)
         for ground in (0, 1):
-            if not (rough[rows] == bool(ground)).any():
+            if not (self.rough[rows] == bool(ground)).any():
                 response[ground] = response[1 - ground]
         return response
 
@@ -211,36 +235,35 @@ class Tables:
     def _find_strengths(self) -> None:
         """Strengths of the ground, pivot paths, and the terms of their polynomials.
 
-        The first strength is the roughness; land uses and background give the leading singular vectors of what they
-        change in the logarithm of exact results over sampled paths. Pivots are sampled paths whose terms are as
-        independent as they come (QR with pivoting), and more at random.
+        The first strength is the roughness; land uses give one and background two leading singular vectors of
+        what they change in the logarithm of exact results over sampled paths. Pivots are sampled paths whose terms
+        are as independent as they come (QR with pivoting), and more at random.
         """
         sampled, lengths = self._sample_paths(_PATHS)
-        rough = np.log(sampled[:, 0])
-        back_scale = np.where(sampled[:, 10:].std(axis=0) > 1e-9, sampled[:, 10:].std(axis=0), 1.0)
-        slopes = self._slopes(sampled, lengths, back_scale)
-        mean = sampled.mean(axis=0)
+        means = np.column_stack((np.log(sampled[:, 0]), sampled[:, 1:10], np.log(sampled[:, 10:])))
+        slopes = self._slopes(sampled, means, lengths)
         weights = np.zeros((13, path.STRENGTHS))
         weights[0, 0] = 1.0
-        for part, columns, number in ((slice(1, 10), (1, 2), 2), (slice(10, 13), (3,), 1)):
+        for part, first, number in ((slice(1, 10), 1, 1), (slice(10, 13), 2, 2)):
             effect = slopes[part]
-            direction = np.linalg.svd((sampled[:, part] - mean[part]) @ effect, full_matrices=False)[2][:number]
-            weights[part, columns[0] : columns[0] + len(direction)] = effect @ direction.T
-        strengths = np.column_stack((rough, sampled[:, 1:])) @ weights
+            change = (means[:, part] - means[:, part].mean(axis=0)) @ effect
+            direction = np.linalg.svd(change, full_matrices=False)[2][:number]
+            weights[part, first : first + number] = effect @ direction.T
+        strengths = means @ weights
         origin = strengths.mean(axis=0)
         size = np.abs(strengths - origin).max(axis=0)
         # a strength of rounding errors is none
         some = size > 1e-9
         weights = np.where(some, weights / np.where(some, size, 1.0), 0.0)
         origin = np.where(some, origin / np.where(some, size, 1.0), 0.0)
-        terms = path.polynomial(np.column_stack((rough, sampled[:, 1:])) @ weights - origin)
+        terms = path.polynomial(means @ weights - origin)
         _, _, chosen = scipy.linalg.qr(terms.T, pivoting=True, mode="economic")
         more = self.rng.choice(_PATHS, _MORE_PATHS, replace=False)
         chosen = np.unique(np.concatenate((chosen[: path.TERMS], more)))
         self.pivots, self.lengths, self.terms = sampled[chosen], lengths[chosen], terms[chosen]
         self.strength = self.ground.strengths(weights, origin)
 
-    def _slopes(self, sampled: np.ndarray, lengths: np.ndarray, back_scale: np.ndarray) -> np.ndarray:
+    def _slopes(self, sampled: np.ndarray, means: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """What a unit of each of the 13 properties of a path changes in ln results, (13, directions and distances).
 
         Of the plumes that emit most; in each band of distances paths of about its lengths weigh most. Land uses act
@@ -249,10 +272,8 @@ class Tables:
         emission = np.bincount(self.kinds.plume, self.emission, minlength=len(self.kinds.member))
         members = self.kinds.member[np.argsort(-emission)[:_SAMPLED_PLUMES]]
         common = self.surfaces.member[self.surfaces.anchors.surface[:1]]
-        rough = np.log(sampled[:, 0])
-        rough = (rough - rough.mean()) / max(float(rough.std()), 1e-9)
-        shares = sampled[:, 1:10] - sampled[:, 1:10].mean(axis=0)
-        back = (sampled[:, 10:] - sampled[:, 10:].mean(axis=0)) / back_scale
+        rough = (means[:, 0] - means[:, 0].mean()) / max(float(means[:, 0].std()), 1e-9)
+        shares, back = means[:, 1:10] - means[:, 1:10].mean(axis=0), means[:, 10:] - means[:, 10:].mean(axis=0)
         design = np.column_stack((rough, rough**2, shares, rough[:, None] * shares, back))
         edges = np.exp(np.linspace(np.log(self.distance[0]), np.log(self.distance[-1]), _BANDS + 1))
         found = []
@@ -278,8 +299,18 @@ class Tables:
         fit = np.hstack(found)
         slopes = np.zeros((13, 2 * fit.shape[1]))
         slopes[1:10] = np.hstack((fit[2:11], fit[11:20]))
-        slopes[10:, : fit.shape[1]] = fit[20:] / back_scale[:, None]
+        slopes[10:, : fit.shape[1]] = fit[20:]
         return slopes
+
+
+def _responses_of(result: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Logarithms of what a path changes, (..., RESPONSES); ``result``, ``base`` (..., OUTPUTS).
+
+    Where dry deposition is not positive its concentration stands for it.
+    """
+    deposited = (result[..., 1] > 0) & (base[..., 1] > 0)
+    dry = np.where(deposited, _log_ratio(result[..., 1], base[..., 1]), _log_ratio(result[..., 0], base[..., 0]))
+    return np.stack((dry, _log_ratio(result[..., 2], base[..., 2]), _log_ratio(result[..., 5], base[..., 5])), axis=-1)
 
 
 def _log_ratio(value: np.ndarray, base: np.ndarray) -> np.ndarray:
