@@ -17,13 +17,14 @@ from kernels.nitrogen.fast.lookup import COLUMNS, Places, interpolate, locate
 from kernels.nitrogen.fast.path import RESPONSES, STRENGTHS, TERMS, TURN, along_paths, respond, terms_of
 from kernels.nitrogen.fast.surface import SECTOR, add_change, apply_change
 
-__all__ = ["NEIGHBOURS", "SOURCE_ROWS", "Plume", "Tiles", "add_sources", "halve"]
+__all__ = ["NEIGHBOURS", "SECTORS", "SOURCE_ROWS", "Plume", "Tiles", "add_sources", "halve"]
 
 NEIGHBOURS = 4  # surfaces between which a receptor's own is interpolated
 (SX, SY, SQ, SNEAR, SKIND, SNEXT, SSHARE, SROUGH) = range(8)
 SOURCE_ROWS = 8
 _SEPARATION = 3.0  # diagonals of a tile between it and a source that is far
-_PLACES = 9  # of a tile
+_PLACES, _MIDDLE = 9, 4  # of a tile
+SECTORS = 12  # of wind direction, of the climatology
 _FEW = 32  # receptors of a tile that is not halved any more
 _BATCH = 64  # sources evaluated at a time
 _GROUP = 128  # sources whose common box is looked at first
@@ -180,7 +181,7 @@ def _over_surface(plume, batch, places, j, surface, weight, out):
 
 
 @fused_njit
-def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares, out, counts):
+def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares, out, dry, counts):
     """Add sources to receptors ``begin`` to ``end``, pair by pair."""
     last = plume.values.shape[1] // 360 - 1.0 - 1.0e-9
     batch = np.empty((SOURCE_ROWS, _BATCH))
@@ -218,7 +219,9 @@ def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares
                     for k in range(NEIGHBOURS):
                         if shares[r, k] != 0.0:
                             _over_surface(plume, batch, places, j, neighbours[r, k], shares[r, k], change)
+                    before = total[1]
                     apply_change(value, change, total)
+                    dry[r, _sector(places.degree[j])] += total[1] - before
                 else:
                     for c in range(COLUMNS):
                         total[c] += value[c]
@@ -272,7 +275,7 @@ def _surfaces_of(plume, begin, end, x, y, neighbours, shares, local, present, ow
 
 
 @fused_njit
-def _smoothly(plume, box, begin, end, x, y, far, n_far, sources, neighbours, shares, out, counts):
+def _smoothly(plume, box, begin, end, x, y, far, n_far, sources, neighbours, shares, out, dry, counts):
     """Add sources far from a tile to its receptors ``begin`` to ``end``, by interpolation between its places."""
     last = plume.values.shape[1] // 360 - 1.0 - 1.0e-9
     anchors, surfaces = plume.table.size, plume.anchor.size
@@ -290,7 +293,7 @@ def _smoothly(plume, box, begin, end, x, y, far, n_far, sources, neighbours, sha
     strong = np.empty((RESPONSES, _BATCH))
     values = np.empty((anchors, _PLACES, _BATCH, COLUMNS), dtype=np.float32)
     change, some = np.empty(COLUMNS, dtype=np.float32), np.empty((_PLACES, COLUMNS), dtype=np.float32)
-    field = np.zeros((n_surfaces, _PLACES, COLUMNS))
+    field, turned = np.zeros((n_surfaces, _PLACES, COLUMNS)), np.zeros((n_surfaces, SECTORS))
     mapped, changed = plume.ground.shape[0] > 0, plume.changes.shape[0] > 0
     for first in range(0, n_far, _BATCH):
         n = min(_BATCH, n_far - first)
@@ -321,8 +324,10 @@ def _smoothly(plume, box, begin, end, x, y, far, n_far, sources, neighbours, sha
                 if changed:
                     change[:] = 0.0
                     _over_surface(plume, batch, middle, j, surface, 1.0, change)
+                    before = some[_MIDDLE, 1]
                     for p in range(_PLACES):
                         apply_change(values[a, p, j], change, some[p])
+                    turned[k, _sector(middle.degree[j])] += some[_MIDDLE, 1] - before
                 else:
                     for p in range(_PLACES):
                         for c in range(COLUMNS):
@@ -336,11 +341,19 @@ def _smoothly(plume, box, begin, end, x, y, far, n_far, sources, neighbours, sha
         _between((x[r] - cx) / hx if hx > 0.0 else 0.0, (y[r] - cy) / hy if hy > 0.0 else 0.0, weights)
         for k in range(NEIGHBOURS):
             if shares[r, k] != 0.0:
-                at = field[local[neighbours[r, k]]]
+                number = local[neighbours[r, k]]
+                at = field[number]
+                for t in range(SECTORS):
+                    dry[r, t] += shares[r, k] * turned[number, t]
                 for p in range(_PLACES):
                     w = shares[r, k] * weights[p]
                     for c in range(COLUMNS):
                         out[r, c] += w * at[p, c]
+
+
+@fused_njit(forceinline=True)
+def _sector(degree):
+    return (degree + 180 // SECTORS) // (360 // SECTORS) % SECTORS
 
 
 @fused_njit(forceinline=True)
@@ -355,13 +368,14 @@ def _between(tx, ty, out):
 
 
 @pnjit
-def add_sources(tiles, x, y, neighbours, shares, sources, plume, out, counts):
+def add_sources(tiles, x, y, neighbours, shares, sources, plume, out, dry, counts):
     """Add to ``out`` (receptors, COLUMNS) the sum over sources of one plume; tiles of a level in parallel.
 
     ``x``, ``y`` (receptors,) [m] in the order of the tiles; ``neighbours`` (receptors, NEIGHBOURS) surfaces between
     which each one's own is interpolated, with ``shares`` (sum 1), nearest first; ``sources`` (SOURCE_ROWS, ns): x, y
     [m], strength [g/s], distance up to which it is left out [m], two kinds, share of the second, 1 if on rough ground;
-    neighbours together. ``counts`` (receptors,) int64: pairs of each receptor are added.
+    neighbours together. ``dry`` (receptors, SECTORS): dry deposition of the primary species by wind direction is added,
+    where surfaces change it. ``counts`` (receptors,) int64: pairs of each receptor are added.
     """
     ns = sources.shape[1]
     boxes = np.empty(((ns + _GROUP - 1) // _GROUP, 4))
@@ -381,6 +395,8 @@ def add_sources(tiles, x, y, neighbours, shares, sources, plume, out, counts):
             n_far, n_near = _choose(tiles, t, sources, boxes, plume.reach, far, near)
             begin, end = tiles.begin[t], tiles.end[t]
             if n_far > 0:
-                _smoothly(plume, tiles.box[t], begin, end, x, y, far, n_far, sources, neighbours, shares, out, counts)
+                _smoothly(
+                    plume, tiles.box[t], begin, end, x, y, far, n_far, sources, neighbours, shares, out, dry, counts
+                )
             if n_near > 0:
-                _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares, out, counts)
+                _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares, out, dry, counts)

@@ -46,6 +46,13 @@ class Surfaces(NamedTuple):
     neighbours: np.ndarray  # (receptors, NEIGHBOURS) int64, nearest first
     shares: np.ndarray  # (receptors, NEIGHBOURS) sum 1
     anchors: Anchors
+    own: np.ndarray  # receptors whose surface is not tabulated, one for each such surface
+    which: np.ndarray  # (receptors,) place in ``own``, -1 where the surface is tabulated
+
+    @property
+    def tabulated(self) -> bool:
+        """Whether all surfaces are."""
+        return len(self.own) == 0
 
 
 class Kinds(NamedTuple):
@@ -109,7 +116,10 @@ def surfaces_of(receptors: pairs.Receptors) -> Surfaces:
     nearest = cKDTree(nodes).query(few)[1]
     anchors = anchors_of(nodes, np.bincount(nearest[distinct], minlength=len(nodes)))
     neighbours, shares = _between(few, nodes, anchors.which)
-    return Surfaces(first[chosen], neighbours[distinct], shares[distinct], anchors)
+    rest = np.setdiff1d(np.arange(len(few)), chosen)
+    place = np.full(len(few), -1)
+    place[rest] = np.arange(len(rest))
+    return Surfaces(first[chosen], neighbours[distinct], shares[distinct], anchors, first[rest], place[distinct])
 
 
 def _spread_out(points: np.ndarray, number: np.ndarray, most: int) -> np.ndarray:

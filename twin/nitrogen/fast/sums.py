@@ -63,7 +63,9 @@ def _add_tabulated(tables: Tables, plume: tiles.Plume, rows: np.ndarray, near: n
     sources[tiles.SKIND], sources[tiles.SNEXT] = kinds.first[rows], kinds.second[rows]
     sources[tiles.SSHARE], sources[tiles.SROUGH] = kinds.share[rows], tables.rough[rows]
     counts = np.zeros(len(order.rows), dtype=np.int64)
-    tiles.add_sources(order.tiles, order.x, order.y, order.neighbours, order.shares, sources, plume, out, counts)
+    dry = np.zeros((len(order.rows), tiles.SECTORS))
+    tiles.add_sources(order.tiles, order.x, order.y, order.neighbours, order.shares, sources, plume, out, dry, counts)
+    out[:, 1] += (dry * tables.own_surface[order.rows]).sum(axis=1)
     return int(counts.sum())
 
 
@@ -114,6 +116,7 @@ def _sum(tables: Tables, near: np.ndarray) -> tuple[np.ndarray, int, int]:
         by_transform = (
             lattice is not None
             and offsets is not None
+            and tables.surfaces.tabulated
             and worth_it(lattice, offsets, len(rows) * len(places) * share, len(tables.surfaces.member))
         )
         for group in np.unique(codes[rows, 2]):
@@ -191,5 +194,7 @@ def _load(prepared: Any, run: Run) -> None:
     )
     neighbours = np.zeros((1, tiles.NEIGHBOURS), dtype=np.int64)
     shares = np.zeros((1, tiles.NEIGHBOURS))
-    empty, out = np.zeros((tiles.SOURCE_ROWS, 0)), np.zeros((1, lookup.COLUMNS))
-    tiles.add_sources(one, out[0, :1], out[0, :1], neighbours, shares, empty, none, out, np.zeros(1, dtype=np.int64))
+    empty, out, dry = np.zeros((tiles.SOURCE_ROWS, 0)), np.zeros((1, lookup.COLUMNS)), np.zeros((1, tiles.SECTORS))
+    tiles.add_sources(
+        one, out[0, :1], out[0, :1], neighbours, shares, empty, none, out, dry, np.zeros(1, dtype=np.int64)
+    )

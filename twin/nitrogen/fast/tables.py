@@ -24,6 +24,7 @@ _CHANGES_PER_E_FOLD = 2.5  # distances at which what surfaces change is tabulate
 _PATHS, _PIVOTS = 150, 12  # sampled for the response of results to the path: paths, directions and distances
 _BANDS = 3  # of distances at which it is sampled
 _SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
+_SAMPLED_FOR_SURFACES = 2  # whose dry deposition tells what a receptor's own surface lacks
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
 _ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
 _SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
@@ -70,6 +71,7 @@ class Tables:
         if not self.uniform:
             self.reference = self._sample_paths(1000)[0].mean(axis=0)
             self._find_strengths()
+        self.own_surface = self._own_surface()
 
     def evaluations(self, plume: int) -> int:
         """Exact pairs that the tables of a plume take."""
@@ -156,6 +158,36 @@ class Tables:
         bad = np.flatnonzero(np.percentile(error, 80, axis=1) > _SMOOTH)
         bad = bad[between[bad] < 2000.0]
         return float(max(least, self.distance[bad[-1] + 1] if bad.size else 0.0))
+
+    def _own_surface(self) -> np.ndarray:
+        """What dry deposition of each receptor lacks by wind direction, as a share, (receptors, SECTORS).
+
+        Between tabulated surfaces it is interpolated, but the chain has steps in the roughness of the receptor (its
+        iterations stop). Both are computed exactly for the plumes that emit most, at a distance of the tables.
+        """
+        surfaces = self.surfaces
+        lacking = np.zeros((len(surfaces.which), tiles.SECTORS))
+        if surfaces.tabulated:
+            return lacking
+        degree = np.arange(tiles.SECTORS) * (360.0 / tiles.SECTORS)
+        distance = np.full(tiles.SECTORS, self.changing[len(self.changing) // 2])
+        exact = between = 0.0
+        for member in self._strongest(_SAMPLED_FOR_SURFACES):
+            exact = exact + self.ring(member, degree, distance, surfaces.own, self.reference)[..., 1]
+            nodes = self.ring(member, degree, distance, surfaces.member, self.reference)[..., 1]
+            shares = surfaces.shares[surfaces.own]
+            between = between + (shares[..., None] * nodes[surfaces.neighbours[surfaces.own]]).sum(axis=1)
+        # dry deposition may change sign: then its share says nothing
+        ratio = np.where(exact * between > 0.0, exact / np.where(between == 0.0, 1.0, between), 1.0)
+        ratio = np.where((ratio > 0.1) & (ratio < 10.0), ratio, 1.0)
+        some = surfaces.which >= 0
+        lacking[some] = ratio[surfaces.which[some]] - 1.0
+        return lacking
+
+    def _strongest(self, count: int) -> list[int]:
+        """Sources that stand for the plumes that emit most."""
+        emission = np.bincount(self.kinds.plume, self.emission, minlength=len(self.kinds.member))
+        return [int(m) for m in self.kinds.member[np.argsort(-emission)[:count]]]
 
     def _values(self, member: int, anchors: np.ndarray) -> np.ndarray:
         degree = np.repeat(np.arange(360.0), len(self.distance))
@@ -269,8 +301,7 @@ class Tables:
         Of the plumes that emit most; in each band of distances paths of about its lengths weigh most. Land uses act
         by themselves and with the roughness of the path.
         """
-        emission = np.bincount(self.kinds.plume, self.emission, minlength=len(self.kinds.member))
-        members = self.kinds.member[np.argsort(-emission)[:_SAMPLED_PLUMES]]
+        members = self._strongest(_SAMPLED_PLUMES)
         common = self.surfaces.member[self.surfaces.anchors.surface[:1]]
         rough = (means[:, 0] - means[:, 0].mean()) / max(float(means[:, 0].std()), 1e-9)
         shares, back = means[:, 1:10] - means[:, 1:10].mean(axis=0), means[:, 10:] - means[:, 10:].mean(axis=0)

@@ -132,7 +132,8 @@ def _kernel(tables: Any, plume: tiles.Plume, member: int, surface: int, x, y, ap
     shares = np.zeros((len(far), tiles.NEIGHBOURS))
     shares[:, 0] = 1.0
     part, counts = np.zeros((len(far), lookup.COLUMNS)), np.zeros(len(far), dtype=np.int64)
-    tiles.add_sources(each, x[far], y[far], neighbours, shares, sources, plume, part, counts)
+    dry = np.zeros((len(far), tiles.SECTORS))
+    tiles.add_sources(each, x[far], y[far], neighbours, shares, sources, plume, part, dry, counts)
     out[far] = part
     close = np.flatnonzero((apart <= near) & (apart <= tables.reach))
     if close.size:
