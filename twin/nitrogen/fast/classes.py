@@ -18,8 +18,9 @@ _MOST_SURFACES = 96  # receptor surfaces that are tabulated; between more it is 
 _MOST_PLUMES = 64  # plumes; more are grouped
 _MOST_KINDS = 64  # kinds of sources that are tabulated; between the roughnesses of more it is interpolated
 _ANCHORS = 12  # receptor surfaces with a response to the path of their own
-_TABLES = 3  # of these, with tables of full resolution
+_TABLES = 8  # of these, with tables of full resolution: the chain has steps by direction over some land uses
 _ALIKE = 1.0  # scaled distance within which surfaces are interpolated
+_ROUGH = 0.5  # m, roughness of receptors that the chain treats as forest or town
 # scales in which an equal difference matters about equally
 _SURFACE_SCALES = {"height": 4.0, "z0": 1.0, "nh3": 1.0, "so2": 4.0, "shares": 0.5}
 
@@ -101,6 +102,8 @@ def _scaled(receptors: pairs.Receptors) -> np.ndarray:
             np.log(values[:, pairs.RNH3]) / _SURFACE_SCALES["nh3"],
             np.log(values[:, pairs.RSO2]) / _SURFACE_SCALES["so2"],
             receptors.shares / _SURFACE_SCALES["shares"],
+            # aerosol resistance has another formula from there on
+            (values[:, pairs.RZ0] >= _ROUGH) / _SURFACE_SCALES["shares"],
         )
     )
 

@@ -24,7 +24,7 @@ _CHANGES_PER_E_FOLD = 2.5  # distances at which what surfaces change is tabulate
 _PATHS, _PIVOTS = 150, 12  # sampled for the response of results to the path: paths, directions and distances
 _BANDS = 3  # of distances at which it is sampled
 _SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
-_SAMPLED_FOR_SURFACES = 2  # whose dry deposition tells what a receptor's own surface lacks
+_PARTS_FOR_SURFACES = (0.0, 0.4)  # of the tables' logarithm of distance: what a receptor's own surface lacks
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
 _ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
 _SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
@@ -163,19 +163,21 @@ class Tables:
         """What dry deposition of each receptor lacks by wind direction, as a share, (receptors, SECTORS).
 
         Between tabulated surfaces it is interpolated, but the chain has steps in the roughness of the receptor (its
-        iterations stop). Both are computed exactly for the plumes that emit most, at a distance of the tables.
+        iterations stop). Both are computed exactly for the plume that emits most, at a few of the tables' distances.
         """
         surfaces = self.surfaces
         lacking = np.zeros((len(surfaces.which), tiles.SECTORS))
         if surfaces.tabulated:
             return lacking
         degree = np.arange(tiles.SECTORS) * (360.0 / tiles.SECTORS)
-        distance = np.full(tiles.SECTORS, self.changing[len(self.changing) // 2])
+        member = self._strongest(1)[0]
+        shares = surfaces.shares[surfaces.own]
         exact = between = 0.0
-        for member in self._strongest(_SAMPLED_FOR_SURFACES):
-            exact = exact + self.ring(member, degree, distance, surfaces.own, self.reference)[..., 1]
-            nodes = self.ring(member, degree, distance, surfaces.member, self.reference)[..., 1]
-            shares = surfaces.shares[surfaces.own]
+        for part in _PARTS_FOR_SURFACES:
+            distance = np.full(tiles.SECTORS, self.changing[round(part * (len(self.changing) - 1))])
+            each = distance**2  # alike in weight
+            exact = exact + each * self.ring(member, degree, distance, surfaces.own, self.reference)[..., 1]
+            nodes = each * self.ring(member, degree, distance, surfaces.member, self.reference)[..., 1]
             between = between + (shares[..., None] * nodes[surfaces.neighbours[surfaces.own]]).sum(axis=1)
         # dry deposition may change sign: then its share says nothing
         ratio = np.where(exact * between > 0.0, exact / np.where(between == 0.0, 1.0, between), 1.0)
