@@ -6,7 +6,6 @@ import time
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from kernels.nitrogen.exact import pairs
 from kernels.nitrogen.fast import lookup, path, tiles
@@ -16,6 +15,8 @@ from twin.nitrogen.fast.tables import Run, Tables
 from twin.nitrogen.fast.transform import add_transformed, lattice_of, offsets_of, worth_it
 
 __all__ = ["run_fast"]
+
+_BLOCK = 4096  # receptors whose near sources are sought together
 
 
 class _Order(NamedTuple):
@@ -153,25 +154,33 @@ def _some(tables: Tables, near: np.ndarray, sources: np.ndarray, receptors: np.n
 
 
 def _add_near(prepared: Any, run: Run, near: np.ndarray, out: np.ndarray) -> int:
-    """Add the pairs nearer than ``near`` (sources,) [m] exactly; returns their number. Negative: none of a source."""
-    wanted = near >= 0.0
-    if not wanted.any():
+    """Add the pairs nearer than ``near`` (sources,) [m] exactly; returns their number. Negative: none of a source.
+
+    A block of neighbouring receptors meets the sources near it alone.
+    """
+    wanted = np.flatnonzero(near >= 0.0)
+    if wanted.size == 0:
         return 0
-    sources, receptors = prepared.sources, prepared.receptors
-    near = near[wanted]
-    close, codes = sources.values[wanted].copy(), sources.codes[wanted]
-    close[:, pairs.SREACH] = near
-    rows = np.arange(len(receptors.values))
-    if np.isfinite(near).all():
-        tree = cKDTree(receptors.values[:, [pairs.RX, pairs.RY]])
-        found = tree.query_ball_point(close[:, [pairs.SX, pairs.SY]], near + 1.0)
-        rows = np.unique(np.concatenate([np.asarray(one, dtype=np.int64) for one in found]))
-    if rows.size == 0:
-        return 0
-    few = pairs.Receptors(receptors.values[rows], receptors.shares[rows])
-    exact = run(prepared._replace(sources=sources._replace(values=close, codes=codes), receptors=few))
-    out[rows, : exact[0].shape[1]] += exact[0]
-    return exact[4]
+    sources, places = prepared.sources, prepared.receptors.values
+    x, y = places[:, pairs.RX], places[:, pairs.RY]
+    order = tiles.halve(np.ascontiguousarray(x), np.ascontiguousarray(y))[0]
+    count = 0
+    for first in range(0, len(order), _BLOCK):
+        rows = order[first : first + _BLOCK]
+        close = sources.values[wanted]
+        dx = np.maximum(np.maximum(x[rows].min() - close[:, pairs.SX], close[:, pairs.SX] - x[rows].max()), 0.0)
+        dy = np.maximum(np.maximum(y[rows].min() - close[:, pairs.SY], close[:, pairs.SY] - y[rows].max()), 0.0)
+        some = wanted[np.hypot(dx, dy) <= near[wanted]]
+        if some.size == 0:
+            continue
+        close = sources.values[some].copy()
+        close[:, pairs.SREACH] = near[some]
+        few = pairs.Receptors(places[rows], prepared.receptors.shares[rows])
+        part = prepared._replace(sources=sources._replace(values=close, codes=sources.codes[some]), receptors=few)
+        exact = run(part)
+        out[rows, : exact[0].shape[1]] += exact[0]
+        count += exact[4]
+    return count
 
 
 def _load(prepared: Any, run: Run) -> None:
