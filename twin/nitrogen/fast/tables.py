@@ -17,7 +17,7 @@ from twin.nitrogen.fast.ground import Ground
 __all__ = ["Run", "Tables", "total_nitrogen"]
 
 _NEAREST = 50.0  # m, no table begins nearer
-_NEAR_ON_MAPS = 1000.0  # m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
+_NEAR_ON_MAPS = 500.0  # m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
 _PER_E_FOLD = 12.0  # table distances per factor e
 _STATIONS = 8  # distances at which the response to the path is tabulated
 _CHANGES_PER_E_FOLD = 2.5  # distances at which what surfaces change is tabulated, per factor e
