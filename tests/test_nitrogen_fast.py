@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from test_nitrogen_exact_properties import BACKGROUND, MANY, climatology, receptors, sources
 
-from kernels.nitrogen.fast import tiles
+from kernels.nitrogen.fast import path, tiles
 from twin.errors import ConfigError
 from twin.nitrogen import Grid, Map, Roads, deposit
 from twin.nitrogen.fast.classes import _between
@@ -150,6 +150,18 @@ def test_interpolation_between_surfaces_reproduces_what_is_linear():
     # across an anchor it is not interpolated
     near, share = _between(points, nodes, np.arange(40) % 2)
     assert ((share == 0.0) | (near % 2 == near[:, :1] % 2)).all()
+
+
+def test_paths_unlike_all_sampled_ones_change_no_more_than_those():
+    rng = np.random.default_rng(5)
+    here, there = rng.normal(0, 1, (2, path.COEFFICIENTS)).astype(np.float32)
+    here[path.TERMS :] = there[path.TERMS :] = -0.3, 0.4
+    terms, own = np.empty(path.TERMS, dtype=np.float32), np.zeros(path.STRENGTHS, dtype=np.float32)
+    for size in (0.5, 5.0, 500.0):
+        strengths = (size * rng.normal(0, 1, path.STRENGTHS)).astype(np.float32)
+        path.terms_of(strengths * path.PATH_POINTS, own, terms)
+        np.testing.assert_allclose(terms, path.polynomial(strengths.clip(-1, 1)[None])[0], rtol=1e-5, atol=1e-6)
+        assert -0.3 - 1e-6 <= path.respond(here, there, np.float32(0.3), terms) <= 0.4 + 1e-6
 
 
 def test_places_of_a_tile_reproduce_a_quadratic_field():

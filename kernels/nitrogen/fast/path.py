@@ -9,11 +9,23 @@ import numpy as np
 
 from kernels.jit import SAFE_FASTMATH, fused_njit, njit
 
-__all__ = ["PATH_POINTS", "RESPONSES", "STRENGTHS", "TERMS", "TURN", "along_paths", "polynomial", "respond", "terms_of"]
+__all__ = [
+    "COEFFICIENTS",
+    "PATH_POINTS",
+    "RESPONSES",
+    "STRENGTHS",
+    "TERMS",
+    "TURN",
+    "along_paths",
+    "polynomial",
+    "respond",
+    "terms_of",
+]
 
 STRENGTHS = 4  # of the ground: one load of 16 bytes
 RESPONSES = 3  # of dry and wet deposition of the primary species, and of the secondary species
 TERMS = 17  # of the polynomial: 1, linear, quadratic, cubes of the first two strengths
+COEFFICIENTS = TERMS + 2  # of the terms, and the least and greatest value of the polynomial
 TURN = 30  # whole degrees that share coefficients: a sector of the climatology
 PATH_POINTS = 21  # of a path, both ends included
 
@@ -53,8 +65,11 @@ def along_paths(rx, ry, sx, sy, weight, n, ground, frame, out):
 def terms_of(sums, own, terms):
     """Terms of the polynomial; ``sums``: of :func:`along_paths`, ``own``: strengths at the receptor."""
     each = np.float32(1.0 / PATH_POINTS)
+    low, high = np.float32(-1.0), np.float32(1.0)  # all that was sampled
     a, b = (sums[0] + own[0]) * each, (sums[1] + own[1]) * each
     c, d = (sums[2] + own[2]) * each, (sums[3] + own[3]) * each
+    a, b = min(max(a, low), high), min(max(b, low), high)
+    c, d = min(max(c, low), high), min(max(d, low), high)
     terms[0], terms[1], terms[2], terms[3], terms[4] = np.float32(1.0), a, b, c, d
     terms[5], terms[6], terms[7], terms[8] = a * a, a * b, a * c, a * d
     terms[9], terms[10], terms[11] = b * b, b * c, b * d
@@ -65,8 +80,13 @@ def terms_of(sums, own, terms):
 # finite numbers only: the order of a sum of seventeen terms may change
 @njit(fastmath=SAFE_FASTMATH)
 def respond(here, there, share, terms):
-    """Value of the polynomial between two stations, coefficients (TERMS,)."""
+    """Value of the polynomial between two stations, within the limits of what was tabulated.
+
+    ``here``, ``there`` (COEFFICIENTS,): coefficients of the terms, least and greatest value.
+    """
     total = np.float32(0.0)
     for m in range(TERMS):
         total += terms[m] * (here[m] + share * (there[m] - here[m]))
-    return total
+    low = here[TERMS] + share * (there[TERMS] - here[TERMS])
+    high = here[TERMS + 1] + share * (there[TERMS + 1] - here[TERMS + 1])
+    return min(max(total, low), high)

@@ -51,7 +51,7 @@ class Plume(NamedTuple):
     changes: np.ndarray  # (kinds, surfaces, 360/SECTOR*stations, COLUMNS) float32; no kinds: nothing changes
     responses: (
         np.ndarray
-    )  # (2, anchors, 360/TURN, stations, RESPONSES, TERMS) float32, smooth and rough under the source
+    )  # (2, anchors, 360/TURN, stations, RESPONSES, COEFFICIENTS) float32, smooth and rough under the source
     anchor: np.ndarray  # (surfaces,) int64
     log_first: float  # ln m, of the first node
     per_log: float  # nodes per factor e
@@ -166,25 +166,51 @@ def _strengthen(plume, anchor, own, batch, n, places, sums, terms, out):
 
 
 @fused_njit
-def _over_surface(plume, batch, places, j, surface, weight, out):
-    """Add to ``out`` the change over a surface of source ``j``, interpolated between its two kinds, times a weight."""
+def _over_surface(plume, changes, batch, places, j, surface, out):
+    """Add to ``out`` the change over a surface of source ``j``, interpolated between its two kinds.
+
+    ``changes`` (kinds, surfaces, rows, COLUMNS).
+    """
     nodes = plume.values.shape[1] // 360
-    stations = plume.changes.shape[2] // (360 // SECTOR)
+    stations = changes.shape[2] // (360 // SECTOR)
     position = places.entry[j] - places.degree[j] * nodes + places.share[j]
     position *= (stations - 1.0) / (nodes - 1.0)
-    share = batch[SSHARE, j]
-    add_change(
-        plume.changes[np.int64(batch[SKIND, j]), surface], places.degree[j], position, weight * (1.0 - share), out
-    )
+    first, second, share = np.int64(batch[SKIND, j]), np.int64(batch[SNEXT, j]), batch[SSHARE, j]
+    add_change(changes[first, surface], places.degree[j], position, 1.0 - share, out)
     if share != 0.0:
-        add_change(plume.changes[np.int64(batch[SNEXT, j]), surface], places.degree[j], position, weight * share, out)
+        add_change(changes[second, surface], places.degree[j], position, share, out)
+
+
+@fused_njit
+def _mix(changes, neighbours, shares, out):
+    """Changes of all kinds over the surface of one receptor, (kinds, rows, COLUMNS) float32."""
+    out[:] = 0.0
+    for k in range(NEIGHBOURS):
+        share = np.float32(shares[k])
+        if share != 0.0:
+            for kind in range(out.shape[0]):
+                some = changes[kind, neighbours[k]]
+                for i in range(some.shape[0]):
+                    for c in range(COLUMNS):
+                        out[kind, i, c] += share * some[i, c]
+
+
+@fused_njit(forceinline=True)
+def _alike(neighbours, shares, r, s):
+    """Whether two receptors have one surface."""
+    same = True
+    for k in range(NEIGHBOURS):
+        same &= (neighbours[r, k] == neighbours[s, k]) and (shares[r, k] == shares[s, k])
+    return same
 
 
 @fused_njit
 def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares, out, dry, counts):
-    """Add sources to receptors ``begin`` to ``end``, pair by pair."""
+    """Add sources to receptors ``begin`` to ``end``, pair by pair; those of one surface follow each other."""
     last = plume.values.shape[1] // 360 - 1.0 - 1.0e-9
-    batch = np.empty((SOURCE_ROWS, _BATCH))
+    taken = np.empty(((n_near + _BATCH - 1) // _BATCH, SOURCE_ROWS, _BATCH))
+    for first in range(0, n_near, _BATCH):
+        _take(sources, near, first, min(_BATCH, n_near - first), taken[first // _BATCH])
     places = _empty_places()
     sums, terms = np.empty((_BATCH, STRENGTHS), dtype=np.float32), np.empty(TERMS, dtype=np.float32)
     strong = np.empty((RESPONSES, _BATCH))
@@ -192,10 +218,17 @@ def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares
     total = np.empty(COLUMNS, dtype=np.float32)
     own = np.zeros(STRENGTHS, dtype=np.float32)
     mapped, changed = plume.ground.shape[0] > 0, plume.changes.shape[0] > 0
-    for first in range(0, n_near, _BATCH):
-        n = min(_BATCH, n_near - first)
-        _take(sources, near, first, n, batch)
-        for r in range(begin, end):
+    mixed = np.empty((plume.changes.shape[0], 1, plume.changes.shape[2], COLUMNS), dtype=np.float32)
+    for r in range(begin, end):
+        if changed and (r == begin or not _alike(neighbours, shares, r, r - 1)):
+            _mix(plume.changes, neighbours[r], shares[r], mixed[:, 0])
+        anchor = plume.anchor[neighbours[r, 0]]
+        table = plume.values[plume.table[anchor]]
+        if mapped:
+            _ground_at(plume, x[r], y[r], own)
+        for first in range(0, n_near, _BATCH):
+            n = min(_BATCH, n_near - first)
+            batch = taken[first // _BATCH]
             found = locate(
                 x[r], y[r], batch[SX], batch[SY], batch[SQ], batch[SNEAR], n, plume.reach, plume.log_first,
                 plume.per_log, last, places,
@@ -203,12 +236,9 @@ def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares
             counts[r] += found
             if found == 0:
                 continue
-            anchor = plume.anchor[neighbours[r, 0]]
             if mapped:
                 along_paths(x[r], y[r], batch[SX], batch[SY], places.weight, n, plume.ground, plume.frame, sums)
-                _ground_at(plume, x[r], y[r], own)
             _strengthen(plume, anchor, own, batch, n, places, sums, terms, strong)
-            table = plume.values[plume.table[anchor]]
             total[:] = 0.0
             for j in range(n):
                 if places.weight[j] == 0.0:
@@ -216,9 +246,7 @@ def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares
                 interpolate(table, places.entry[j], places.share[j], strong, j, value)
                 if changed:
                     change[:] = 0.0
-                    for k in range(NEIGHBOURS):
-                        if shares[r, k] != 0.0:
-                            _over_surface(plume, batch, places, j, neighbours[r, k], shares[r, k], change)
+                    _over_surface(plume, mixed, batch, places, j, 0, change)
                     before = total[1]
                     apply_change(value, change, total)
                     dry[r, _sector(places.degree[j])] += total[1] - before
@@ -323,7 +351,7 @@ def _smoothly(plume, box, begin, end, x, y, far, n_far, sources, neighbours, sha
             for j in range(n):
                 if changed:
                     change[:] = 0.0
-                    _over_surface(plume, batch, middle, j, surface, 1.0, change)
+                    _over_surface(plume, plume.changes, batch, middle, j, surface, change)
                     before = some[_MIDDLE, 1]
                     for p in range(_PLACES):
                         apply_change(values[a, p, j], change, some[p])

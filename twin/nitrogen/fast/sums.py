@@ -35,8 +35,14 @@ def _order_of(tables: Tables, rows: np.ndarray) -> _Order:
     x, y = np.ascontiguousarray(places[:, pairs.RX]), np.ascontiguousarray(places[:, pairs.RY])
     order, begin, end, parent, leaf, box, depth = tiles.halve(x, y)
     level = np.searchsorted(depth, np.arange(depth[-1] + 2))
-    rows = rows[order]
+    # receptors of one surface follow each other in a leaf
     surfaces = tables.surfaces
+    tile = np.empty(len(order), dtype=np.int64)
+    for number in np.flatnonzero(leaf):
+        tile[begin[number] : end[number]] = number
+    own = rows[order]
+    order = order[np.lexsort((surfaces.which[own], surfaces.neighbours[own, 0], begin[tile]))]
+    rows = rows[order]
     return _Order(
         rows,
         tiles.Tiles(begin, end, parent, leaf, box, level),
@@ -193,7 +199,7 @@ def _load(prepared: Any, run: Run) -> None:
         np.zeros((1, 720, lookup.COLUMNS), dtype=np.float32),
         np.zeros(1, dtype=np.int64),
         np.zeros((0, 0, 0, lookup.COLUMNS), dtype=np.float32),
-        np.zeros((2, 1, 1, 2, path.RESPONSES, path.TERMS), dtype=np.float32),
+        np.zeros((2, 1, 1, 2, path.RESPONSES, path.COEFFICIENTS), dtype=np.float32),
         np.zeros(1, dtype=np.int64),
         0.0,
         1.0,

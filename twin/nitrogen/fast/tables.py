@@ -225,7 +225,7 @@ class Tables:
         Paths of about the length in question weigh most: long paths are mixtures, short ones are not.
         """
         count, turns = len(anchors), 360 // path.TURN
-        response = np.zeros((2, count, turns, _STATIONS, path.RESPONSES, path.TERMS), dtype=np.float32)
+        response = np.zeros((2, count, turns, _STATIONS, path.RESPONSES, path.COEFFICIENTS), dtype=np.float32)
         if self.uniform:
             return response
         rows = np.flatnonzero(self.kinds.plume == plume)
@@ -245,10 +245,14 @@ class Tables:
             for i, station in enumerate(self.stations):
                 weight = np.exp(-0.5 * np.log(self.lengths / station) ** 2) + 0.01
                 solver = np.linalg.pinv(self.terms * weight[:, None], rcond=1e-3) * weight
-                response[int(ground), :, :, i] = np.moveaxis(np.tensordot(solver, logs[..., i, :], axes=1), 0, -1)
-        for ground in (0, 1):
-            if not (self.rough[rows] == bool(ground)).any():
-                response[ground] = response[1 - ground]
+                at = response[int(ground), :, :, i]
+                at[..., : path.TERMS] = np.moveaxis(np.tensordot(solver, logs[..., i, :], axes=1), 0, -1)
+                # no path changes more than those that were tabulated
+                at[..., path.TERMS] = logs[..., i, :].min(axis=0)
+                at[..., path.TERMS + 1] = logs[..., i, :].max(axis=0)
+        for missing in (0, 1):
+            if not (self.rough[rows] == bool(missing)).any():
+                response[missing] = response[1 - missing]
         return response
 
     def _total(self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray) -> np.ndarray:
@@ -284,8 +288,8 @@ class Tables:
             direction = np.linalg.svd(change, full_matrices=False)[2][:number]
             weights[part, first : first + number] = effect @ direction.T
         strengths = means @ weights
-        origin = strengths.mean(axis=0)
-        size = np.abs(strengths - origin).max(axis=0)
+        origin = 0.5 * (strengths.max(axis=0) + strengths.min(axis=0))
+        size = 0.5 * np.ptp(strengths, axis=0)
         # a strength of rounding errors is none
         some = size > 1e-9
         weights = np.where(some, weights / np.where(some, size, 1.0), 0.0)
