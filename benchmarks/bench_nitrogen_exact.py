@@ -1,17 +1,23 @@
 """Throughput of nitrogen deposition, pairs per CPU second on one thread: exact cases and fast mode.
 
-TWIN_DATA=<data root> PYTHONPATH=.:tests python benchmarks/bench_nitrogen_exact.py
+TWIN_DATA=<data root> PYTHONPATH=.:tests python benchmarks/bench_nitrogen_exact.py [--province]
+
+With --province also fast mode for 10^4 sources of ten kinds on 10^5 hexagons over a landscape, on one thread and on two
+(minutes). Landscape and sources are SYNTHETIC.
 """
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import nitrogen_cases as cases
 import numpy as np
 import pandas as pd
+from scipy.ndimage import gaussian_filter
 
-from twin.nitrogen import Roads, deposit
+from kernels.nitrogen import hexagons
+from twin.nitrogen import Map, Roads, deposit
 from twin.readers.brn import read_brn
 
 # emission file of a given case, how often it is repeated, substance, reach of the receptors [m]
@@ -59,6 +65,55 @@ def fast(data: Path, count: int = 20_000):
     return deposit(sources, receptors, weather, background=cases.BACKGROUND, mode="fast", reach=25e3, threads=1)
 
 
+def landscape(seed: int = 1, patch: float = 600.0, side: float = 100e3, cell: float = 250.0):
+    """SYNTHETIC maps: seven land uses in patches, roughness of each varying by a third, background by as much."""
+    rng = np.random.default_rng(seed)
+    roughness = {1: 0.03, 2: 0.1, 4: 1.0, 5: 1.0, 6: 0.0002, 7: 0.5, 8: 0.04}
+    share = np.array([0.35, 0.25, 0.12, 0.06, 0.04, 0.12, 0.06])
+    shape = (round(side / cell),) * 2
+    smooth = np.stack([gaussian_filter(rng.standard_normal(shape), patch / cell, mode="wrap") for _ in share])
+    smooth /= smooth.std(axis=(1, 2), keepdims=True)
+    use = np.array(list(roughness))[(smooth + 1.2 * np.log(share)[:, None, None]).argmax(axis=0)]
+    z0 = np.vectorize(roughness.get)(use) * np.exp(0.3 * rng.standard_normal(shape))
+    frame = (100e3, 400e3 + side, cell, cell)
+    background = {}
+    for name, level in cases.BACKGROUND.items():
+        field = gaussian_filter(rng.standard_normal((round(side / 1e3),) * 2), 6.0, mode="wrap")
+        background[name] = Map(level * np.exp(0.3 * field / field.std()), 100e3, 400e3 + side, 1e3, 1e3)
+    return {"z0": Map(np.round(z0.clip(1e-4, 3.0), 4), *frame), "land_use": Map(use, *frame), "background": background}
+
+
+def province(data: Path, threads: int):
+    """10^4 sources of ten kinds, 0.5 to 150 m and 0 to 10 MW, within 40 x 40 km, on 10^5 hexagons in eight patches."""
+    kinds = np.array(
+        [
+            (0.5, 0, 500, 0, 5),
+            (1.5, 0, 0, 0, 4),
+            (2.5, 0, 0, 0, 0),
+            (5, 0, 0, 0, 4),
+            (2.5, 0, 0, 2.5, 3),
+            (11, 0.14, 0, 0, 2),
+            (20, 0.5, 0, 0, 1),
+            (40, 1, 0, 0, 1),
+            (80, 3, 0, 0, 0),
+            (150, 10, 0, 0, 0),
+        ]
+    )
+    rng = np.random.default_rng(3)
+    names = ["height", "heat_content", "diameter", "spread", "diurnal_code"]
+    sources = pd.DataFrame(kinds[rng.integers(0, len(kinds), 10_000)], columns=names).astype({"diurnal_code": int})
+    place = np.round(rng.uniform(30e3, 70e3, (10_000, 2))) + np.array([100e3, 400e3])
+    sources = sources.assign(x=place[:, 0], y=place[:, 1], emission=0.02 * rng.lognormal(0, 1, 10_000))
+    sources = sources.assign(category=1, country=1)
+    sources.attrs = {"units": {"emission": "g s-1"}, "file": "synthetic"}
+    middle = rng.uniform(30e3, 70e3, (8, 2)) + np.array([100e3, 400e3])
+    number = np.unique(np.concatenate([hexagons.hexagons_within(x[:1], x[1:], 8.2e3) for x in middle]))[:100_000]
+    x, y = hexagons.centres(number)
+    receptors = pd.DataFrame({"name": number.astype(str), "x": x, "y": y})
+    weather = data / "nitrogen" / "inputs" / "ops" / "a005105c.005"
+    return deposit(sources, receptors, weather, mode="fast", reach=25e3, threads=threads, **landscape())
+
+
 def main() -> None:
     """Print one line per case: pairs, CPU seconds, pairs per CPU second; the best of three."""
     data = Path(os.environ["TWIN_DATA"])
@@ -69,6 +124,14 @@ def main() -> None:
     attrs = fast(data).attrs
     sys.stdout.write(f"{'fast, tables included':45s} {attrs['pairs']:9d} {attrs['pairs_per_cpu_second']:12.0f}")
     sys.stdout.write(f" per CPU second, error {100 * attrs['error_estimate']:.2f} %\n")
+    for threads in (1, 2) if "--province" in sys.argv else ():
+        begin = time.perf_counter()
+        attrs = province(data, threads).attrs
+        wall = time.perf_counter() - begin
+        sys.stdout.write(f"province, {threads} threads, {wall:.0f} s{'':22s} {attrs['pairs']:9d}")
+        sys.stdout.write(
+            f" {attrs['pairs_per_cpu_second']:12.0f} per CPU second, error {attrs['error_estimate']:.2%}\n"
+        )
 
 
 if __name__ == "__main__":

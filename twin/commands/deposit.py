@@ -93,7 +93,7 @@ def deposit(
         exact; fast: tables over direction and distance, near sources exact; or hourly: hours of real
         weather on a lattice.
     check
-        Number of random pairs that fast mode recomputes exactly for its error estimate.
+        Number of random pairs that fast mode recomputes exactly, beside the receptors of its error estimate.
     reach
         Greatest distance in km from source to receptor. Without it all pairs count, but hexagons lie within the
         25 km of Dutch permits (owner: Minister of LVVN, AERIUS) and a lattice reaches 5 km.
@@ -282,7 +282,7 @@ def _both(results: dict[str, xr.Dataset]) -> xr.Dataset:
         substance="+".join(results), pairs=pairs, cpu_seconds=seconds,
         pairs_per_cpu_second=pairs / seconds if seconds > 0 else 0.0,
     )  # fmt: skip
-    for name in ("error_estimate", "error_maximum"):
+    for name in ("error_estimate", "error_median", "pair_error", "pair_error_maximum"):
         if name in parts[0]:
             merged.attrs[name] = max(p[name] for p in parts)
     return merged
@@ -535,6 +535,7 @@ def _summary(result: xr.Dataset, emission: dict[str, float], count: int, places)
     for name in ("emitted_mol", "deposited_mol", "exported_mol", "worst_residual"):
         if name in attrs:  # hourly mode: of the hours that were stepped through, over the lattice
             budget[name] = attrs[name]
+    checked = ("error_median", "checked_receptors", "checked_pairs", "pair_error", "pair_error_maximum")
     return {
         "mode": attrs["mode"],
         "substance": attrs["substance"],
@@ -545,4 +546,5 @@ def _summary(result: xr.Dataset, emission: dict[str, float], count: int, places)
         "cpu_seconds": attrs["cpu_seconds"],
         "budget": budget,
         "error_estimate": None if attrs["mode"] == "hourly" else attrs.get("error_estimate", 0.0),
+        **{name: attrs[name] for name in checked if name in attrs},
     }

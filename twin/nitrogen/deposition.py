@@ -130,11 +130,12 @@ def deposit(
     (DEPAC class 1..9): one value or a map. ``background``: NH3, NOx, SO2 [ug/m3], values or maps. ``conversion``:
     given rates; None: internal. ``reach`` [m]: pairs beyond are left out. ``profiles``: user diurnal profiles by
     negative code. ``groups`` (sources,): group number of each source; the result then has a dimension ``group``.
-    ``mode``: exact, or fast: tables per kind of source and receptor surface, near field exact; ``check`` random pairs
-    are then recomputed exactly and the 95th percentile and maximum of the relative error of total nitrogen written to
-    attrs; or hourly: the hours of ``period`` (of :class:`twin.nitrogen.hours.Period`, or a year or START/STOP in UTC)
-    of ``weather``, the hourly file of a KNMI station or its table, on a lattice of ``cell`` [m] or the given
-    :class:`Grid`; ``sources`` may then be a table per substance. Receptor order is kept.
+    ``mode``: exact, or fast: tables per kind of source and receptor surface, near field exact, transforms where
+    sources and receptors share a lattice; random receptors are then recomputed exactly and the largest relative error
+    of their total nitrogen is written as ``error_estimate`` to attrs, and 95th percentile and maximum at ``check``
+    random pairs as ``pair_error``; or hourly: the hours of ``period`` (of :class:`twin.nitrogen.hours.Period`, or a
+    year or START/STOP in UTC) of ``weather``, the hourly file of a KNMI station or its table, on a lattice of ``cell``
+    [m] or the given :class:`Grid`; ``sources`` may then be a table per substance. Receptor order is kept.
 
     Returns a Dataset over ``receptor`` with the columns of the field's result files; attrs hold pairs,
     cpu_seconds, pairs_per_cpu_second.

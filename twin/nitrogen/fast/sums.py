@@ -1,0 +1,215 @@
+"""Sums per receptor: near sources and rare plumes exactly, all else from tables."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.fast import lookup, path, tiles
+from twin.errors import ConfigError
+from twin.nitrogen.fast.error import checked_pairs, only, receptor_error
+from twin.nitrogen.fast.tables import Run, Tables
+from twin.nitrogen.fast.transform import add_transformed, lattice_of, offsets_of, worth_it
+
+__all__ = ["run_fast"]
+
+_BLOCK = 4096  # receptors whose near sources are sought together
+
+
+class _Order(NamedTuple):
+    """Receptors in the order of their tiles."""
+
+    rows: np.ndarray
+    tiles: tiles.Tiles
+    x: np.ndarray
+    y: np.ndarray
+    neighbours: np.ndarray
+    shares: np.ndarray
+
+
+def _order_of(tables: Tables, rows: np.ndarray) -> _Order:
+    places = tables.prepared.receptors.values[rows]
+    x, y = np.ascontiguousarray(places[:, pairs.RX]), np.ascontiguousarray(places[:, pairs.RY])
+    order, begin, end, parent, leaf, box, depth = tiles.halve(x, y)
+    level = np.searchsorted(depth, np.arange(depth[-1] + 2))
+    # receptors of one surface follow each other in a leaf
+    surfaces = tables.surfaces
+    tile = np.empty(len(order), dtype=np.int64)
+    for number in np.flatnonzero(leaf):
+        tile[begin[number] : end[number]] = number
+    own = rows[order]
+    order = order[np.lexsort((surfaces.which[own], surfaces.neighbours[own, 0], begin[tile]))]
+    rows = rows[order]
+    return _Order(
+        rows,
+        tiles.Tiles(begin, end, parent, leaf, box, level),
+        x[order],
+        y[order],
+        surfaces.neighbours[rows],
+        surfaces.shares[rows],
+    )
+
+
+def _neighbours_together(x: np.ndarray, y: np.ndarray, cell: float = 2000.0) -> np.ndarray:
+    """Order along bands, every second one backwards."""
+    band = np.floor(y / cell)
+    return np.lexsort((np.where(band % 2 == 0, x, -x), band))
+
+
+def _add_tabulated(tables: Tables, plume: tiles.Plume, rows: np.ndarray, near: np.ndarray, order: _Order, out) -> int:
+    """Add the sources ``rows`` of a plume to ``out`` (receptors in ``order``, COLUMNS); returns the pairs."""
+    values, kinds = tables.prepared.sources.values, tables.kinds
+    rows = rows[_neighbours_together(values[rows, pairs.SX], values[rows, pairs.SY])]
+    sources = np.empty((tiles.SOURCE_ROWS, len(rows)))
+    for row, column in ((tiles.SX, pairs.SX), (tiles.SY, pairs.SY), (tiles.SQ, pairs.SQ)):
+        sources[row] = values[rows, column]
+    sources[tiles.SNEAR] = near[rows]
+    sources[tiles.SKIND], sources[tiles.SNEXT] = kinds.first[rows], kinds.second[rows]
+    sources[tiles.SSHARE], sources[tiles.SROUGH] = kinds.share[rows], tables.rough[rows]
+    counts = np.zeros(len(order.rows), dtype=np.int64)
+    dry = np.zeros((len(order.rows), tiles.SECTORS))
+    tiles.add_sources(order.tiles, order.x, order.y, order.neighbours, order.shares, sources, plume, out, dry, counts)
+    out[:, 1] += (dry * tables.own_surface[order.rows]).sum(axis=1)
+    return int(counts.sum())
+
+
+def run_fast(prepared: Any, run: Run, check: int) -> tuple[np.ndarray, float, int, dict[str, float]]:
+    """Sums per receptor and group, CPU seconds, pairs, and the estimated error.
+
+    ``prepared``: see :mod:`twin.nitrogen`; ``run``: the exact chain on such; ``check``: random pairs to recompute.
+    """
+    if prepared.options.road_chemistry:
+        raise ConfigError("fast mode has no road chemistry; use mode 'exact', or switch the roads' chemistry off")
+    _load(prepared, run)
+    begin = time.process_time()
+    tables = Tables(prepared, run)
+    near = np.full(len(prepared.sources.values), np.inf)
+    out, count, transformed = _sum(tables, near)
+    seconds = time.process_time() - begin
+    found = {
+        "plumes": float(len(tables.kinds.member)),
+        "receptor_surfaces": float(len(tables.surfaces.member)),
+        "transformed_sources": float(transformed),
+        **receptor_error(tables, near, out, _some),
+        **checked_pairs(tables, near, check, _some),
+    }
+    return out, seconds, count, {**found, "check_cpu_seconds": time.process_time() - begin - seconds}
+
+
+def _sum(tables: Tables, near: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Sums per receptor and group, pairs, and how many sources went by transform.
+
+    ``near`` (sources,) is filled: distance up to which a source is exact [m], inf where everywhere.
+    """
+    prepared = tables.prepared
+    values, codes, places = prepared.sources.values, prepared.sources.codes, prepared.receptors.values
+    out = np.zeros((len(places), int(codes[:, 2].max()) + 1, pairs.OUTPUTS))
+    order = _order_of(tables, np.arange(len(places)))
+    lattice = lattice_of(places[:, pairs.RX], places[:, pairs.RY]) if tables.uniform else None
+    width, height = tables.box[1] - tables.box[0], tables.box[3] - tables.box[2]
+    share = min(1.0, np.pi * tables.reach**2 / max(width * height, 1.0))
+    exactly = np.full(len(values), np.inf)
+    count = transformed = 0
+    for p, member in enumerate(tables.kinds.member):
+        rows = np.flatnonzero(tables.kinds.plume == p)
+        if len(rows) * len(places) * share <= tables.evaluations(p):
+            continue
+        plume = tables.plume(p)
+        near[rows] = exactly[rows] = tables.near(p, plume)
+        offsets = offsets_of(lattice, values[rows, pairs.SX], values[rows, pairs.SY]) if lattice is not None else None
+        by_transform = (
+            lattice is not None
+            and offsets is not None
+            and tables.surfaces.tabulated
+            and worth_it(lattice, offsets, len(rows) * len(places) * share, len(tables.surfaces.member))
+        )
+        for group in np.unique(codes[rows, 2]):
+            its = codes[rows, 2] == group
+            if by_transform and lattice is not None and offsets is not None:
+                some = offsets._replace(column=offsets.column[its], row=offsets.row[its])
+                strength = values[rows[its], pairs.SQ]
+                count += add_transformed(
+                    tables, plume, int(member), lattice, some, strength, near[rows[0]], out[:, group]
+                )
+                transformed += int(its.sum())
+                exactly[rows[its]] = -1.0
+                continue
+            part = np.zeros((len(places), lookup.COLUMNS))
+            count += _add_tabulated(tables, plume, rows[its], near, order, part)
+            out[order.rows, group] += part[:, : pairs.OUTPUTS]
+    return out, count + _add_near(prepared, tables.run, exactly, out), transformed
+
+
+def _some(tables: Tables, near: np.ndarray, sources: np.ndarray, receptors: np.ndarray) -> np.ndarray:
+    """What fast mode makes of some sources at some receptors, all groups together, (receptors, OUTPUTS)."""
+    prepared = tables.prepared
+    order = _order_of(tables, receptors)
+    part = np.zeros((len(receptors), lookup.COLUMNS))
+    for p in np.unique(tables.kinds.plume[sources]):
+        rows = sources[(tables.kinds.plume[sources] == p) & np.isfinite(near[sources])]
+        if rows.size:
+            _add_tabulated(tables, tables.plume(p), rows, near, order, part)
+    out = np.zeros((len(receptors), 1, pairs.OUTPUTS))
+    out[np.searchsorted(receptors, order.rows), 0] = part[:, : pairs.OUTPUTS]
+    few = only(prepared, sources, receptors)
+    _add_near(few, tables.run, near[sources], out)
+    return out[:, 0]
+
+
+def _add_near(prepared: Any, run: Run, near: np.ndarray, out: np.ndarray) -> int:
+    """Add the pairs nearer than ``near`` (sources,) [m] exactly; returns their number. Negative: none of a source.
+
+    A block of neighbouring receptors meets the sources near it alone.
+    """
+    wanted = np.flatnonzero(near >= 0.0)
+    if wanted.size == 0:
+        return 0
+    sources, places = prepared.sources, prepared.receptors.values
+    x, y = places[:, pairs.RX], places[:, pairs.RY]
+    order = tiles.halve(np.ascontiguousarray(x), np.ascontiguousarray(y))[0]
+    count = 0
+    for first in range(0, len(order), _BLOCK):
+        rows = order[first : first + _BLOCK]
+        close = sources.values[wanted]
+        dx = np.maximum(np.maximum(x[rows].min() - close[:, pairs.SX], close[:, pairs.SX] - x[rows].max()), 0.0)
+        dy = np.maximum(np.maximum(y[rows].min() - close[:, pairs.SY], close[:, pairs.SY] - y[rows].max()), 0.0)
+        some = wanted[np.hypot(dx, dy) <= near[wanted]]
+        if some.size == 0:
+            continue
+        close = sources.values[some].copy()
+        close[:, pairs.SREACH] = near[some]
+        few = pairs.Receptors(places[rows], prepared.receptors.shares[rows])
+        part = prepared._replace(sources=sources._replace(values=close, codes=sources.codes[some]), receptors=few)
+        exact = run(part)
+        out[rows, : exact[0].shape[1]] += exact[0]
+        count += exact[4]
+    return count
+
+
+def _load(prepared: Any, run: Run) -> None:
+    """Load the compiled kernels, so that the time that is taken is that of the computation."""
+    nobody = pairs.Receptors(prepared.receptors.values[:0], prepared.receptors.shares[:0])
+    run(prepared._replace(receptors=nobody))
+    *_, begin, end, parent, leaf, box, _ = tiles.halve(np.zeros(1), np.zeros(1))
+    one = tiles.Tiles(begin, end, parent, leaf, box, np.array([0, 1]))
+    none = tiles.Plume(
+        np.zeros((1, 720, lookup.COLUMNS), dtype=np.float32),
+        np.zeros(1, dtype=np.int64),
+        np.zeros((0, 0, 0, lookup.COLUMNS), dtype=np.float32),
+        np.zeros((2, 1, 1, 2, path.RESPONSES, path.COEFFICIENTS), dtype=np.float32),
+        np.zeros(1, dtype=np.int64),
+        0.0,
+        1.0,
+        0.0,
+        np.zeros((0, 0, path.STRENGTHS), dtype=np.float32),
+        np.zeros(4),
+    )
+    neighbours = np.zeros((1, tiles.NEIGHBOURS), dtype=np.int64)
+    shares = np.zeros((1, tiles.NEIGHBOURS))
+    empty, out, dry = np.zeros((tiles.SOURCE_ROWS, 0)), np.zeros((1, lookup.COLUMNS)), np.zeros((1, tiles.SECTORS))
+    tiles.add_sources(
+        one, out[0, :1], out[0, :1], neighbours, shares, empty, none, out, dry, np.zeros(1, dtype=np.int64)
+    )

@@ -1,0 +1,356 @@
+"""Tables of exact results: one plume by direction and distance, and what surfaces and paths change of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.fast import lookup, path, surface, tiles
+from twin.nitrogen.fast.classes import kinds_of, surfaces_of
+from twin.nitrogen.fast.ground import Ground
+
+__all__ = ["Run", "Tables", "total_nitrogen"]
+
+_NEAREST = 50.0  # m, no table begins nearer
+_NEAR_ON_MAPS = 500.0  # m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
+_PER_E_FOLD = 12.0  # table distances per factor e
+_STATIONS = 8  # distances at which the response to the path is tabulated
+_CHANGES_PER_E_FOLD = 2.5  # distances at which what surfaces change is tabulated, per factor e
+_PATHS, _PIVOTS = 150, 12  # sampled for the response of results to the path: paths, directions and distances
+_BANDS = 3  # of distances at which it is sampled
+_SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
+_PARTS_FOR_SURFACES = (0.0, 0.4)  # of the tables' logarithm of distance: what a receptor's own surface lacks
+_MORE_PATHS = 33  # tabulated beyond as many as the response has terms
+_ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
+_SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
+
+Run = Callable[[Any], tuple[np.ndarray, np.ndarray, np.ndarray, float, int]]
+
+
+def total_nitrogen(out: np.ndarray, mass_ratio: float) -> np.ndarray:
+    """Dry and wet deposition of primary and secondary species as primary mass [ug m-2 h-1]; ``out`` (..., OUTPUTS)."""
+    return out[..., 1] + out[..., 2] + (out[..., 4] + out[..., 5]) / mass_ratio
+
+
+class Tables:
+    """The classes of one computation and the tables of its plumes, made when they are asked for."""
+
+    def __init__(self, prepared: Any, run: Run) -> None:
+        self.prepared, self.run = prepared, run
+        values, places = prepared.sources.values, prepared.receptors.values
+        self.surfaces = surfaces_of(prepared.receptors)
+        self.kinds = kinds_of(prepared.sources)
+        x, y = places[:, pairs.RX], places[:, pairs.RY]
+        sx, sy = values[:, pairs.SX], values[:, pairs.SY]
+        self.box = np.array(
+            (min(x.min(), sx.min()), max(x.max(), sx.max()), min(y.min(), sy.min()), max(y.max(), sy.max()))
+        )
+        self.uniform = bool(prepared.maps.uniform)
+        self.nearest = _NEAREST if self.uniform else _NEAR_ON_MAPS
+        span = float(np.hypot(self.box[1] - self.box[0], self.box[3] - self.box[2]))
+        self.reach = float(min(prepared.options.reach, max(span, 4.0 * self.nearest)))
+        folds = max(np.log(1.001 * self.reach / self.nearest), 0.3)
+        farthest = self.nearest * np.exp(folds)
+        self.distance = lookup.nodes(self.nearest, farthest, max(int(np.ceil(_PER_E_FOLD * folds)) + 1, 4))
+        self.changing = lookup.nodes(self.nearest, farthest, max(int(np.ceil(_CHANGES_PER_E_FOLD * folds)) + 1, 3))
+        self.stations = lookup.nodes(self.nearest, farthest, _STATIONS)
+        self.rng = np.random.default_rng(20051)
+        self.ground = Ground(prepared.maps, self.box)
+        self.emission = np.abs(values[:, pairs.SQ])
+        self.rough = values[:, pairs.SZ0] >= _ROUGH
+        self.reference = prepared.maps.path
+        self.made: dict[int, tiles.Plume] = {}
+        self.pivots, self.lengths = np.zeros((0, 13)), np.zeros(0)
+        self.terms = np.zeros((0, path.TERMS))
+        self.strength = np.zeros((0, 0, path.STRENGTHS), dtype=np.float32)
+        if not self.uniform:
+            self.reference = self._sample_paths(1000)[0].mean(axis=0)
+            self._find_strengths()
+        self.own_surface = self._own_surface()
+
+    def evaluations(self, plume: int) -> int:
+        """Exact pairs that the tables of a plume take."""
+        anchors, full = len(self.surfaces.anchors.surface), int(self.surfaces.anchors.table.max()) + 1
+        changes = (
+            (len(self.kinds.kinds[plume]) * len(self.surfaces.member) + full)
+            * 360
+            // surface.SECTOR
+            * len(self.changing)
+        )
+        response = 0 if self.uniform else 2 * (len(self.pivots) + 1) * 360 // path.TURN * _STATIONS
+        return full * 360 * len(self.distance) + anchors * response + changes
+
+    def plume(self, plume: int) -> tiles.Plume:
+        """Tables of a plume as the kernel takes them, made once."""
+        if plume not in self.made:
+            self.made[plume] = self._make(plume)
+        return self.made[plume]
+
+    def _make(self, plume: int) -> tiles.Plume:
+        member = int(self.kinds.member[plume])
+        anchors = self.surfaces.member[self.surfaces.anchors.surface]
+        full = anchors[: int(self.surfaces.anchors.table.max()) + 1]
+        values = self._values(member, full)
+        return tiles.Plume(
+            values,
+            self.surfaces.anchors.table,
+            self._changes(plume, member, full),
+            self._responses(plume, anchors),
+            self.surfaces.anchors.which,
+            float(np.log(self.distance[0])),
+            (len(self.distance) - 1) / float(np.log(self.distance[-1] / self.distance[0])),
+            self.reach,
+            self.strength,
+            self.ground.frame,
+        )
+
+    def ring(self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray) -> np.ndarray:
+        """Exact results per g/s of one source, (receptors, pairs, OUTPUTS), at pairs of wind direction and distance.
+
+        ``receptors``: those whose surfaces are taken; ``along`` (13,): what lies on every path.
+        """
+        sources, places = self.prepared.sources, self.prepared.receptors
+        values = sources.values[[member]].copy()
+        inside = distance < abs(values[0, pairs.SD])
+        if inside.any() and not inside.all():
+            out = np.empty((len(receptors), len(degree), pairs.OUTPUTS))
+            for some in (inside, ~inside):
+                out[:, some] = self.ring(member, degree[some], distance[some], receptors, along)
+            return out
+        values[:, pairs.SX] = values[:, pairs.SY] = 0.0
+        values[:, pairs.SQ], values[:, pairs.SREACH] = 1.0, np.inf
+        codes = sources.codes[[member]].copy()
+        codes[:, 2] = 0
+        # nearer than its side an area's pairs are exact, and the table is only a formality
+        subdivide = self.prepared.options.subdivide and not inside.all()
+        bearing = np.radians(degree - 180.0)
+        where = np.repeat(places.values[receptors], len(degree), axis=0)
+        where[:, pairs.RX] = np.tile(np.sin(bearing) * distance, len(receptors))
+        where[:, pairs.RY] = np.tile(np.cos(bearing) * distance, len(receptors))
+        where[:, pairs.RWEIGHT] = 1.0
+        ring = self.prepared._replace(
+            sources=sources._replace(values=values, codes=codes),
+            receptors=pairs.Receptors(where, np.repeat(places.shares[receptors], len(degree), axis=0)),
+            maps=self.prepared.maps._replace(uniform=True, path=along),
+            options=self.prepared.options._replace(cell=0.0, subdivide=subdivide, reach=np.inf),
+        )
+        return self.run(ring)[0].reshape(len(receptors), len(degree), pairs.OUTPUTS)
+
+    def near(self, plume: int, tables: tiles.Plume) -> float:
+        """Distance within which interpolation in the table is not good enough, or the surroundings are too near [m]."""
+        member = int(self.kinds.member[plume])
+        values = self.prepared.sources.values[self.kinds.plume == plume]
+        least = max(self.nearest, np.abs(values[:, pairs.SD]).max(), 2.0 * self.prepared.options.cell)
+        between = np.sqrt(self.distance[1:] * self.distance[:-1])
+        degree = np.arange(7.0, 360.0, 15.0)
+        anchor = self.surfaces.member[self.surfaces.anchors.surface[:1]]
+        out = self.ring(member, np.tile(degree, len(between)), np.repeat(between, len(degree)), anchor, self.reference)
+        ratio = self.prepared.substance.mass_ratio
+        exact = total_nitrogen(out[0].reshape(len(between), len(degree), -1), ratio) * between[:, None] ** 2
+        lines = tables.values[0].reshape(360, len(self.distance), -1)[degree.astype(int)].astype(float)
+        lines = total_nitrogen(lines, ratio).T
+        error = np.abs(0.5 * (lines[1:] + lines[:-1]) - exact) / np.maximum(np.abs(exact), 1e-300)
+        bad = np.flatnonzero(np.percentile(error, 80, axis=1) > _SMOOTH)
+        bad = bad[between[bad] < 2000.0]
+        return float(max(least, self.distance[bad[-1] + 1] if bad.size else 0.0))
+
+    def _own_surface(self) -> np.ndarray:
+        """What dry deposition of each receptor lacks by wind direction, as a share, (receptors, SECTORS).
+
+        Between tabulated surfaces it is interpolated, but the chain has steps in the roughness of the receptor (its
+        iterations stop). Both are computed exactly for the plume that emits most, at a few of the tables' distances.
+        """
+        surfaces = self.surfaces
+        lacking = np.zeros((len(surfaces.which), tiles.SECTORS))
+        if surfaces.tabulated:
+            return lacking
+        degree = np.arange(tiles.SECTORS) * (360.0 / tiles.SECTORS)
+        member = self._strongest(1)[0]
+        shares = surfaces.shares[surfaces.own]
+        exact = between = 0.0
+        for part in _PARTS_FOR_SURFACES:
+            distance = np.full(tiles.SECTORS, self.changing[round(part * (len(self.changing) - 1))])
+            each = distance**2  # alike in weight
+            exact = exact + each * self.ring(member, degree, distance, surfaces.own, self.reference)[..., 1]
+            nodes = each * self.ring(member, degree, distance, surfaces.member, self.reference)[..., 1]
+            between = between + (shares[..., None] * nodes[surfaces.neighbours[surfaces.own]]).sum(axis=1)
+        # dry deposition may change sign: then its share says nothing
+        ratio = np.where(exact * between > 0.0, exact / np.where(between == 0.0, 1.0, between), 1.0)
+        ratio = np.where((ratio > 0.1) & (ratio < 10.0), ratio, 1.0)
+        some = surfaces.which >= 0
+        lacking[some] = ratio[surfaces.which[some]] - 1.0
+        return lacking
+
+    def _strongest(self, count: int) -> list[int]:
+        """Sources that stand for the plumes that emit most."""
+        emission = np.bincount(self.kinds.plume, self.emission, minlength=len(self.kinds.member))
+        return [int(m) for m in self.kinds.member[np.argsort(-emission)[:count]]]
+
+    def _values(self, member: int, anchors: np.ndarray) -> np.ndarray:
+        degree = np.repeat(np.arange(360.0), len(self.distance))
+        distance = np.tile(self.distance, 360)
+        values = np.zeros((len(anchors), len(degree), lookup.COLUMNS), dtype=np.float32)
+        out = self.ring(member, degree, distance, anchors, self.reference)
+        values[..., : pairs.OUTPUTS] = out * distance[:, None] ** 2
+        return values
+
+    def _coarsely(self, member: int, receptors: np.ndarray) -> np.ndarray:
+        degree = np.repeat(np.arange(0.0, 360.0, surface.SECTOR), len(self.changing))
+        distance = np.tile(self.changing, 360 // surface.SECTOR)
+        return self.ring(member, degree, distance, receptors, self.reference)
+
+    def _changes(self, plume: int, member: int, full: np.ndarray) -> np.ndarray:
+        """What turns the tables of full resolution into those of each kind of a plume at every surface."""
+        kinds, receptors = self.kinds.kinds[plume], self.surfaces.member
+        rows = 360 // surface.SECTOR * len(self.changing)
+        if len(kinds) == 1 and len(receptors) == 1:
+            return np.zeros((0, 0, rows, lookup.COLUMNS), dtype=np.float32)
+        base = self._coarsely(member, full)
+        changes = np.zeros((len(kinds), len(receptors), rows, lookup.COLUMNS), dtype=np.float32)
+        for k, kind in enumerate(kinds):
+            results = self._coarsely(int(kind), receptors)
+            for s, anchor in enumerate(self.surfaces.anchors.which):
+                table = self.surfaces.anchors.table[anchor]
+                changes[k, s] = surface.change_of(results[s], base[table])
+        return changes
+
+    def _responses(self, plume: int, anchors: np.ndarray) -> np.ndarray:
+        """Coefficients of the path's polynomial, of kinds on smooth and on rough ground, by least squares over pivots.
+
+        Paths of about the length in question weigh most: long paths are mixtures, short ones are not.
+        """
+        count, turns = len(anchors), 360 // path.TURN
+        response = np.zeros((2, count, turns, _STATIONS, path.RESPONSES, path.COEFFICIENTS), dtype=np.float32)
+        if self.uniform:
+            return response
+        rows = np.flatnonzero(self.kinds.plume == plume)
+        z0 = np.log(self.prepared.sources.values[:, pairs.SZ0])
+        degree = np.repeat(np.arange(turns) * float(path.TURN), _STATIONS)
+        distance = np.tile(self.stations, turns)
+        for ground in (False, True):
+            like = rows[self.rough[rows] == ground]
+            if like.size == 0:
+                continue
+            # the source nearest to the mean roughness under what is emitted
+            middle = np.average(z0[like], weights=self.emission[like] + 1e-300)
+            member = int(like[np.argmin(np.abs(z0[like] - middle))])
+            results = [self.ring(member, degree, distance, anchors, along) for along in (self.reference, *self.pivots)]
+            logs = np.stack([_responses_of(result, results[0]) for result in results[1:]])
+            logs = logs.reshape(len(logs), count, turns, _STATIONS, path.RESPONSES)
+            for i, station in enumerate(self.stations):
+                weight = np.exp(-0.5 * np.log(self.lengths / station) ** 2) + 0.01
+                solver = np.linalg.pinv(self.terms * weight[:, None], rcond=1e-3) * weight
+                at = response[int(ground), :, :, i]
+                at[..., : path.TERMS] = np.moveaxis(np.tensordot(solver, logs[..., i, :], axes=1), 0, -1)
+                # no path changes more than those that were tabulated
+                at[..., path.TERMS] = logs[..., i, :].min(axis=0)
+                at[..., path.TERMS + 1] = logs[..., i, :].max(axis=0)
+        for missing in (0, 1):
+            if not (self.rough[rows] == bool(missing)).any():
+                response[missing] = response[1 - missing]
+        return response
+
+    def _total(self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray) -> np.ndarray:
+        out = self.ring(member, degree, distance, receptors, along)
+        return total_nitrogen(out, self.prepared.substance.mass_ratio)
+
+    def _sample_paths(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Means over paths from random sources to points at log-uniform distance in the region; their lengths."""
+        values, box = self.prepared.sources.values, self.box
+        chosen = self.rng.integers(0, len(values), count)
+        angle = self.rng.uniform(0.0, 2.0 * np.pi, count)
+        distance = np.exp(self.rng.uniform(np.log(self.nearest), np.log(self.distance[-1]), count))
+        sx, sy = values[chosen, pairs.SX], values[chosen, pairs.SY]
+        rx = np.clip(sx + distance * np.sin(angle), box[0], box[1])
+        ry = np.clip(sy + distance * np.cos(angle), box[2], box[3])
+        return self.ground.path(*self.ground.cells(sx, sy, rx, ry)), np.maximum(np.hypot(rx - sx, ry - sy), 1.0)
+
+    def _find_strengths(self) -> None:
+        """Strengths of the ground, pivot paths, and the terms of their polynomials.
+
+        The first strength is the roughness; land uses give one and background two leading singular vectors of
+        what they change in the logarithm of exact results over sampled paths. Pivots are sampled paths whose terms
+        are as independent as they come (QR with pivoting), and more at random.
+        """
+        sampled, lengths = self._sample_paths(_PATHS)
+        means = np.column_stack((np.log(sampled[:, 0]), sampled[:, 1:10], np.log(sampled[:, 10:])))
+        slopes = self._slopes(sampled, means, lengths)
+        weights = np.zeros((13, path.STRENGTHS))
+        weights[0, 0] = 1.0
+        for part, first, number in ((slice(1, 10), 1, 1), (slice(10, 13), 2, 2)):
+            effect = slopes[part]
+            change = (means[:, part] - means[:, part].mean(axis=0)) @ effect
+            direction = np.linalg.svd(change, full_matrices=False)[2][:number]
+            weights[part, first : first + number] = effect @ direction.T
+        strengths = means @ weights
+        origin = 0.5 * (strengths.max(axis=0) + strengths.min(axis=0))
+        size = 0.5 * np.ptp(strengths, axis=0)
+        # a strength of rounding errors is none
+        some = size > 1e-9
+        weights = np.where(some, weights / np.where(some, size, 1.0), 0.0)
+        origin = np.where(some, origin / np.where(some, size, 1.0), 0.0)
+        terms = path.polynomial(means @ weights - origin)
+        _, _, chosen = scipy.linalg.qr(terms.T, pivoting=True, mode="economic")
+        more = self.rng.choice(_PATHS, _MORE_PATHS, replace=False)
+        chosen = np.unique(np.concatenate((chosen[: path.TERMS], more)))
+        self.pivots, self.lengths, self.terms = sampled[chosen], lengths[chosen], terms[chosen]
+        self.strength = self.ground.strengths(weights, origin)
+
+    def _slopes(self, sampled: np.ndarray, means: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """What a unit of each of the 13 properties of a path changes in ln results, (13, directions and distances).
+
+        Of the plumes that emit most; in each band of distances paths of about its lengths weigh most. Land uses act
+        by themselves and with the roughness of the path.
+        """
+        members = self._strongest(_SAMPLED_PLUMES)
+        common = self.surfaces.member[self.surfaces.anchors.surface[:1]]
+        rough = (means[:, 0] - means[:, 0].mean()) / max(float(means[:, 0].std()), 1e-9)
+        shares, back = means[:, 1:10] - means[:, 1:10].mean(axis=0), means[:, 10:] - means[:, 10:].mean(axis=0)
+        design = np.column_stack((rough, rough**2, shares, rough[:, None] * shares, back))
+        edges = np.exp(np.linspace(np.log(self.distance[0]), np.log(self.distance[-1]), _BANDS + 1))
+        found = []
+        for low, high in pairwise(edges):
+            degree = np.floor(self.rng.uniform(0.0, 360.0, _PIVOTS))
+            distance = np.exp(self.rng.uniform(np.log(low), np.log(high), _PIVOTS))
+            results = np.stack(
+                [
+                    np.concatenate([self._total(m, degree, distance, common, along)[0] for m in members])
+                    for along in (*sampled, self.reference)
+                ]
+            )
+            logs = _log_ratio(results[:-1], results[-1])
+            weight = np.exp(-0.5 * np.log(lengths / np.sqrt(low * high)) ** 2) + 0.02
+            weight /= weight.mean()
+            # small damping keeps the slopes of properties alike that vary alike
+            damping = 1e-1 * np.sqrt(len(design)) * np.eye(design.shape[1])
+            damping *= np.maximum(design.std(axis=0), 1e-3)[:, None]
+            centred = (logs - np.average(logs, axis=0, weights=weight)) * weight[:, None]
+            target = np.vstack((centred, np.zeros((design.shape[1], logs.shape[1]))))
+            fit, *_ = np.linalg.lstsq(np.vstack((design * weight[:, None], damping)), target, rcond=None)
+            found.append(fit)
+        fit = np.hstack(found)
+        slopes = np.zeros((13, 2 * fit.shape[1]))
+        slopes[1:10] = np.hstack((fit[2:11], fit[11:20]))
+        slopes[10:, : fit.shape[1]] = fit[20:]
+        return slopes
+
+
+def _responses_of(result: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Logarithms of what a path changes, (..., RESPONSES); ``result``, ``base`` (..., OUTPUTS).
+
+    Where dry deposition is not positive its concentration stands for it.
+    """
+    deposited = (result[..., 1] > 0) & (base[..., 1] > 0)
+    dry = np.where(deposited, _log_ratio(result[..., 1], base[..., 1]), _log_ratio(result[..., 0], base[..., 0]))
+    return np.stack((dry, _log_ratio(result[..., 2], base[..., 2]), _log_ratio(result[..., 5], base[..., 5])), axis=-1)
+
+
+def _log_ratio(value: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """ln(value/base), 0 where either is not positive."""
+    good = (value > 0) & (base > 0)
+    return np.where(good, np.log(np.where(good, value, 1.0)) - np.log(np.where(good, base, 1.0)), 0.0)
