@@ -36,17 +36,22 @@ def solved(net, model="pi"):
     return net
 
 
-# Of MATPOWER's cases pandapower also has these, with the same result here (not run for want of time): case4gs, case6ww,
-# case_ieee30, case33bw, case57, case_illinois200, case1888rte, case2848rte, case6495rte, case6515rte.
-CASES = ["case5", "case9", "case14", "case24_ieee_rts", "case30", "case39", "case89pegase", "case118", "case145",
-         "case300", "case1354pegase", "case2869pegase", "case3120sp", "case6470rte", "case9241pegase",
-         "mv_oberrhein"]  # fmt: skip
+# All grids that come with pandapower, but for those drawn anew at each call (Kerber, Dickert) and case11_iwamoto, which
+# pandapower does not solve either.
+CASES = [
+    "case4gs", "case5", "case6ww", "case9", "case14", "case24_ieee_rts", "case30", "case_ieee30", "case33bw", "case39",
+    "case57", "case89pegase", "case118", "case145", "case_illinois200", "case300", "case1354pegase", "case1888rte",
+    "case2848rte", "case2869pegase", "case3120sp", "case6470rte", "case6495rte", "case6515rte", "case9241pegase",
+    "GBreducednetwork", "GBnetwork", "iceland", "mv_oberrhein", "lv_schutterwald", "create_cigre_network_hv",
+    "create_cigre_network_mv", "create_cigre_network_lv", "example_simple", "ieee_european_lv_asymmetric",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_cases_of_pandapower(case):
     net = getattr(pandapower.networks, case)()
-    pandapower.runpp(net, trafo_model="pi", tolerance_mva=1e-9)
+    tolerance = 1e-9 if net.load.p_mw.sum() > 1 else 1e-12  # on a base of 100 MVA kilowatts are lost in the former
+    pandapower.runpp(net, trafo_model="pi", tolerance_mva=tolerance, numba=len(net.bus) > 1000)
     compare(net, powerflow(f"pandapower:{case}"))
 
 
@@ -333,8 +338,8 @@ def test_bad_input_is_one_clear_error(tmp_path):
     fails(changed("line", "max_i_ka", -1.0), "rating")
     fails(changed("line", "x_ohm_per_km", np.nan), "x_ohm_per_km is empty")
     other = copy.deepcopy(net)
-    pandapower.create_dcline(other, 1, 2, 1.0, 1.0, 0.1, 1.0, 1.0)
-    fails(pandapower.to_json(other), "dcline")
+    pandapower.create_svc(other, 1, 1.0, -10.0, 1.0, 145.0)
+    fails(pandapower.to_json(other), "svc")
     assert "_object" in good
     net.load["profile"] = "p"
     for values, match in (([1.0, np.nan], "step 1 is not a number"), ([1.0], "longer profile")):

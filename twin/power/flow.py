@@ -57,6 +57,7 @@ class Circuit:
     set_point: np.ndarray  # (node) pu, NaN elsewhere
     fed: np.ndarray  # (node) 1 where a source reaches
     component: np.ndarray  # (node) lowest node of its component
+    bridged: np.ndarray  # index into network.branch of lines whose ends are one node: they carry only their charging
 
     def node_sum(self, buses: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Sum of values of elements at ``buses`` by node; elements at buses out of service are left out."""
@@ -100,6 +101,7 @@ def circuit_of(network: PowerNetwork, several_sources: bool = False) -> Circuit:
     np.add.at(shunt, at[at >= 0], network.shunt.y[at >= 0])
     # a branch from a node to itself carries only its shunts
     own = start == end
+    bridged = used[own]
     if own.any():
         plain = np.abs(b.ratio[used[own]] - 1) < 1e-12
         if not plain.all():
@@ -132,13 +134,16 @@ def circuit_of(network: PowerNetwork, several_sources: bool = False) -> Circuit:
         if i < 0:
             continue
         other = abs(source[i]) if held[i] else set_point[i]
-        if (held[i] or generator[i]) and abs(other - g.vm[k]) > 1e-9:
-            network.notes.append(f"generator {g.id[k]}: another voltage is held at its bus; the first one counts")
+        if (held[i] or generator[i]) and fed[i] and abs(other - g.vm[k]) > 1e-9:
+            raise DataError(
+                f"{network.origin}: generator {g.id[k]}: holds {g.vm[k]:g} pu where {other:g} pu is held already; give "
+                f"all that hold the voltage of one bus the same set point"
+            )
         if not held[i] and not generator[i]:
             generator[i], set_point[i] = True, g.vm[k]
     return Circuit(
         network, node, count, used, start, end, **_two_ports(b, used), shunt=shunt, held=held, source=source,
-        generator=generator, set_point=set_point, fed=fed, component=component,
+        generator=generator, set_point=set_point, fed=fed, component=component, bridged=bridged,
     )  # fmt: skip
 
 
@@ -156,6 +161,9 @@ def _one_source(
     for i in sources:
         other = first.setdefault(int(component[i]), int(i))
         if other == i or allowed:
+            continue
+        if network.several_sources:
+            network.notes.append("several sources feed one component, as the authors of this grid have it")
             continue
         equal = abs(source[other] - source[i]) < 1e-12
         if network.source_impedance or (network.equal_sources and equal):
@@ -368,7 +376,10 @@ def _solve(circuit: Circuit, demand: Demand, solver: str, tolerance: float, limi
     if solver == "radial" and trees is None:
         raise DataError(f"{net.origin}: the network has loops, several sources or held voltages; use --solver meshed")
     if trees is not None:
-        return _sweep(circuit, trees, demand, tolerance, solver == "linear")
+        swept = _sweep(circuit, trees, demand, tolerance, solver == "linear")
+        if limits is not None:  # no generator can be at one
+            swept.at_limit = np.zeros(swept.status.shape, np.int8)
+        return swept if solver == "linear" else _past_sweeps(circuit, swept, demand, tolerance)
     if solver == "split":
         return solve_split(circuit, _trees(circuit), demand, tolerance, limits)
     return _newton(circuit, demand, tolerance, limits, solver == "linear")
@@ -469,6 +480,26 @@ def _sweep(circuit: Circuit, trees: _Trees, demand: Demand, tolerance: float, li
     return Solution(
         v, s_from, s_to, status, good.max(0, initial=0.0), seconds, "linear (screening)" if linear else "radial",
     )  # fmt: skip
+
+
+def _past_sweeps(circuit: Circuit, swept: Solution, demand: Demand, tolerance: float) -> Solution:
+    """Newton's method for the components and lanes that creep: near the nose of the voltage curve sweeps slow down.
+
+    Each lane alone, so that it does not depend on the others. What Newton does not solve keeps its status.
+    """
+    for lane in np.flatnonzero((swept.status == MAX_ITERATIONS).any(0)):
+        slow = np.unique(circuit.component[swept.status[:, lane] == MAX_ITERATIONS])
+        part = replace(circuit, fed=circuit.fed & np.isin(circuit.component, slow))
+        found = _newton(part, demand.of(np.array([lane])), tolerance, None)
+        solved = part.fed & (found.status[:, 0] == OK)
+        if not solved[part.fed].all():
+            continue
+        swept.seconds += found.seconds
+        swept.mismatch[lane] = max(swept.mismatch[lane], found.mismatch[0])
+        inside = solved[circuit.start]
+        swept.v[solved, lane], swept.status[solved, lane] = found.v[solved, 0], OK
+        swept.s_from[inside, lane], swept.s_to[inside, lane] = found.s_from[inside, 0], found.s_to[inside, 0]
+    return swept
 
 
 def _zip_of(demand: Demand) -> dict[str, Any]:
@@ -743,6 +774,13 @@ def _dataset(
     idle = ~np.isin(np.arange(m), k)
     flow_f[idle], flow_t[idle], loading[idle] = 0, 0, 0
     branch_status[idle] = OK
+    own, at_own = circuit.bridged, circuit.node[b.start[circuit.bridged]]
+    flow_f[own] = np.abs(v[at_own]) ** 2 * np.conj(b.shunt_from[own])[:, None]
+    flow_t[own] = np.abs(v[at_own]) ** 2 * np.conj(b.shunt_to[own])[:, None]
+    loading[own] = np.maximum(
+        np.abs(flow_f[own] / v[at_own]) / b.rated_from[own, None], np.abs(flow_t[own] / v[at_own]) / b.rated_to[own, None]
+    )
+    branch_status[own] = status[at_own]
     inner = np.array([str(i).startswith(("xward ", "trafo3w ", "source ", "three_winding ")) for i in net.bus_id], bool)
     buses = ~inner
     unserved = np.where(status != OK, demand.total.real, 0.0).sum(0)
