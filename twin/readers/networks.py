@@ -46,17 +46,17 @@ def _package(name: str) -> Path:
 
 
 def _of_pandapower(case: str, name: str, transformer_model: str) -> PowerNetwork:
-    """A network that comes with pandapower: its JSON where there is one, else its function of that name."""
-    folder = _package("pandapower") / "networks"
-    for path in (folder / "power_system_test_case_jsons" / f"{case}.json", folder / f"{case}.json"):
-        if case.isidentifier() and path.is_file():
-            return _published(from_tables(tables_of(read_json(path), name), name, transformer_model))
+    """A network that comes with pandapower: a test case's JSON as plain data, else what its function makes."""
+    path = _package("pandapower") / "networks" / "power_system_test_case_jsons" / f"{case}.json"
+    if case.isidentifier() and path.is_file():
+        return _published(from_tables(tables_of(read_json(path), name), name, transformer_model))
     import pandapower.networks
 
     make = getattr(pandapower.networks, case, None) if case.isidentifier() else None
     if not callable(make):
         raise DataError(f"{name}: pandapower.networks has no {case!r}; look up its name there")
-    return _published(from_tables(make(), name, transformer_model))
+    net = make()  # some functions return parts of a grid one by one
+    return _published(from_tables(net[0] if isinstance(net, tuple) else net, name, transformer_model))
 
 
 def _published(network: PowerNetwork) -> PowerNetwork:
