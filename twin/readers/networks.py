@@ -55,8 +55,14 @@ def _of_pandapower(case: str, name: str, transformer_model: str) -> PowerNetwork
     make = getattr(pandapower.networks, case, None) if case.isidentifier() else None
     if not callable(make):
         raise DataError(f"{name}: pandapower.networks has no {case!r}; look up its name there")
-    net = make()  # some functions return parts of a grid one by one
-    return _published(from_tables(net[0] if isinstance(net, tuple) else net, name, transformer_model))
+    try:
+        net = make()
+    except TypeError as error:
+        raise DataError(f"{name}: pandapower makes no network of that name without arguments ({error})") from None
+    net = net[0] if isinstance(net, tuple) else net  # some functions return the buses too
+    if not isinstance(net, dict) or "bus" not in net:
+        raise DataError(f"{name}: what pandapower makes under that name is no network; look up its name there")
+    return _published(from_tables(net, name, transformer_model))
 
 
 def _published(network: PowerNetwork) -> PowerNetwork:
