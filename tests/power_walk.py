@@ -1,6 +1,7 @@
 """Random networks with every element and state the readers know, for comparison with other tools."""
 
 from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 import pandapower as pp
@@ -72,7 +73,7 @@ class PandapowerWalk:
 
     def backbone(self):
         hv, mv, lv = self.at["hv"], self.at["mv"], self.at["lv"]
-        self.lines = [self.line(a, b) for a, b in zip(hv, hv[1:])]
+        self.lines = [self.line(a, b) for a, b in pairwise(hv)]
         if len(hv) > 2 and self.maybe():
             self.lines.append(self.line(hv[0], hv[-1]))
         for part in (mv, lv):
@@ -131,14 +132,14 @@ class PandapowerWalk:
             lambda: pp.create_asymmetric_load(net, mv(), 0.05, 0.06, 0.02, 0.01, 0.02, 0.0, scaling=0.9),
             lambda: pp.create_asymmetric_sgen(net, mv(), 0.05, 0.06, 0.02, 0.01, 0.02, 0.0),
             lambda: pp.create_ward(net, mv(), 0.1, 0.05, 0.08, 0.03),
-            lambda: pp.create_xward(net, mv(), 0.1, 0.05, 0.08, 0.03, 2.0, self.between(5, 30), self.between(0.98, 1.03)),
+            lambda: pp.create_xward(net, mv(), 0.1, 0.05, 0.08, 0.03, 2.0, self.between(5, 30), 1.01),
             lambda: pp.create_shunt(net, mv(), self.between(-0.5, 0.5), 0.03, step=int(self.rng.integers(0, 3)),
                                     max_step=3, vn_kv=self.rng.choice([20.0, 21.0])),
-            lambda: pp.create_impedance(net, *map(int, self.rng.choice(self.at["mv"], 2, replace=False)), 0.02, 0.05, 10.0,
+            lambda: pp.create_impedance(net, self.at["mv"][0], self.at["mv"][-1], 0.02, 0.05, 10.0,
                                         rtf_pu=0.03, xtf_pu=0.06, gf_pu=0.001, bf_pu=0.002, gt_pu=0.003, bt_pu=0.001),
             lambda: pp.create_gen(net, mv(), self.between(0.1, 2), 1.0, scaling=self.between(0.5, 1), min_q_mvar=-0.3,
                                   max_q_mvar=0.3),
-            lambda: pp.create_dcline(net, self.at["mv"][0], self.at["mv"][1], self.between(-0.3, 0.3), 2.0, 0.01, 1.0, 1.0),
+            lambda: pp.create_dcline(net, *self.at["mv"][:2], self.between(-0.3, 0.3), 2.0, 0.01, 1.0, 1.0),
             lambda: pp.create_measurement(net, "v", "bus", 1.0, 0.01, mv()),
             lambda: pp.create_poly_cost(net, 0, "ext_grid", 1.0),
         ):  # fmt: skip
@@ -193,8 +194,11 @@ class PandapowerWalk:
             net.bus.loc[self.mv(), "in_service"] = False
 
     def same_bus(self):
-        """pandapower takes the shares of voltage-dependent loads for all power of their bus: only loads alone have them."""
-        net, others = self.net, ("sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen", "ward", "xward", "gen")
+        """Only loads alone depend on voltage: pandapower takes their shares for all power at their bus."""
+        net, others = (
+            self.net,
+            ("sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen", "ward", "xward", "gen"),
+        )
         shared = {*net.load.bus[net.load.bus.duplicated(keep=False)], *net.dcline.from_bus, *net.dcline.to_bus}
         shared |= {bus for table in others for bus in net[table].bus}
         of_buses = net.switch[net.switch.et == "b"]
@@ -241,8 +245,9 @@ def grid_of_pgm(seed):
                 del values[name]
         return add("transformer", **values)
 
+    counts = (110e3, (1, 2)), (10e3, (3, 8)), (400.0, (1, 4))
     hv, mv, lv = (
-        [add("node", u_rated=u) for _ in range(rng.integers(*n))] for u, n in ((110e3, (1, 2)), (10e3, (3, 8)), (400.0, (1, 4)))
+        [add("node", u_rated=u) for _ in range(rng.integers(*n))] for u, n in counts
     )  # fmt: skip
     for part, scale in ((mv, 1.0), (lv, 0.1)):
         for k in range(1, len(part)):
@@ -294,10 +299,12 @@ def grid_of_pgm(seed):
         two, three_ = add("node", u_rated=10e3), add("node", u_rated=20e3)
         low, high = (5, -5) if maybe() else (-5, 5)
         add("three_winding_transformer", node_1=hv[0], node_2=two, node_3=three_, status_1=1, status_2=1,
-            status_3=int(maybe(0.8)), u1=110e3, u2=10.5e3, u3=20e3, sn_1=40e6, sn_2=25e6, sn_3=20e6, uk_12=0.1, uk_13=0.12,
-            uk_23=0.09, pk_12=1e5, pk_13=9e4, pk_23=8e4, i0=0.002, p0=2e4, winding_1=1, winding_2=1, winding_3=2,
-            clock_12=int(rng.choice([0, 6, 12])), clock_13=int(rng.choice([1, 5, 11])), tap_side=int(rng.integers(0, 3)),
-            tap_pos=int(rng.integers(-3, 4)), tap_min=low, tap_max=high, tap_nom=0, tap_size=200.0)  # fmt: skip
+            status_3=int(maybe(0.8)), u1=110e3, u2=10.5e3, u3=20e3, sn_1=40e6, sn_2=25e6, sn_3=20e6, uk_12=0.1,
+            uk_13=0.12, uk_23=0.09, pk_12=1e5, pk_13=9e4, pk_23=8e4, i0=0.002, p0=2e4, winding_1=1, winding_2=1,
+            winding_3=2,
+            clock_12=int(rng.choice([0, 6, 12])), clock_13=int(rng.choice([1, 5, 11])),
+            tap_side=int(rng.integers(0, 3)), tap_pos=int(rng.integers(-3, 4)), tap_min=low, tap_max=high,
+            tap_nom=0, tap_size=200.0)  # fmt: skip
         for n in (two, three_):
             add("sym_load", node=n, **{**load, "p_specified": 2e6, "type": int(rng.integers(0, 3))})
     if maybe(0.2):

@@ -12,7 +12,7 @@ from kernels.power.hosting import hosting_capacity
 from kernels.power.n_minus_1 import sections_out
 from kernels.power.tree import RADIAL
 from twin.errors import ConfigError, DataError
-from twin.power.flow import circuit_of
+from twin.power.circuit import circuit_of
 from twin.readers.networks import open_network
 from twin.readers.power_network import PowerNetwork, Rows
 from twin.world.feeders import BASE

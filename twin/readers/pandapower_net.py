@@ -488,7 +488,6 @@ class _Builder:
                 vm=t.number("vm_pu", 1.0)[on], va=t.number("va_degree", 0.0)[on],
             )  # fmt: skip
 
-
     def dc_lines(self) -> None:
         """A DC line is a generator at either end: the sender takes ``p_mw``, the other gives what the losses leave."""
         t = self.table("dcline")

@@ -35,10 +35,7 @@ def read_profiles(path: str | Path) -> dict[str, np.ndarray]:
         if path.suffix in {".nc", ".h5"}:
             with xr.open_dataset(path) as data:
                 return {str(k): np.asarray(v.values, float) for k, v in data.data_vars.items() if v.ndim == 1}
-        if path.suffix in {".parquet", ".pq"}:
-            frame = pd.read_parquet(path)
-        else:
-            frame = _csv(path)
+        frame = pd.read_parquet(path) if path.suffix in {".parquet", ".pq"} else _csv(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; give the profiles as CSV, Parquet or NetCDF") from None
     except (OSError, ValueError, ImportError, pd.errors.ParserError) as error:
