@@ -63,10 +63,10 @@ def answered(
 ) -> Solution:
     """Solve until every inverter gives what its characteristic says at the voltage that follows from it.
 
-    ``available`` (inverter, lane) [MW] that the sun gives. An outer loop for each lane on its own account: each inverter
-    makes part of its change, a smaller one after it went too far. A lane that does not settle hunts: its components are
-    NaN with status ``max_iterations``. The solution's ``inverter`` (2, inverter, lane) is power held back [MW] and
-    reactive power fed in [Mvar].
+    ``available`` (inverter, lane) [MW] that the sun gives. An outer loop for each lane on its own account: each
+    inverter makes part of its change, a smaller one after it went too far. A lane that does not settle hunts: its
+    components are NaN with status ``max_iterations``. The solution's ``inverter`` (2, inverter, lane) is power held
+    back [MW] and reactive power fed in [Mvar].
     """
     rows = inverters_of(circuit)
     node, rated = circuit.node[circuit.network.load.bus[rows]], -circuit.network.load.p[rows][:, None]
