@@ -31,6 +31,14 @@ def compare(net, result, volts=1e-8, degrees=1e-6, percent=1e-4):
         np.testing.assert_allclose(loading, table.loading_percent.fillna(0), atol=percent)
 
 
+def test_generators_that_disagree_on_one_bus_are_refused():
+    net, b = feeder()
+    for vm in (1.0, 1.01):
+        pandapower.create_gen(net, b[1], 0.5, vm)
+    with pytest.raises(DataError, match=r"holds 1\.01 pu where 1 pu is held"):
+        powerflow_of(net)
+
+
 def solved(net, model="pi"):
     pandapower.runpp(net, trafo_model=model, tolerance_mva=1e-9, numba=False)
     return net
@@ -174,6 +182,23 @@ def test_island_is_without_voltage_and_its_load_is_counted():
     assert np.isnan(result.vm_pu.sel(bus="5").item()) and result.status.sel(bus="5").item() == 1
     assert result.unserved.item() == pytest.approx(2.2)
     compare(net, result)
+
+
+def test_sweeps_that_creep_near_the_nose_go_on_with_newton():
+    # voltage as in the test of the nose below; a fraction 1 - e of it, changes shrink by about 1 - sqrt(2 e)
+    net = pandapower.create_empty_network()
+    one, two = pandapower.create_bus(net, 10.0), pandapower.create_bus(net, 10.0)
+    pandapower.create_ext_grid(net, one)
+    pandapower.create_line_from_parameters(net, one, two, 1.0, 0.4, 0.9, 0.0, 1.0)
+    pandapower.create_load(net, two, 1.0, 0.5)
+    net.load["profile"] = "p"
+    z = 0.004 + 0.009j
+    p = (1 - np.logspace(-7, -2, 11)) / (2 * (z.real + z.imag / 2 + np.hypot(1, 0.5) * abs(z)))
+    result = powerflow_of(net, profiles={"p": p})
+    b = 1 - 2 * (z.real + z.imag / 2) * p
+    exact = np.sqrt((b + np.sqrt(b**2 - 4 * abs(z) ** 2 * 1.25 * p**2)) / 2)
+    assert result.attrs["solver"] == "radial" and (result.status == 0).all()
+    np.testing.assert_allclose(result.vm_pu.values[:, 1], exact, atol=1e-8)
 
 
 def test_two_sources_need_leave():
@@ -342,6 +367,15 @@ def test_bad_input_is_one_clear_error(tmp_path):
     fails(pandapower.to_json(other), "svc")
     assert "_object" in good
     net.load["profile"] = "p"
+    one_column = tmp_path / "one.csv"
+    one_column.write_text("p\n1.0\n")
+    with pytest.raises(DataError, match="longer profile"):
+        powerflow_of(net, profiles=one_column, steps=slice(0, 2))
+    one_column.write_text("")
+    with pytest.raises(DataError, match="cannot be read as profiles"):
+        powerflow_of(net, profiles=one_column)
+    with pytest.raises(DataError, match="no network of that name without arguments"):
+        powerflow("pandapower:runpp")
     for values, match in (([1.0, np.nan], "step 1 is not a number"), ([1.0], "longer profile")):
         with pytest.raises(DataError, match=match):
             powerflow_of(net, profiles={"p": np.array(values)}, steps=slice(0, 2))
