@@ -82,6 +82,7 @@ def test_a_step_too_steep_to_settle_is_flagged_and_others_keep_their_bits():
     hunts = (r.status == MAX_ITERATIONS).any("bus").values
     assert hunts.any() and not hunts.all()
     assert np.isnan(r.vm_pu.values[hunts][:, net.sgen.bus]).all()
+    assert np.isnan(r.curtailed.values[hunts]).all() and np.isfinite(r.curtailed.values[~hunts]).all()
     calm = powerflow(from_tables(net, "net"), profiles={"sun": SUN[~hunts]}, droop=steep)
     assert np.array_equal(calm.vm_pu, r.vm_pu.values[~hunts])
 

@@ -82,12 +82,10 @@ def answered(
     answer = droop.of(np.ones(available.shape))
     pace, off = np.full(answer.shape, FIRST), np.zeros(answer.shape)
     todo = np.arange(demand.lanes)
-    total: Solution | None = None
-    for _ in range(ROUNDS):
-        part = solve(with_answer(todo))
-        if total is None:
-            total = part
-        else:
+    part = total = solve(with_answer(todo))
+    for turn in range(ROUNDS):
+        if turn:
+            part = solve(with_answer(todo))
             total.put(part, todo)
         u = np.abs(part.v[node])
         now = np.where(np.isfinite(u), droop.of(u) - answer[:, :, todo], 0.0)
@@ -99,12 +97,12 @@ def answered(
         if not todo.size:
             break
         answer[:, :, todo] += pace[:, :, todo] * off[:, :, todo]
-    assert total is not None  # noqa: S101
+    total.inverter = np.stack([(1 - answer[0]) * available, answer[1] * rated])
     for lane in todo:
         hunts = np.unique(circuit.component[node[np.abs(off[:, :, lane]).max(0) > SETTLED]])
         inside = np.isin(circuit.component, hunts) & (total.status[:, lane] == OK)
         total.status[inside, lane], total.v[inside, lane] = MAX_ITERATIONS, np.nan
         ports = inside[circuit.start]
         total.s_from[ports, lane] = total.s_to[ports, lane] = np.nan
-    total.inverter = np.stack([(1 - answer[0]) * available, answer[1] * rated])
+        total.inverter[:, np.isin(circuit.component[node], hunts), lane] = np.nan
     return total
