@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from kernels.nitrogen import lattice_plume, plume_tables, removal
+from kernels.nitrogen import axis_depletion, lattice_plume, plume_tables, removal
 from kernels.nitrogen.hourly import HeightClass, HourlyPlumes, Rates, Turbulence
 from kernels.nitrogen.vertical_dispersion import vertical_spread
 
@@ -257,3 +257,98 @@ def test_export_of_a_source_at_the_edge_is_its_downwind_share():
     assert out.exported[1] == pytest.approx(1.0, abs=1e-9)
     assert plumes.rates[0].rain().max() == 0.0
     assert lattice_plume.SUBDIVISIONS >= 2
+
+
+def axis(velocity, air=STABLE):
+    """Cumulative exposures of a source at the ground without and with a surface of one velocity."""
+    x = plume_tables.nodes(30e3)
+    hours = np.array([[air.mixing_height, air.friction_velocity, air.obukhov_length]])
+    free, out = np.empty((2, 1, x.size))
+    plume_tables.exposure_table(x, np.ones(x.size), 0.0, 0.0, 1.0, 4.0, 0.1, hours, free[0])
+    axis_depletion.deplete_exposure(free, velocity, *axis_depletion.lag_index(x), out)
+    return x, free[0], out[0]
+
+
+def test_depletion_along_the_axis_has_its_analytic_limit():
+    # e = e_0 = k: c + v k int c = k, so that c = k exp(-v k x) and v times its integral 1 - exp(-v k x)
+    x, k, v = plume_tables.nodes(30e3), 2e-2, 5e-3
+    out = np.empty((1, x.size))
+    axis_depletion.deplete_exposure(k * x[None], v, *axis_depletion.lag_index(x), out)
+    np.testing.assert_allclose(v * out[0], -np.expm1(-v * k * x), rtol=5e-3)
+
+
+@pytest.mark.parametrize("velocity", [0.002, 0.03])
+@pytest.mark.parametrize("air", [NEUTRAL, STABLE, CONVECTIVE])
+def test_depletion_along_the_axis_obeys_its_equation(air, velocity):
+    # G(x) + v int G'(x') E_0(x - x') dx' = E_0(x), the integral by a sum over twenty thousand steps
+    x, free, out = axis(velocity, air)
+    assert (np.diff(out) >= 0).all() and velocity * out[-1] < 1.0
+    for end in (500.0, 4e3, 25e3):
+        at = end * (np.arange(20_001) / 20_000) ** 2
+        gained = np.diff(np.interp(at, x, out, left=0.0))
+        left = np.interp(end - 0.5 * (at[1:] + at[:-1]), x, free, left=0.0)
+        want = np.interp(end, x, free)
+        assert np.interp(end, x, out) + velocity * (gained * left).sum() == pytest.approx(want, rel=4e-3)
+
+
+@pytest.mark.parametrize("air", [NEUTRAL, STABLE, CONVECTIVE])
+@pytest.mark.parametrize("direction", [243.0, 225.0, np.nan])
+def test_a_plume_over_the_surface_that_depletes_it_is_nowhere_below_zero(air, direction):
+    # what the surface takes is part of the plume: nothing is left to solve, and no cell holds a deficit of its own
+    _, out = solve(
+        air, direction, point(30, 20), np.full((NY, NX), 0.008), Rates(base_velocity=0.008), [HeightClass(2.5)]
+    )
+    assert out.iterations == 0
+    assert out.concentration.min() >= 0 and out.dry.min() >= -1e-12 * out.dry.max()
+    assert out.concentration[29:32, 19:30].max() > 0
+
+
+def test_woods_here_and_there_leave_a_plume_over_grass_above_zero():
+    # what remains is the twentieth of the cells that take more than the mean, far from the source
+    rng = np.random.default_rng(8)
+    velocity = np.where(rng.random((NY // 5, NX // 5)) < 0.1, 0.02, 0.006).repeat(5, 0).repeat(5, 1)
+    velocity[25:35, 15:30] = 0.006
+    stable, mean = [HeightClass(2.5, 0.0, 1.2)], Rates(base_velocity=float(velocity.mean()))
+    for air in (NEUTRAL, STABLE):
+        plain = solve(air, 243.0, point(30, 20), velocity, classes=stable)[1].concentration.copy()
+        based = solve(air, 243.0, point(30, 20), velocity, mean, stable)[1].concentration
+        assert plain.min() < -1e-4 * plain.max()  # sinks alone leave a cell with less than nothing
+        assert based.min() > -1e-6 * based.max()
+
+
+@pytest.mark.parametrize("air", [NEUTRAL, STABLE])
+def test_the_base_surface_is_a_choice_of_method_not_of_result(air):
+    # all that a plume loses to a checkered surface, by sinks alone and over two base surfaces; cells of 250 m are the
+    # difference between them
+    velocity = np.where(np.indices((NY, NX)).sum(axis=0) % 2, 0.010, 0.004)
+    sums = []
+    for base in (0.0, 0.007, 0.010):
+        _, out = solve(air, 256.0, point(30, 5), velocity, Rates(base_velocity=base))
+        sums.append([out.dry.sum(), *out.concentration.sum(axis=0)[[10, 20, 50]]])
+    np.testing.assert_allclose(sums[0], sums[1], rtol=0.04)
+    np.testing.assert_allclose(sums[2], sums[1], rtol=0.04)
+
+
+def test_wind_from_all_directions_is_the_mean_over_circles():
+    # mean over source and receptor cell of E'(r)/(2 pi r), with E(r) the mean over directions of the exposure, by
+    # sampling the Gaussian crosswind: s = sqrt(r^2 - z^2 sigma_y(s)^2)
+    plumes = HourlyPlumes(NY, NX, CELL, [STACK])
+    plumes.prepare(CONVECTIVE, np.nan, [Rates()] * 2, [[0], [0]])
+    c = plume_tables.crosswind_coefficient(CONVECTIVE.obukhov_length, CONVECTIVE.roughness_length)
+    x = plumes.x
+    hours = np.array([[CONVECTIVE.mixing_height, CONVECTIVE.friction_velocity, CONVECTIVE.obukhov_length]])
+    free = np.empty(x.size)
+    plume_tables.exposure_table(x, np.ones(x.size), 0.0, 0.0, 1.0, 4.0, 0.1, hours, free)
+    r = np.linspace(0, 15e3, 3001)
+    z = norm.ppf((np.arange(400) + 0.5) / 400)[:, None]
+    s = np.broadcast_to(r, (400, r.size))
+    for _ in range(30):
+        s = r / np.sqrt(1 + z * z * c * c / (1 + 1e-4 * s))
+    mean = np.interp(s, x, free, left=0.0).mean(axis=0)
+    inner = (np.arange(10) + 0.5) / 10 - 0.5
+    for row, column in ((0, 2), (2, 2), (0, 8), (0, 9), (9, 4), (0, 15), (20, 10), (-20, 10), (7, -30)):
+        sx, sy, rx, ry = np.meshgrid(inner, inner, column + inner, row + inner)
+        d = CELL * np.hypot(rx - sx, ry - sy)
+        want = (np.interp(d + 2.5, r, mean) - np.interp(d - 2.5, r, mean)) / 5.0 / (2 * np.pi * d)
+        got = plumes.plumes.used[0][row % plumes.fft.rows, column % plumes.fft.columns] / CELL**2
+        assert got == pytest.approx(want.mean(), rel=0.012)

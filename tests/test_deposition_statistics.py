@@ -70,6 +70,7 @@ def hourly(weather, surface=1.0):
         return out
 
     component.plumes.solve = spy
+    component._share = surface * component._share  # the base surface takes as much less
     hours = np.arange(3, len(weather), STRIDE)
     turbulence = {name: getattr(component, name) for name in ("_ustar", "_length", "_mixing")}
     _persist(s, component, hours)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from lxml import etree
 
 from twin.commands.deposit import deposit_case
 from twin.errors import DataError
@@ -94,8 +95,30 @@ def test_given_examples_are_read(data):
     # 17404.02 kg NOx a year, printed in the file
     road = read_imaer(folder / "road.gml", "NOx")
     assert np.isclose(road["emission"].sum() * 8760 * 3.6, 17404.020938609574, rtol=1e-9)
+    # what has no effect on the result is counted, not passed over
+    assert network.attrs["left_out"]["elevation of a road"] > 0
+    assert road.attrs["left_out"] == {"barrier beside a road": 1, "elevation of a road": 1, "tunnel": 1}
+    assert read_imaer(folder / "industry_with_building.gml", "NOx").attrs["left_out"] == {"building beside a source": 1}
     ships = read_imaer(folder / "maritimeship.gml", "NOx", release_height=20.0)
     assert (ships["height"] == 20.0).all()
+
+
+# one example of each kind of source
+EXAMPLES = {
+    "farm": "NH3", "farm_animal_housing": "NH3", "farmland_standard": "NH3", "industry": "NOx", "plan": "NOx",
+    "industry_with_building": "NOx", "inlandshipping_custom": "NOx", "maritimeship": "NOx", "offroad": "NOx",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_kind_of_example_gives_the_emission_it_states(data, name):
+    substance = EXAMPLES[name]
+    path = data / "nitrogen" / "inputs" / "imaer" / f"{name}.gml"
+    root = etree.parse(str(path)).getroot()
+    space = {"i": "http://imaer.aerius.nl/6.0"}
+    stated = root.findall(f"i:featureMember/*/i:emission/i:Emission[@substance='{substance.upper()}']/i:value", space)
+    table = read_imaer(path, substance, release_height=10.0)
+    assert table["emission"].sum() * 8760 * 3.6 == pytest.approx(sum(float(v.text) for v in stated), rel=1e-9)
 
 
 def test_deposition_of_a_gml_file(data, tmp_path):

@@ -101,6 +101,20 @@ def test_sources_and_receptors_outside_the_lattice_are_listed(station, file):
         run(station, file, None, lattice=Grid(0.0, 0.0, 4, 4, 250.0))
 
 
+def test_a_receptor_on_a_point_source_is_listed(station, file):
+    on = pd.DataFrame({"name": ["here", "beside"], "x": [155_125.0, 155_200.0], "y": [463_125.0, 463_200.0]})
+    with pytest.raises(DataError, match=r"\(1\): receptor here at \(155125, 463125\) on line 2"):
+        run(station, file, on)
+
+
+def test_days_of_each_month_are_chosen_by_name():
+    times = pd.date_range("2023-01-01", "2024-01-01", freq="h", inclusive="left")
+    hours = Period.parse("2023", days=(10, 25)).hours(times)
+    assert len(hours) == 24 * 24 and set(times[hours].day) == {10, 25} and len(set(times[hours].month)) == 12
+    with pytest.raises(ConfigError, match="no day"):
+        Period.parse("2023", days=(32,)).hours(times)
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

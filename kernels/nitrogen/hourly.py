@@ -1,9 +1,9 @@
 """One hour of dispersion and deposition of NH3 and NOx over a lattice.
 
-Tables along the plume axis become kernels on the lattice (:mod:`kernels.nitrogen.lattice_plume`), and the equation
-of surface depletion, C + K_0 * (v C) = C_0, is solved by generalised conjugate residuals, preconditioned with the
-plume over a surface of one mean velocity. The driver is plain Python between Numba kernels and ``scipy.fft``; its
-work arrays are allocated once.
+Tables along the plume axis, depleted by a surface of one base velocity (:mod:`kernels.nitrogen.axis_depletion`),
+become kernels on the lattice (:mod:`kernels.nitrogen.lattice_plume`). What the surfaces differ from it enters the
+equation of depletion, C - H_0 * ((v_base - v) C) = sum H * E, which is solved by generalised conjugate residuals. The
+driver is plain Python between Numba kernels and ``scipy.fft``; its work arrays are allocated once.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels.jit import njit
+from kernels.nitrogen.axis_depletion import deplete_exposure, lag_index
 from kernels.nitrogen.exchange import REFERENCE_HEIGHT
 from kernels.nitrogen.lattice_plume import (
     TABLE_STEPS,
     LatticeFFT,
     assemble_kernels,
+    assemble_rose,
     clear_kernels,
     corner_stream,
     edge_export,
     resample,
+    rose_table,
 )
 from kernels.nitrogen.plume_tables import (
     crosswind_coefficient,
@@ -34,8 +37,11 @@ from kernels.nitrogen.vertical_dispersion import fraction_below_mixing_height, p
 
 __all__ = ["CALM_DIRECTIONS", "HeightClass", "HourlyPlumes", "Rates", "Turbulence", "wind_directions"]
 
-CALM_DIRECTIONS = 16  # of the rose of an hour without direction
+CALM_DIRECTIONS = 16  # of the rose of an hour without direction, for single plumes
+REPORTED = np.radians(5.0)  # half of the 10 degrees to which a direction is rounded (KNMI)
 LARGEST_ITERATIONS = 24
+LANES = 8
+ROUND_OFF = 2.0e-7  # of the largest: what transforms in single precision leave where no plume is
 TOLERANCE = 5.0e-7  # of the emission: deposition that the residual stands for
 
 
@@ -70,6 +76,7 @@ class Rates:
     secondary_in: float = 0.0
     rain_duration: float = 0.0  # h
     secondary_velocity: float = 0.0  # m s-1
+    base_velocity: float = 0.0  # m s-1, of the surface over which plumes deplete along their axis
     later: tuple[tuple[float, float, float, float, float], ...] = ()  # the five values of rain in the hours to come
 
     def rain(self) -> np.ndarray:
@@ -103,18 +110,24 @@ def wind_directions(direction: float) -> tuple[np.ndarray, np.ndarray, float]:
         sector = 360.0 / CALM_DIRECTIONS
         rose = np.arange(CALM_DIRECTIONS) * sector
         return rose, np.full(CALM_DIRECTIONS, 1.0 / CALM_DIRECTIONS), np.radians(sector) / 2.0
-    return np.array([direction]), np.ones(1), np.radians(5.0)
+    return np.array([direction]), np.ones(1), REPORTED
 
 
 @njit
 def _dot(a: np.ndarray, b: np.ndarray) -> float:
-    """Sum of products in fixed order: by rows, then over rows."""
+    """Sum of products in fixed order: eight sums side by side in each row, then over rows."""
     total = 0.0
+    part = np.zeros(LANES)
     for i in range(a.shape[0]):
-        row = 0.0
-        for j in range(a.shape[1]):
-            row += np.float64(a[i, j]) * np.float64(b[i, j])  # squares may underflow in single precision
-        total += row
+        part[:] = 0.0
+        whole = a.shape[1] // LANES * LANES
+        for j in range(0, whole, LANES):
+            for k in range(LANES):
+                part[k] += np.float64(a[i, j + k]) * np.float64(b[i, j + k])  # squares may underflow in single
+        for j in range(whole, a.shape[1]):
+            part[0] += np.float64(a[i, j]) * np.float64(b[i, j])
+        for k in range(LANES):
+            total += part[k]
     return total
 
 
@@ -151,28 +164,32 @@ def _add_product(out: np.ndarray, factor: float, a: np.ndarray, b: np.ndarray) -
 
 
 @njit
-def _subtract_product(out: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+def _leave(out: np.ndarray, y: np.ndarray, given: np.ndarray, own: float) -> None:
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            out[i, j] -= a[i, j] * b[i, j]
+            out[i, j] = y[i, j] - (out[i, j] - own * given[i, j])
 
 
 @njit
-def _start(
-    free: np.ndarray, ground: np.ndarray, own: float, velocity: float, inverse: np.ndarray, lost: np.ndarray
-) -> None:
-    """Take the cell's own part off ``ground``; over a surface of one velocity, spectra of y, in place of C_0, of
-    C_0 - y, and of C_0 - y as a share of C_0.
-    """
-    for i in range(free.shape[0]):
-        for j in range(free.shape[1]):
-            ground[i, j] -= own
-            image = velocity * ground[i, j]
-            share = image / (np.float32(1.0) + image)
-            gone = share * free[i, j]
-            inverse[i, j] = share
-            lost[i, j] = gone
-            free[i, j] -= gone
+def _settle(a: np.ndarray, share: float) -> None:
+    """Set to zero what lies, on either side, within ``share`` of the largest."""
+    largest = 0.0
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            largest = max(largest, abs(a[i, j]))
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            if abs(a[i, j]) < share * largest:
+                a[i, j] = 0.0
+
+
+@njit
+def _exchange(velocity: np.ndarray, base: float, own: float, scale: np.ndarray, given: np.ndarray) -> None:
+    """What a cell's own exchange makes of its air, 1/(1 - k d) with d = v_base - v, and what it gives, d/(1 - k d)."""
+    for i in range(velocity.shape[0]):
+        for j in range(velocity.shape[1]):
+            scale[i, j] = 1.0 / (1.0 - own * (base - velocity[i, j]))
+            given[i, j] = (base - velocity[i, j]) * scale[i, j]
 
 
 class _Kernels:
@@ -210,6 +227,7 @@ class HourlyPlumes:
         self.stream = np.empty((2 * ny, 2 * nx))
         self.through_x = np.empty((4, 2 * ny - 1, 2 * nx))
         self.through_y = np.empty((4, 2 * ny, 2 * nx - 1))
+        self.lag = lag_index(self.x)
         self.shares = [np.empty((6, self.x.size)) for _ in range(2)]
         # concentrations in single precision, what is booked as deposited in double
         self.plumes = _Kernels(self.fft, np.float32)
@@ -218,12 +236,10 @@ class HourlyPlumes:
         self.field = np.empty((2, ny, nx))
         self.own = np.empty((ny, nx))
         self.single = np.empty((ny, nx), np.float32)
-        self.velocity = np.empty((ny, nx), np.float32)
+        self.given = np.empty((ny, nx), np.float32)
         self.net = np.empty(self.fft.spectrum_shape, complex)
         self.sink = np.empty(self.fft.spectrum_shape, complex)
-        self.work, self.free, self.lost, self.inverse = (
-            np.empty(self.fft.spectrum_shape, np.complex64) for _ in range(4)
-        )
+        self.work, self.free = (np.empty(self.fft.spectrum_shape, np.complex64) for _ in range(2))
         self.directions = [np.empty((2, ny, nx), np.float32) for _ in range(LARGEST_ITERATIONS)]
         shape = (ny, nx)
         self.solutions = [
@@ -269,16 +285,21 @@ class HourlyPlumes:
         exported: list[np.ndarray] = []
         self.rates, self.active = rates, active
         self.first: list[tuple[int, int]] = []
+        self.remaining: list[np.ndarray] = []
         for rate, classes, share, solution in zip(rates, active, self.shares, self.solutions):
             rain = rate.rain()
             washed = np.empty(len(rain))
             removal_tables(self.x, rate.conversion, rain, rate.secondary_velocity, *profile, *share, washed)
             solution.by_hour = washed
             self.first.append((len(plumes), len(sinks)))
-            for height, below, spread in ((0.0, 1.0, 0.0), *(heights[c] + (self._spread(c),) for c in classes)):
-                exposure = np.empty(self.x.size)
+            kinds = ((0.0, 1.0, 0.0), *(heights[c] + (self.classes[c].initial_spread,) for c in classes))
+            free, depleted = np.empty((2, len(kinds), self.x.size))
+            for exposure, (height, below, spread) in zip(free, kinds):
                 exposure_table(self.x, share[0], height, spread, below, REFERENCE_HEIGHT, *profile, exposure)
-                plumes.append(exposure)
+            deplete_exposure(free, rate.base_velocity, *self.lag, depleted)
+            gained = np.diff(free, axis=1, prepend=0.0)
+            self.remaining.append(np.diff(depleted, axis=1, prepend=0.0) / np.where(gained > 0.0, gained, np.inf))
+            plumes.extend(depleted)
             sinks.append(share[3])
             if washed[0] > 0.0:
                 sinks.append(share[2])
@@ -301,34 +322,24 @@ class HourlyPlumes:
             crosswind_coefficient(air.obukhov_length, air.roughness_length),
             meander_coefficient(air.obukhov_length, wind),
         )
-        faces = np.zeros((2, 2 * self.nx, table.shape[1]))
-        degrees, weights, half = wind_directions(direction)
-        width = half / 3.0**0.5  # standard deviation of a uniform sector
-        for degree, weight in zip(degrees, weights):
-            towards = -float(np.sin(np.radians(degree))), -float(np.cos(np.radians(degree)))
-            corner_stream(*towards, self.cell_size, coefficient, width, self.stream)
-            assemble_kernels(
-                self.stream,
-                *towards,
-                self.cell_size,
-                coefficient,
-                width,
-                float(weight),
-                table,
-                self.plumes.used,
-                self.sinks.used,
-                self.through_x,
-                self.through_y,
-                self.span,
-                faces,
-            )
+        faces = np.empty((3, 2 * self.nx, table.shape[1]))
+        kernels = (self.plumes.used, self.sinks.used, self.through_x, self.through_y, self.span, faces)
+        if np.isnan(direction):
+            rose = np.empty_like(table)
+            rose_table(table, self.cell_size / TABLE_STEPS, coefficient, rose)
+            assemble_rose(self.cell_size, rose, *kernels)
+        else:
+            towards = -float(np.sin(np.radians(direction))), -float(np.cos(np.radians(direction)))
+            shape = (*towards, self.cell_size, coefficient, REPORTED / 3.0**0.5)  # standard deviation in a sector
+            corner_stream(*shape, self.stream)
+            assemble_kernels(self.stream, *shape, table, *kernels)
         self.plumes.transform(self.span)
         self.sinks.transform(self.span)
 
     def cell_concentration(
         self, substance: int, height_class: np.ndarray, row: np.ndarray, column: np.ndarray
     ) -> np.ndarray:
-        """Mean concentration [g m-3 per g/s] of cells at offsets from a source's cell, without surface depletion.
+        """Mean concentration [g m-3 per g/s] of cells at offsets from a source's cell, over the base surface.
 
         Args:
             substance: index into what was given to :meth:`prepare`.
@@ -343,8 +354,13 @@ class HourlyPlumes:
             out[of_class] = kernel[row[of_class] % self.fft.rows, column[of_class] % self.fft.columns]
         return out / self.cell_size**2
 
-    def _spread(self, c: int) -> float:
-        return self.classes[c].initial_spread
+    def depletion(self, substance: int, c: int) -> np.ndarray:
+        """Share (n) of the concentration that the base surface leaves along the axis of a plume of class ``c``.
+
+        One for a class without emission in the hour.
+        """
+        active = self.active[substance]
+        return self.remaining[substance][1 + active.index(c)] if c in active else np.ones(self.x.size)
 
     def solve(self, substance: int, emission: list[tuple[int, np.ndarray]], total: np.ndarray, velocity: np.ndarray):
         """Concentration, deposition and export of one substance.
@@ -363,13 +379,12 @@ class HourlyPlumes:
         self.free[...] = 0.0
         for c, spectrum in emission:
             _add_product(self.free, np.float32(1.0 / area), spectra[1 + classes.index(c)], spectrum)
-        # what a cell's own deposition takes out of its own air is solved cell by cell: C = y / (1 + k v)
+        # what a cell's own exchange does to its own air is solved cell by cell: C = y / (1 - k d), d = v_base - v
         own = float(self.plumes.used[first, 0, 0])
-        np.multiply(velocity, own, out=self.own)
-        self.own += 1.0
-        np.divide(velocity, self.own, out=self.velocity, casting="same_kind")
-        self._deplete(spectra[0], own, total, out)
-        out.concentration /= self.own
+        _exchange(velocity, self.rates[substance].base_velocity, own, self.own, self.given)
+        self._deplete(spectra[0], own, velocity, total, out)
+        out.concentration *= self.own
+        _settle(out.concentration, ROUND_OFF)
         deposited = self.field[0]
         np.multiply(velocity, out.concentration, out=deposited)
         deposited *= area
@@ -393,36 +408,29 @@ class HourlyPlumes:
         out.airborne = float(held.sum())
         return out
 
-    def _deplete(self, ground: np.ndarray, own: float, total: np.ndarray, out: Solution) -> None:
-        """Solve y + (K_0 - k) * (w y) = C_0 with k the cell's own part of K_0 and w = v/(1 + k v).
+    def _deplete(self, ground: np.ndarray, own: float, velocity: np.ndarray, total: np.ndarray, out: Solution) -> None:
+        """Solve y - (H_0 - k) * (w y) = H * E with k the cell's own part of H_0 and w = d/(1 - k d).
 
-        ``total`` [g s-1 per cell] sets the tolerance; the spectrum of C_0 [g m-3] lies in ``self.free``. The start is
-        the plume over a surface of one velocity. Single precision: 1e-7 of a whole field, below 1e-9 of the largest
+        ``total`` [g s-1 per cell] sets the tolerance; the spectrum of H * E [g m-3] lies in ``self.free`` and is the
+        start: the plumes over the base surface. Single precision: 1e-7 of a whole field, below 1e-9 of the largest
         cell next to it. Whatever residual is left is no leak: the deposition that is booked is the sink that the
         plumes of the result carry.
         """
-        c, residual, velocity = out.concentration, self.field[0], self.velocity
+        c, residual = out.concentration, self.field[0]
         out.iterations, out.residual = 0, 0.0
         emitted = float(total.sum())
-        mean = _absolute(velocity, total) / emitted if emitted > 0.0 else 0.0
-        if mean <= 0.0:
-            mean = float(velocity.mean())
-        if emitted <= 0.0 or mean <= 0.0:
-            self.fft.backward(self.free, c)
-            return
-        _start(self.free, ground, np.float32(own), np.float32(mean), self.inverse, self.lost)
         self.fft.backward(self.free, c)
-        # what the start leaves of C_0 - y - K * (w y), by spectra
-        np.multiply(velocity, c, out=self.single, casting="same_kind")
-        _subtract_product(self.lost, ground, self.fft.forward(self.single, self.work))
-        self.fft.backward(self.lost, residual)
+        if emitted <= 0.0 or not self.given.any():
+            return
+        np.subtract(c, self._carried(ground, own, c, residual), out=residual)
         scale = self.cell_size**2 / emitted
         for n in range(LARGEST_ITERATIONS):
             out.residual = _absolute(velocity, residual) * scale
             if out.residual <= TOLERANCE:
                 return
             step, change = self.directions[n]
-            self._correct(ground, residual, step, change)
+            step[...] = residual
+            self._carried(ground, own, step, change)
             for m in range(n):
                 old, old_change = self.directions[m]
                 factor = _dot(change, old_change)
@@ -438,15 +446,11 @@ class HourlyPlumes:
             _add(residual, -factor, change)
             out.iterations = n + 1
 
-    def _correct(self, ground: np.ndarray, residual: np.ndarray, step: np.ndarray, change: np.ndarray) -> None:
-        """Preconditioned residual, and what the equation makes of it."""
-        self.single[...] = residual
-        spectrum = self.fft.forward(self.single, self.work)
-        _product(spectrum, spectrum, self.inverse)
-        self.fft.backward(spectrum, step)
-        np.subtract(self.single, step, out=step)
-        np.multiply(self.velocity, step, out=self.single)
+    def _carried(self, ground: np.ndarray, own: float, y: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Left side of the equation, y - (H_0 - k) * (w y)."""
+        np.multiply(self.given, y, out=self.single, casting="same_kind")
         spectrum = self.fft.forward(self.single, self.work)
         _product(spectrum, spectrum, ground)
-        self.fft.backward(spectrum, change)
-        change += step
+        self.fft.backward(spectrum, out)
+        _leave(out, y, self.single, own)
+        return out

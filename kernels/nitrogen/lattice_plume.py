@@ -7,7 +7,9 @@ followed to the edge of the lattice within the hour that emits it. The concentra
 
 with E_h the emission of height class h, D the dry deposition flux, v the receptor's own exchange velocity and G_0
 the plume of a source at the ground. Each cell's deposition is thus taken out of the plume where it happens, whatever
-the surfaces upwind, and total mass is conserved by construction.
+the surfaces upwind, and total mass is conserved by construction. What a surface of one base velocity takes is solved
+along the axis beforehand (:mod:`kernels.nitrogen.axis_depletion`): with H the plumes so depleted, the same reads
+C = sum_h H_h * E_h + H_0 * ((v_base - v) C).
 
 The kernels are finite volumes: crosswind the plume is a stream function psi = Phi(y / sigma_y), so that the flux
 through a cell face is the difference of psi at its corners, and the mean over a cell of any plume quantity P is the
@@ -30,10 +32,12 @@ __all__ = [
     "TABLE_STEPS",
     "LatticeFFT",
     "assemble_kernels",
+    "assemble_rose",
     "clear_kernels",
     "corner_stream",
     "edge_export",
     "resample",
+    "rose_table",
 ]
 
 TABLE_STEPS = 8  # table intervals per cell
@@ -41,6 +45,8 @@ NEAR = 8  # cells around the source in which the source is spread over its cell 
 SUBDIVISIONS = 4  # points per side of the source cell
 SATURATED = 5.0  # standard deviations beyond which the plume ends; the 3e-7 outside goes through the last face
 SQRT_HALF = math.sqrt(0.5)
+_hermite, _weights = np.polynomial.hermite_e.hermegauss(12)  # nodes and weights of a mean over a normal variable
+HERMITE_NODES, HERMITE_WEIGHTS = _hermite, _weights / math.sqrt(2.0 * math.pi)
 
 
 @njit
@@ -124,10 +130,11 @@ def corner_stream(
                 continue
             s = x * towards_x + y * towards_y
             n = y * towards_x - x * towards_y
-            if s <= 0.0:
+            variance = wide + s * s * (coefficient * coefficient / (1.0 + 1.0e-4 * s) + rounding * rounding)
+            if s <= 0.0 or n * n > SATURATED * SATURATED * variance:
                 stream[a, b] = 1.0 if n > 0.0 else 0.0
             else:
-                stream[a, b] = _normal(n / _spread(s, coefficient, rounding, wide))
+                stream[a, b] = _normal(n / math.sqrt(variance))
 
 
 @njit
@@ -157,8 +164,12 @@ def _far_face(s1, n1, s2, n2, flux, coefficient, rounding, wide, table, inverse_
     if s1 > 0.0 and s2 > 0.0:
         sigma = _spread(s, coefficient, rounding, wide)
         s = s1 + (s2 - s1) * _centroid(n1 / sigma, n2 / sigma, flux)
-    out[:] = 0.0
-    _look_up(table, max(s, 0.0), inverse_step, flux, out)
+    position = max(s, 0.0) * inverse_step
+    i = min(int(position), table.shape[0] - 2)
+    upper = flux * (position - i)
+    lower = flux - upper
+    for k in range(out.size):
+        out[k] = lower * table[i, k] + upper * table[i + 1, k]
     return True
 
 
@@ -217,6 +228,24 @@ def clear_kernels(kernels: np.ndarray, span: np.ndarray) -> None:
 
 
 @njit
+def _write_row(k, first, last, sides, top, bottom, out):
+    """Sums over the faces of the cells of one row at column offsets ``first`` to ``last``, which wrap in ``out``."""
+    nx = sides.shape[0] // 2
+    for b in range(first + nx, min(last, -1) + nx + 1):
+        out[out.size + b - nx] = sides[b, k] - sides[b - 1, k] + top[b - 1, k] - bottom[b - 1, k]
+    for b in range(max(first, 0) + nx, last + nx + 1):
+        out[b - nx] = sides[b, k] - sides[b - 1, k] + top[b - 1, k] - bottom[b - 1, k]
+
+
+@njit
+def _write_cells(row, first, last, sides, top, bottom, plumes, sinks):
+    for k in range(plumes.shape[0]):
+        _write_row(k, first, last, sides, top, bottom, plumes[k, row])
+    for k in range(sinks.shape[0]):
+        _write_row(plumes.shape[0] + k, first, last, sides, top, bottom, sinks[k, row])
+
+
+@njit
 def assemble_kernels(
     stream: np.ndarray,
     towards_x: float,
@@ -224,7 +253,6 @@ def assemble_kernels(
     cell_size: float,
     coefficient: float,
     rounding: float,
-    weight: float,
     table: np.ndarray,
     plumes: np.ndarray,
     sinks: np.ndarray,
@@ -233,33 +261,31 @@ def assemble_kernels(
     span: np.ndarray,
     faces: np.ndarray,
 ) -> None:
-    """Add the plume of one wind direction to the kernels of all tables.
+    """Lay the plume of one wind direction into the kernels of all tables.
 
     Args:
         stream: (2 ny, 2 nx) stream function of :func:`corner_stream`.
         towards_x, towards_y, cell_size, coefficient, rounding: as there.
-        weight: share of the hour with this direction [1].
         table: (m, k + d + e) cumulative tables along the axis, equal steps of cell_size / TABLE_STEPS [unit of table].
         plumes: (k, P, Q) sums over the faces of each cell at its offset from the source, modulo P and Q: the
-            integral of the tables' derivatives over the cell; the first k tables.
+            integral of the tables' derivatives over the cell; the first k tables. Zero before.
         sinks: (d, P, Q) the same of the next d tables.
         through_x: (e, 2 ny - 1, 2 nx) of the last e tables, the flux in +x through the faces between corners (a, b)
-            and (a+1, b).
+            and (a+1, b). Zero before.
         through_y: (e, 2 ny, 2 nx - 1) the same in +y through the faces between corners (a, b) and (a, b+1).
-        span: (P, 2) first and last column offset written in each row, widened; see :func:`clear_kernels`.
-        faces: (2, 2 nx, k + d + e) scratch, finite: values on the faces below and above a row.
+        span: (P, 2) first and last column offset written in each row; see :func:`clear_kernels`.
+        faces: (3, 2 nx, k + d + e) scratch: values on the faces below, above and between the cells of a row.
     """
     ny = stream.shape[0] // 2
     nx = stream.shape[1] // 2
-    count = plumes.shape[0]
-    nk = count + sinks.shape[0]
+    nk = plumes.shape[0] + sinks.shape[0]
     ne = through_x.shape[0]
-    nt = nk + ne
-    rows, columns = plumes.shape[1], plumes.shape[2]
+    rows = plumes.shape[1]
     inverse_step = TABLE_STEPS / cell_size
     wide = cell_size * cell_size / 12.0
-    across = np.zeros((2, nt))  # values on the faces left and right of a cell
-    filled = np.zeros((2, 2 * nx), np.bool_)  # whether the faces below and above hold values
+    sides = faces[2]
+    filled = np.zeros((3, 2 * nx), np.bool_)  # whether a face holds values; where not, it holds zeros
+    faces[...] = 0.0
     for a in range(2 * ny):
         y = (a - ny + 0.5) * cell_size
         new = a % 2
@@ -268,7 +294,10 @@ def assemble_kernels(
         for b in range(2 * nx - 1):  # horizontal faces at this height
             flux = stream[a, b] - stream[a, b + 1]
             near = near_row and abs(b - nx + 1) < NEAR + 1
-            filled[new, b] = False
+            out = faces[new, b]
+            if filled[new, b]:
+                out[:] = 0.0
+                filled[new, b] = False
             if flux == 0.0 and not near:
                 continue
             x = (b - nx + 0.5) * cell_size
@@ -277,7 +306,6 @@ def assemble_kernels(
             n2 = y * towards_x - x * towards_y
             s1 = s2 + cell_size * towards_x
             n1 = n2 - cell_size * towards_y
-            out = faces[new, b]
             if near:
                 filled[new, b] = _near_face(
                     s1, n1, s2, n2, cell_size, towards_x, towards_y, coefficient, rounding, table, inverse_step, out
@@ -286,19 +314,20 @@ def assemble_kernels(
                 filled[new, b] = _far_face(s1, n1, s2, n2, flux, coefficient, rounding, wide, table, inverse_step, out)
             if filled[new, b]:
                 for e in range(ne):
-                    through_y[e, a, b] += weight * out[nk + e]
+                    through_y[e, a, b] = out[nk + e]
         if a == 0:
             continue
         # vertical faces between the heights a - 1 and a, and the cells between them
         y -= cell_size
-        row = (a - ny) % rows
         near_row = abs(a - ny) < NEAR + 1
-        left = False
+        first, last = 2 * nx, -2 * nx
         for b in range(2 * nx):
             flux = stream[a, b] - stream[a - 1, b]
             near = near_row and abs(b - nx + 0.5) < NEAR + 1
-            right = False
-            out = across[b % 2]
+            out = sides[b]
+            if filled[2, b]:
+                out[:] = 0.0
+                filled[2, b] = False
             if near or flux != 0.0:
                 x = (b - nx + 0.5) * cell_size
                 s1 = x * towards_x + y * towards_y
@@ -306,41 +335,153 @@ def assemble_kernels(
                 s2 = s1 + cell_size * towards_y
                 n2 = n1 + cell_size * towards_x
                 if near:
-                    right = _near_face(
-                        s1,
-                        n1,
-                        s2,
-                        n2,
-                        cell_size,
-                        towards_x,
-                        towards_y,
-                        coefficient,
-                        rounding,
-                        table,
-                        inverse_step,
-                        out,
+                    filled[2, b] = _near_face(
+                        s1, n1, s2, n2, cell_size, towards_x, towards_y, coefficient, rounding, table, inverse_step, out
                     )
                 else:
-                    right = _far_face(s1, n1, s2, n2, flux, coefficient, rounding, wide, table, inverse_step, out)
-            if right:
-                for e in range(ne):
-                    through_x[e, a - 1, b] += weight * out[nk + e]
-            if b > 0 and (left or right or filled[new, b - 1] or filled[old, b - 1]):
-                span[row, 0] = min(span[row, 0], b - nx)
-                span[row, 1] = max(span[row, 1], b - nx)
-                wr = weight if right else 0.0
-                wl = weight if left else 0.0
-                wt = weight if filled[new, b - 1] else 0.0
-                wb = weight if filled[old, b - 1] else 0.0
-                column = (b - nx) % columns
-                other = across[1 - b % 2]
-                top = faces[new, b - 1]
-                bottom = faces[old, b - 1]
-                for k in range(count):
-                    plumes[k, row, column] += wr * out[k] - wl * other[k] + wt * top[k] - wb * bottom[k]
-                for k in range(count, nk):
-                    sinks[k - count, row, column] += wr * out[k] - wl * other[k] + wt * top[k] - wb * bottom[k]
-            left = right
+                    filled[2, b] = _far_face(
+                        s1, n1, s2, n2, flux, coefficient, rounding, wide, table, inverse_step, out
+                    )
+                if filled[2, b]:
+                    for e in range(ne):
+                        through_x[e, a - 1, b] = out[nk + e]
+            if b > 0 and (filled[2, b] or filled[2, b - 1] or filled[new, b - 1] or filled[old, b - 1]):
+                first = min(first, b - nx)
+                last = b - nx
+        if first <= last:
+            row = (a - ny) % rows
+            span[row, 0], span[row, 1] = first, last
+            _write_cells(row, first, last, sides, faces[new], faces[old], plumes, sinks)
+
+
+@njit
+def rose_table(table: np.ndarray, step: float, coefficient: float, out: np.ndarray) -> None:
+    """Tables over the distance from the source, from tables along the axis, for wind from all directions alike.
+
+    A streamline at z standard deviations beside the axis passes the circle of radius r where s^2 + z^2 sigma_y(s)^2 =
+    r^2; the mean over z is taken by Gauss-Hermite quadrature.
+
+    Args:
+        table: (m, k) cumulative tables along the axis at 0, step, 2 step, ...
+        step: [m].
+        coefficient: of the crosswind spread [1].
+        out: (m, k) result.
+    """
+    out[...] = 0.0
+    last = table.shape[0] - 1
+    for m in range(table.shape[0]):
+        r = m * step
+        for q in range(HERMITE_NODES.size):
+            z = HERMITE_NODES[q]
+            s = r
+            for _ in range(6):  # sigma_y / s changes slowly with s
+                s = r / math.sqrt(1.0 + z * z * coefficient * coefficient / (1.0 + 1.0e-4 * s))
+            position = s / step
+            i = min(int(position), last - 1)
+            w = position - i
+            for k in range(table.shape[1]):
+                out[m, k] += HERMITE_WEIGHTS[q] * (table[i, k] + w * (table[i + 1, k] - table[i, k]))
+
+
+@njit
+def _rose_face(x1, y1, x2, y2, parts, table, inverse_step, share, out):
+    """Add table values times the flux [1] of a source at the origin through a face, left to right when seen from it."""
+    for p in range(parts):
+        ax = x1 + (x2 - x1) * p / parts
+        ay = y1 + (y2 - y1) * p / parts
+        bx = x1 + (x2 - x1) * (p + 1) / parts
+        by = y1 + (y2 - y1) * (p + 1) / parts
+        flux = math.atan2(ax * by - ay * bx, ax * bx + ay * by) * share / (2.0 * math.pi)
+        _look_up(table, math.hypot(0.5 * (ax + bx), 0.5 * (ay + by)), inverse_step, flux, out)
+
+
+@njit
+def _turn(x: float, y: float) -> float:
+    """Angle of a corner at (x, y) cells, as a share of the circle; near the source the mean over its cell."""
+    if abs(x) >= NEAR + 1 or abs(y) >= NEAR + 1:
+        return math.atan2(y, x) / (2.0 * math.pi)
+    total = 0.0
+    for p in range(SUBDIVISIONS):
+        for q in range(SUBDIVISIONS):
+            total += math.atan2(y - ((p + 0.5) / SUBDIVISIONS - 0.5), x - ((q + 0.5) / SUBDIVISIONS - 0.5))
+    return total / (2.0 * math.pi * SUBDIVISIONS * SUBDIVISIONS)
+
+
+@njit
+def assemble_rose(
+    cell_size: float,
+    table: np.ndarray,
+    plumes: np.ndarray,
+    sinks: np.ndarray,
+    through_x: np.ndarray,
+    through_y: np.ndarray,
+    span: np.ndarray,
+    faces: np.ndarray,
+) -> None:
+    """Kernels of wind from all directions alike: flux through a face is the angle under which the source sees it.
+
+    One quadrant is computed, the others are its mirror images.
+
+    Args:
+        cell_size: [m].
+        table: (m, k + d + e) of :func:`rose_table`, equal steps of cell_size / TABLE_STEPS.
+        plumes, sinks, through_x, through_y, span, faces: as in :func:`assemble_kernels`, written, not added to.
+    """
+    ny = through_x.shape[1] // 2 + 1
+    nx = through_x.shape[2] // 2
+    nk = plumes.shape[0] + sinks.shape[0]
+    rows = plumes.shape[1]
+    inverse_step = TABLE_STEPS / cell_size
+    half = 0.5 * cell_size
+    share = 1.0 / (SUBDIVISIONS * SUBDIVISIONS)
+    turns = np.zeros((2, nx + 1))  # angle of the corners above and below a row of cells, as a share of the circle
+    sides = faces[2]
+    for a in range(ny):
+        y = a * cell_size
+        top, bottom = faces[a % 2], faces[1 - a % 2]
+        low, high = turns[1 - a % 2], turns[a % 2]
+        for b in range(nx + 1):
+            high[b] = _turn(b - 0.5, a + 0.5)
+            if a == 0:
+                low[b] = -high[b]
+        for b in range(nx):
+            x = b * cell_size
+            up, right = top[nx - 1 + b], sides[nx + b]
+            up[:] = 0.0
+            right[:] = 0.0
+            if a < NEAR + 1 and b < NEAR + 1:
+                for p in range(SUBDIVISIONS):
+                    py = y - ((p + 0.5) / SUBDIVISIONS - 0.5) * cell_size
+                    for q in range(SUBDIVISIONS):
+                        px = x - ((q + 0.5) / SUBDIVISIONS - 0.5) * cell_size
+                        east, west, north = px + half, px - half, py + half
+                        _rose_face(east, py - half, east, north, SUBDIVISIONS, table, inverse_step, share, right)
+                        _rose_face(east, north, west, north, SUBDIVISIONS, table, inverse_step, share, up)
+            else:
+                east, north = x + half, y + half
+                _look_up(table, math.sqrt(east * east + y * y), inverse_step, high[b + 1] - low[b + 1], right)
+                _look_up(table, math.sqrt(x * x + north * north), inverse_step, high[b] - high[b + 1], up)
+        # the mirror images across the y-axis, and below the source
+        for b in range(nx):
+            top[nx - 1 - b] = top[nx - 1 + b]
+            for k in range(table.shape[1]):
+                sides[nx - 1 - b, k] = -sides[nx + b, k]
+        if a == 0:
+            for b in range(2 * nx - 1):
+                for k in range(table.shape[1]):
+                    bottom[b, k] = -top[b, k]
+        for e in range(through_x.shape[0]):
+            for b in range(2 * nx):
+                through_x[e, ny - 1 + a, b] = through_x[e, ny - 1 - a, b] = sides[b, nk + e]
+            for b in range(2 * nx - 1):
+                through_y[e, ny + a, b] = top[b, nk + e]
+                through_y[e, ny - 1 - a, b] = -top[b, nk + e]
+        _write_cells(a, 1 - nx, nx - 1, sides, top, bottom, plumes, sinks)
+        span[a, 0], span[a, 1] = 1 - nx, nx - 1
+        if a > 0:
+            plumes[:, rows - a] = plumes[:, a]
+            sinks[:, rows - a] = sinks[:, a]
+            span[rows - a] = span[a]
 
 
 @njit

@@ -61,8 +61,8 @@ def direct_plumes(
 ) -> None:
     """Concentration [g m-3] at points: sum over sources upwind within reach of q P/u times a Gaussian crosswind.
 
-    Depletion is left out: within a kilometre of a low source dry deposition takes below a tenth of NH3 and a
-    thirtieth of NOx (nitrogen.md 7). Roads are rows of points, a few metres apart next to a receptor.
+    Depletion is that of the profile: see :meth:`kernels.nitrogen.hourly.HourlyPlumes.depletion`. Roads are rows of
+    points, a few metres apart next to a receptor.
 
     Args:
         receptor_x, receptor_y: (r) [m].

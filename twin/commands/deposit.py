@@ -19,7 +19,7 @@ from twin.nitrogen import Conversion, Grid, Map, Roads, Switches
 from twin.nitrogen.hours import Period, deposit_hours, lattice_around
 from twin.nitrogen.permit_rules import REACH, apply_cut_off
 from twin.readers.brn import read_brn
-from twin.readers.climatology import read_climatology
+from twin.readers.climatology import Climatology, read_climatology, read_regions
 from twin.readers.ctr import Control, read_ctr
 from twin.readers.imaer import read_imaer
 from twin.readers.raster_map import read_map
@@ -69,7 +69,8 @@ def deposit(
     out
         Result: .csv (columns of the field), .h5, or .gml (IMAER 6.0 results).
     weather
-        Climatology: OPS file or its decoded CSV; in hourly mode the hourly file of a KNMI station.
+        Climatology: OPS file or its decoded CSV, or BASE.* for the six regions BASE.001 to BASE.006; in hourly mode
+        the hourly file of a KNMI station, or a .csv (columns: docs/nitrogen.md).
     receptors
         Receptor file, .rcp or .csv (name, x, y in m RD); hexagons: the AERIUS hexagons within --reach; or lattice:
         square cells of --cell m over the sources and --reach around them.
@@ -84,7 +85,8 @@ def deposit(
     ozone
         O3 in ug/m3 for roads: one value or twelve, by wind sector.
     conversion
-        internal, or rates NH3=5,NOx=4,HNO3=0.35,coarse=0.25,fine=0.40 (%/h and shares), or a file of them.
+        internal, or rates NH3=5,NOx=4,HNO3=0.35,coarse=0.25,fine=0.40 (%/h and shares), or a file of them, one a
+        line. A value may be the name of a map; a rate also CONVERTED|PRECURSOR, two maps whose quotient it is in %/h.
     year
         Year of the decoded CSV of a climatology; in hourly mode the year that is stepped through.
     mode
@@ -204,7 +206,7 @@ def deposit_case(
     else:
         if period is not None or every != 1:
             raise ConfigError("--period and --every belong to --mode hourly")
-        climate = read_climatology(weather if weather is not None else _weather(control), year=year)
+        climate = _climate(weather, control, year)
         if conversion is not None:
             arguments["conversion"] = None if conversion == "internal" else _conversion(conversion)
         elif control is not None:
@@ -213,8 +215,6 @@ def deposit_case(
             arguments["roads"] = _roads(control, ozone)
         if reach is not None:
             arguments["reach"] = 1000.0 * reach
-        for table in sources.values():
-            _refuse_receptors_on_sources(table, places)
         arguments.pop("substance", None)
         results = {name: nitrogen.deposit(table, places, climate, name, **arguments) for name, table in sources.items()}
         result = _both(results)
@@ -225,7 +225,8 @@ def deposit_case(
             result[name] = apply_cut_off(result[name], cut_off)
     _write(result, out, year or 0, reach)
     rules = {"reach_km": reach, "cut_off_mol_ha_yr": cut_off}
-    return _summary(result, emitted, sum(map(len, sources.values())), places) | rules
+    left_out = {what: n for table in sources.values() for what, n in table.attrs.get("left_out", {}).items()}
+    return _summary(result, emitted, sum(map(len, sources.values())), places) | rules | {"left_out": left_out}
 
 
 def _substances(case: Path, substance: str) -> tuple[str, ...]:
@@ -321,15 +322,16 @@ def _apply_control(control: Control, arguments: dict[str, Any]):
     return table
 
 
-def _weather(control: Control | None) -> Path:
-    if control is None:
-        raise ConfigError("the climatology is missing; give --weather")
-    if control.integer("METEOTYPE", 1) == 0:
-        raise DataError(
-            f"{control.where('METEOTYPE')} is 0: interpolation between regions is not computed; set 1 and name one "
-            "region's file in MTFILE, or give --weather"
-        )
-    return control.file("MTFILE")
+def _climate(weather: str | Path | None, control: Control | None, year: int | None) -> Climatology | list[Climatology]:
+    """Climatology of one region, or of all of them where the file's name ends in ``.*``."""
+    if weather is None:
+        if control is None:
+            raise ConfigError("the climatology is missing; give --weather")
+        several = control.integer("METEOTYPE", 1) == 0
+        weather = control.file("MTFILE")
+        if several and weather.suffix != ".*":
+            raise DataError(f"{control.where('MTFILE')}: METEOTYPE 0 needs the regions' files as BASE.*, or --weather")
+    return read_regions(weather) if Path(weather).suffix == ".*" else read_climatology(weather, year=year)
 
 
 def _places(receptors: str | Path, sources, reach: float | None, cell: float):
@@ -432,26 +434,45 @@ def _background(text: str | None, control: Control | None) -> dict[str, float | 
 
 
 def _conversion(text: str) -> Conversion:
-    path = Path(text)
+    path, folder = Path(text), Path()
     if "=" not in text:
         if not path.is_file():
             raise ConfigError(f"--conversion {text}: give 'internal', NH3=..,NOx=.. in %/h, or a file of them")
-        text = path.read_text()
+        try:
+            text, folder = path.read_text(), path.parent
+        except UnicodeDecodeError:
+            raise ConfigError(f"--conversion {path}: not a text file of NAME=VALUE lines") from None
     given = _pairs(text, "--conversion")
     names = {"NH3": "nh3", "NOx": "nox", "HNO3": "hno3", "coarse": "coarse", "fine": "fine"}
     unknown = set(given) - set(names)
     if unknown:
         raise ConfigError(f"--conversion: {min(unknown)} is not known; {', '.join(names)} are")
-    try:
-        values = {names[name]: float(value) for name, value in given.items()}
-    except ValueError as error:
-        raise ConfigError(f"--conversion: {error}") from None
-    if not {"nh3", "nox"} <= set(values):
+    if not {"NH3", "NOx"} <= set(given):
         raise ConfigError("--conversion: rates of both NH3 and NOx are needed [%/h]")
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        parts = value.split("|")
+        if len(parts) > (2 if name in {"NH3", "NOx"} else 1):
+            raise ConfigError(f"--conversion {name}={value}: a number, a map, or for a rate CONVERTED|PRECURSOR")
+        found = [_number_or_map(part, folder, f"--conversion {name}") for part in parts]
+        values[names[name]] = found[0] if len(found) == 1 else tuple(found)
     rates = Conversion(**values)
-    if abs(rates.hno3 + rates.coarse + rates.fine - 1.0) > 1e-6 or min(values.values()) < 0:
+    shares = (rates.hno3, rates.coarse, rates.fine)
+    numbers = [share for share in shares if not isinstance(share, Map)]
+    if len(numbers) == len(shares) and abs(sum(numbers) - 1.0) > 1e-6:
         raise ConfigError("--conversion: shares of HNO3, coarse and fine must be positive and add up to 1")
     return rates
+
+
+def _number_or_map(text: str, folder: Path, option: str) -> float | Map:
+    """A number that is not negative, or a map beside the file that names it."""
+    try:
+        value = float(text)
+    except ValueError:
+        return read_map(folder / text)
+    if not math.isfinite(value) or value < 0:
+        raise ConfigError(f"{option}={text}: a number of 0 or more, or the name of a map, is needed")
+    return value
 
 
 def _given_conversion(control: Control) -> Conversion | None:
@@ -480,20 +501,6 @@ def _roads(control: Control, ozone: str | float | None) -> Roads | None:
         if len(levels) != 12 or min(levels) < 0:
             raise ConfigError("--ozone: one value or twelve, one per wind sector, in ug/m3 are needed")
     return Roads(categories, bool(switches[0]), bool(switches[1]), levels)
-
-
-def _refuse_receptors_on_sources(sources, places) -> None:
-    """A point receptor exactly on a point source has no concentration: name them."""
-    if isinstance(places, Grid):
-        return
-    points = sources[sources["diameter"] == 0]
-    spots = {(x, y): line for x, y, line in zip(points["x"], points["y"], points["line"], strict=True)}
-    for name, x, y in zip(places["name"], places["x"], places["y"], strict=True):
-        if (x, y) in spots:
-            raise DataError(
-                f"{places.attrs.get('file', 'receptors')}: receptor {name} at ({x:.0f}, {y:.0f}) lies on the point "
-                f"source of line {spots[x, y]} of {sources.attrs.get('file', 'sources')}; move it outside the source"
-            )
 
 
 def _write(result: xr.Dataset, out: Path, year: int, reach: float | None) -> None:

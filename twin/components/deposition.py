@@ -81,9 +81,11 @@ class Deposition(Component):
         "space or turns with height; buildings, snow cover and terrain; emission by the surface itself where the "
         "NH3 compensation point exceeds the background (exchange is zero there); dispersion within a cell; "
         "one travel time for all source heights in the losses by rain and conversion; secondary aerosol deposits "
-        "from the whole mixing layer with one regional velocity; a cell's sinks are spread over it, so that beside "
-        "an isolated source a cell can fall below zero, by at most a few percent of the hour's largest cell in stable "
-        "light wind and far less otherwise: nothing is cut off, the mass stays right"
+        "from the whole mixing layer with one regional velocity; what a cell "
+        "takes beyond the mean surface is spread over it, so that beside an isolated source on a surface that takes "
+        "more, a cell can fall below zero, by at most a few thousandths of the hour's largest; what has deposited is "
+        "missing in the rain as a deficit of its own age, so that wet deposition more than an hour downwind can be "
+        "below zero by a few percent of its largest: nothing is cut off, the mass stays right"
     )
 
     class Options(ComponentOptions):
@@ -153,6 +155,7 @@ class Deposition(Component):
         kinds = np.stack([s.land_use.astype(float).ravel(), steps.ravel(), s.background_nh3.ravel()])
         self._kinds, index = np.unique(kinds, axis=1, return_inverse=True)
         self.surface = np.asarray(index).reshape(s.land_use.shape)
+        self._share = np.bincount(self.surface.ravel()) / self.surface.size  # of the lattice, by kind
         self._kinds[1] = 1.02 ** self._kinds[1]
         # plumes feel the land: log mean over it, or over all where there is only water
         land = s.land_use != WATER
@@ -299,6 +302,10 @@ class Deposition(Component):
         """Mean concentration [g m-3 per g/s] that sources give the lattice cells at offsets from theirs, this hour."""
         return self.plumes.cell_concentration(substance, self._class_of_source[source], row, column)
 
+    def depletion(self, substance: int, source: int) -> np.ndarray:
+        """Share of the concentration that the mean surface leaves along the axis of a source's plume, this hour."""
+        return self.plumes.depletion(substance, int(self._class_of_source[source]))
+
     def turbulence(self, s: SimpleNamespace, h: int) -> Turbulence:
         """Boundary layer of hour ``h`` of the weather, over the roughness of the region."""
         o = self.options
@@ -350,7 +357,8 @@ class Deposition(Component):
         result = []
         for k in (NOX, NH3):
             rain = tuple(self._scavenging(s, h + n, k, uptakes[k], a.mixing_height) for n, a in enumerate(ages))
-            result.append(Rates(conversions[k], *rain[0], (nitrate, aerosol)[k], rain[1:]))
+            base = float(self._share @ self.velocities[k])  # of the mean surface
+            result.append(Rates(conversions[k], *rain[0], (nitrate, aerosol)[k], base, rain[1:]))
         return result
 
     @staticmethod

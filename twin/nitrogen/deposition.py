@@ -7,7 +7,7 @@ the field: concentrations in ug/m3, deposition in mol/ha/yr.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +33,8 @@ from twin.errors import ConfigError, DataError, UnitError
 from twin.nitrogen.fast import run_fast
 from twin.nitrogen.grid import Grid
 from twin.nitrogen.hours import Period, deposit_hours, lattice_around
+from twin.nitrogen.receptor_places import refuse_receptors_inside_sources
+from twin.nitrogen.regions import interpolated_climatology
 from twin.readers.brn import read_brn
 from twin.readers.climatology import Climatology, read_climatology
 from twin.readers.raster_map import Map
@@ -72,13 +74,18 @@ class Switches:
 
 @dataclass(frozen=True)
 class Conversion:
-    """Given rates of conversion [%/h] instead of the internal ones, and the split of NO3 (sum 1)."""
+    """Given rates of conversion [%/h] instead of the internal ones, and the split of NO3 (sum 1).
 
-    nh3: float
-    nox: float
-    hno3: float = 0.35
-    coarse: float = 0.25
-    fine: float = 0.40
+    A rate is a number, a map of it, or two maps whose quotient it is: converted mass per hour [%] and the mass of the
+    precursor. Of maps the mean over the path counts, of two the quotient of the means; the split is that at the
+    receptor.
+    """
+
+    nh3: float | Map | tuple[Map, Map]
+    nox: float | Map | tuple[Map, Map]
+    hno3: float | Map = 0.35
+    coarse: float | Map = 0.25
+    fine: float | Map = 0.40
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ class Roads:
 def deposit(
     sources: pd.DataFrame | str | Path | Mapping[str, pd.DataFrame],
     receptors: pd.DataFrame | Grid | str | Path,
-    weather: Climatology | pd.DataFrame | str | Path,
+    weather: Climatology | Sequence[Climatology] | pd.DataFrame | str | Path,
     substance: str = "NH3",
     z0: float | Map = 0.1,
     land_use: int | Map = 1,
@@ -119,15 +126,15 @@ def deposit(
 
     ``sources``: table of :func:`twin.readers.brn.read_brn` or its file. ``receptors``: table with name, x, y [m RD]
     and optionally height [m], z0 [m], land_use_1..9 [%]; a file; or a :class:`Grid` for cell averages. ``weather``:
-    climatology. ``z0`` [m] and ``land_use`` (DEPAC class 1..9): one value or a map. ``background``: NH3, NOx, SO2
-    [ug/m3], values or maps. ``conversion``: given rates; None: internal. ``reach`` [m]: pairs beyond are left out.
-    ``profiles``: user diurnal profiles by negative code. ``groups`` (sources,): group number of each source; the
-    result then has a dimension ``group``. ``mode``: exact, or fast: tables per kind of source and receptor
-    surface, near field exact; ``check`` random pairs are then recomputed exactly and the 95th percentile and maximum
-    of the relative error of total nitrogen written to attrs; or hourly: the hours of ``period`` (of
-    :class:`twin.nitrogen.hours.Period`, or a year or START/STOP in UTC) of ``weather``, the hourly file of a KNMI
-    station or its table, on a lattice of ``cell`` [m] or the given :class:`Grid`; ``sources`` may then be a table per
-    substance. Receptor order is kept.
+    climatology, or those of six regions, interpolated to each receptor (exact mode). ``z0`` [m] and ``land_use``
+    (DEPAC class 1..9): one value or a map. ``background``: NH3, NOx, SO2 [ug/m3], values or maps. ``conversion``:
+    given rates; None: internal. ``reach`` [m]: pairs beyond are left out. ``profiles``: user diurnal profiles by
+    negative code. ``groups`` (sources,): group number of each source; the result then has a dimension ``group``.
+    ``mode``: exact, or fast: tables per kind of source and receptor surface, near field exact; ``check`` random pairs
+    are then recomputed exactly and the 95th percentile and maximum of the relative error of total nitrogen written to
+    attrs; or hourly: the hours of ``period`` (of :class:`twin.nitrogen.hours.Period`, or a year or START/STOP in UTC)
+    of ``weather``, the hourly file of a KNMI station or its table, on a lattice of ``cell`` [m] or the given
+    :class:`Grid`; ``sources`` may then be a table per substance. Receptor order is kept.
 
     Returns a Dataset over ``receptor`` with the columns of the field's result files; attrs hold pairs,
     cpu_seconds, pairs_per_cpu_second.
@@ -162,6 +169,15 @@ def deposit(
         raise ConfigError("a table per substance belongs to mode 'hourly'; give the table of one substance")
     if isinstance(weather, pd.DataFrame):
         raise ConfigError("hourly weather belongs to mode 'hourly'; give a climatology, or choose that mode")
+    if isinstance(weather, Sequence) and not isinstance(weather, str):
+        if mode != "exact":
+            raise ConfigError("several regions are interpolated to each receptor in exact mode only; give one region")
+        choices = {
+            "z0": z0, "land_use": land_use, "background": background, "conversion": conversion, "switches": switches,
+            "roads": roads, "diffusion": diffusion, "reversible": reversible, "emission_factor": emission_factor,
+            "subdivide": subdivide, "reach": reach, "profiles": profiles, "groups": groups, "threads": threads,
+        }  # fmt: skip
+        return _in_regions(sources, receptors, weather, substance, choices)
     switches = switches or Switches()
     roads = roads or Roads()
     table = read_brn(sources) if isinstance(sources, str | Path) else sources
@@ -173,13 +189,18 @@ def deposit(
     else:
         places = read_rcp(receptors) if isinstance(receptors, str | Path) else receptors
     _check_sources(table, profiles)
+    if side == 0.0:
+        refuse_receptors_inside_sources(table, places)
     if len(places) == 0:
         raise DataError("no receptors; give at least one")
     nitrate = substance == "NOx"
     season = Season.of(climate.begin, climate.end, climate.hours)
     source_input = _sources(table, climate, z0, roads, emission_factor, profiles, groups)
     receptor_input = _receptors(places, side, z0, land_use, background)
-    maps = _maps(z0, land_use, background, table, places)
+    given = None if conversion is None else (conversion.nox if nitrate else conversion.nh3)
+    split = None if conversion is None else _split(conversion, places)
+    rate_maps = _rate_maps(given, mode)
+    maps = _maps(z0, land_use, background, rate_maps, table, places)
     statistics = np.ascontiguousarray(climate.table)
     directions = np.zeros((6, 360, DIRECTION_COLUMNS))
     direction_table(statistics, season.rain(), directions)
@@ -196,7 +217,6 @@ def deposit(
         season.radiation_factor(),
     )
     first, second = _MOLAR[substance]
-    given = -1.0 if conversion is None else (conversion.nox if nitrate else conversion.nh3)
     days = season.days()
     foliage = _foliage(days)
     light = np.zeros((6, 360, 10, 2))
@@ -211,7 +231,7 @@ def deposit(
         bool((not nitrate) if reversible is None else reversible),
         second / first,
         switches.numbers(),
-        float(given),
+        float(given) if isinstance(given, int | float) else -1.0,
     )
     chemical = nitrate and roads.chemistry and bool(source_input.codes[:, 3].any())
     options = pairs.Options(side, subdivide, float(reach), bool(roads.dispersion), chemical)
@@ -227,7 +247,7 @@ def deposit(
         else:
             out, seconds, count, extra = run_fast(prepared, _run, check)
             road, ratio = np.zeros((len(places), 12, 3)), np.zeros((len(places), 12))
-    result = _result(out, road, ratio, substance, switches, conversion, receptor_input, chemical)
+    result = _result(out, road, ratio, substance, switches, split, receptor_input, chemical)
     result = result.assign_coords(
         receptor=("receptor", places["name"].to_numpy().astype(str)),
         x=("receptor", places["x"].to_numpy(float), {"units": "m"}),
@@ -243,6 +263,28 @@ def deposit(
     )
     if groups is None:
         result = result.isel(group=0, drop=True)
+    return result
+
+
+def _in_regions(sources, receptors, regions, substance, choices) -> xr.Dataset:
+    """Exact mode with the statistics of each receptor's own place."""
+    if isinstance(receptors, Grid):
+        raise ConfigError("several regions are interpolated to points; give receptors as points, or one region")
+    table = read_brn(sources) if isinstance(sources, str | Path) else sources
+    places = read_rcp(receptors) if isinstance(receptors, str | Path) else receptors
+    parts = []
+    for i in range(len(places)):
+        place = places.iloc[i : i + 1]
+        climate = interpolated_climatology(regions, float(place["x"].iloc[0]), float(place["y"].iloc[0]))
+        parts.append(deposit(table, place, climate, substance, **choices))
+    if not parts:
+        raise DataError("no receptors; give at least one")
+    result = xr.concat(parts, "receptor", combine_attrs="override")
+    pairs_done = sum(part.attrs["pairs"] for part in parts)
+    seconds = sum(part.attrs["cpu_seconds"] for part in parts)
+    result.attrs.update(
+        pairs=pairs_done, cpu_seconds=seconds, pairs_per_cpu_second=pairs_done / seconds if seconds > 0 else 0.0
+    )
     return result
 
 
@@ -472,8 +514,37 @@ def _no2(nox: np.ndarray) -> np.ndarray:
     return np.where(ppb > _CLEAN, 8.6 * np.log(np.maximum(ppb, 1e-30)) - 12.4, ppb * 8.6 / _CLEAN)
 
 
-def _maps(z0, land_use, background, table, places) -> pairs.Maps:
+def _rate_maps(given, mode: str) -> dict[str, float | Map]:
+    """Converted mass and precursor of a rate that is given as maps; none where it is a number."""
+    if not isinstance(given, Map | tuple):
+        return {}
+    if mode == "fast":
+        raise ConfigError("maps of conversion rates need exact mode; give rates as numbers [%/h], or --mode exact")
+    return dict(zip(("converted", "precursor"), given if isinstance(given, tuple) else (given, 1.0)))
+
+
+def _split(conversion: Conversion, places) -> dict[str, np.ndarray]:
+    """Shares of HNO3, coarse and fine in NO3 at the receptors."""
+    x, y = places["x"].to_numpy(float), places["y"].to_numpy(float)
+    file = places.attrs.get("file", "receptors")
+    shares = {
+        name: _value_at(getattr(conversion, name), x, y, f"the {name} share of NO3", file, "receptor")
+        for name in ("hno3", "coarse", "fine")
+    }
+    total = sum(shares.values())
+    wrong = np.flatnonzero(np.abs(total - 1.0) > 0.01)
+    if wrong.size:
+        i = wrong[0]
+        raise DataError(
+            f"shares of HNO3, coarse and fine add up to {total[i]:.3g} at ({x[i]:.0f}, {y[i]:.0f}); their maps must "
+            "add up to 1"
+        )
+    return shares
+
+
+def _maps(z0, land_use, background, rates, table, places) -> pairs.Maps:
     frame = np.array((-1.0e7, 1.0e7, 2.0e7, 2.0e7))
+    background = {**background, **rates}
     uniform = not any(isinstance(v, Map) for v in (z0, land_use, *background.values()))
     for value in (z0, land_use):
         if isinstance(value, Map):
@@ -494,15 +565,20 @@ def _maps(z0, land_use, background, table, places) -> pairs.Maps:
     for value in background.values():
         if isinstance(value, Map):
             back_frame, shape = value.frame, value.values.shape
-    for name in ("NH3", "SO2", "NOx"):
+    for name in ("NH3", "SO2", "NOx", *rates):
         value = background[name]
         if isinstance(value, Map):
             if value.values.shape != shape or (value.frame != back_frame).any():
-                raise DataError(f"{value.file}: background maps must share one raster; resample them to the same cells")
+                raise DataError(
+                    f"{value.file}: maps of background and conversion must share one raster; resample them to the "
+                    "same cells"
+                )
             level = value.values.astype(float)
         else:
             level = np.full(shape, float(value))
         positive = level[level > 0]
+        if positive.size == 0:
+            raise DataError(f"{value.file}: the map has no positive value in any cell; give another")
         middle = float(positive.mean())
         if name == "NOx":
             middle = float(_no2(positive).mean())
@@ -510,7 +586,7 @@ def _maps(z0, land_use, background, table, places) -> pairs.Maps:
         layers.append(level)
         mean.append(middle)
     path = np.zeros(13)
-    path[0], path[10:] = float(z0_map.values[0, 0]), (mean[0], mean[1], mean[2])
+    path[0], path[10:] = float(z0_map.values[0, 0]), mean[:3]
     path[use[0, 0]] = 1.0
     return pairs.Maps(
         uniform,
@@ -542,7 +618,7 @@ def _foliage(days: np.ndarray) -> np.ndarray:
     return foliage
 
 
-def _result(out, road, ratio, substance, switches, conversion, receptors, chemical) -> xr.Dataset:
+def _result(out, road, ratio, substance, switches, split, receptors, chemical) -> xr.Dataset:
     """Sums of the kernel as named columns in the field's units."""
     first, second = _MOLAR[substance]
     primary, ion, total = ("NH3", "NH4", "NHx") if substance == "NH3" else ("NOx", "NO3+HNO3", "NOy")
@@ -560,13 +636,14 @@ def _result(out, road, ratio, substance, switches, conversion, receptors, chemic
         f"conc_{ion}": conc2,
     }
     if primary == "NOx":
-        if conversion is None:
+        if split is None:
             share = receptors.values[:, pairs.RSHARE][:, None]
             columns["conc_NO3_AER"], columns["conc_HNO3"] = conc2 * (1.0 - share), conc2 * share
         else:
-            columns["conc_NO3_AER"] = conc2 * (conversion.coarse + conversion.fine)
-            columns["conc_HNO3"] = conc2 * conversion.hno3
-            columns["conc_NO3_C"], columns["conc_NO3_F"] = conc2 * conversion.coarse, conc2 * conversion.fine
+            acid, coarse, fine = (split[name][:, None] for name in ("hno3", "coarse", "fine"))
+            columns["conc_NO3_AER"] = conc2 * (coarse + fine)
+            columns["conc_HNO3"] = conc2 * acid
+            columns["conc_NO3_C"], columns["conc_NO3_F"] = conc2 * coarse, conc2 * fine
     columns |= {f"dry_{primary}": dry, f"dry_{ion}": dry2, f"wet_{primary}": wet, f"wet_{ion}": wet2}
     if primary == "NOx":
         near = np.zeros_like(conc)

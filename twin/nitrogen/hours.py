@@ -29,7 +29,8 @@ from twin.components.deposition import NH3, NOX, Deposition
 from twin.errors import ConfigError, DataError, UnitError
 from twin.ledger import Ledger
 from twin.nitrogen.grid import Grid
-from twin.readers.knmi import read_knmi
+from twin.nitrogen.receptor_places import refuse_receptors_inside_sources
+from twin.readers.hourly_weather import read_hourly_weather
 from twin.readers.raster_map import Map
 
 __all__ = ["Period", "deposit_hours", "lattice_around"]
@@ -42,14 +43,17 @@ _MOLAR = {NOX: units.NITROGEN_DIOXIDE, NH3: units.AMMONIA}
 
 @dataclass(frozen=True)
 class Period:
-    """Hours of weather: from ``start`` to ``stop`` (UTC), every ``every``-th of them."""
+    """Hours of weather: from ``start`` to ``stop`` (UTC), of ``days`` of each month (all where empty), every
+    ``every``-th of them.
+    """
 
     start: pd.Timestamp
     stop: pd.Timestamp
     every: int = 1
+    days: tuple[int, ...] = ()
 
     @classmethod
-    def parse(cls, text: str, every: int = 1) -> Period:
+    def parse(cls, text: str, every: int = 1, days: tuple[int, ...] = ()) -> Period:
         """From ``2023`` or ``2023-01-16/2023-01-23``."""
         try:
             if "/" in text:
@@ -61,7 +65,15 @@ class Period:
             raise ConfigError(f"period {text!r}: give a year, or START/STOP as dates ({error})") from None
         if not start < stop or every < 1:
             raise ConfigError(f"period {text!r}, every {every}: the start must lie before the stop, every be 1 or more")
-        return cls(start, stop, every)
+        return cls(start, stop, every, days)
+
+    def hours(self, times: pd.DatetimeIndex) -> np.ndarray:
+        """Indices of the hours to step through, of a table of all of them."""
+        chosen = np.isin(times.day, self.days) if self.days else np.ones(len(times), bool)
+        found = np.flatnonzero(chosen)[:: self.every]
+        if found.size == 0:
+            raise ConfigError(f"period from {self.start:%Y-%m-%d}: it has no day {self.days} of a month; give others")
+        return found
 
 
 def lattice_around(sources: pd.DataFrame, margin: float, cell: float) -> Grid:
@@ -97,7 +109,7 @@ def deposit_hours(
     Args:
         sources: table of :func:`twin.readers.brn.read_brn` per substance, NH3 and NOx or one of them.
         receptors: table with name, x, y [m RD] inside the lattice; None: the cells of the lattice.
-        weather: table of :func:`twin.readers.knmi.read_knmi`, or the KNMI file.
+        weather: table of :func:`twin.readers.hourly_weather.read_hourly_weather`, or its file (KNMI or .csv).
         period: hours; a receptor's year is the mean of them.
         lattice: cells on which plumes and deposition are computed.
         z0: roughness length [m], value or map.
@@ -116,12 +128,15 @@ def deposit_hours(
     missing = {"NH3", "NOx", "SO2"} - set(given)
     if missing:
         raise ConfigError(f"background concentration of {min(missing)} is missing; give it in ug/m3")
-    table = weather if isinstance(weather, pd.DataFrame) else read_knmi(Path(weather), period.start, period.stop)
+    if receptors is not None:
+        for sources_of_one in sources.values():
+            refuse_receptors_inside_sources(sources_of_one, receptors)
+    table = weather if isinstance(weather, pd.DataFrame) else read_hourly_weather(weather, period.start, period.stop)
     world = _World(sources, lattice, table, z0, land_use, given)
     points = _Points(world, receptors) if receptors is not None else None
     sums = {s: np.zeros((3, lattice.rows, lattice.columns)) for s in (NOX, NH3)}
     at = {s: np.zeros((3, 0 if points is None else points.count)) for s in (NOX, NH3)}
-    hours = np.arange(0, len(table), period.every)
+    hours = period.hours(pd.DatetimeIndex(table.index))
     # one step whose books are thrown away loads the compiled kernels, so that the time below is the computation's
     world.component.step(world.s, world.moment(table, int(hours[0]), 0, Ledger()))
     world.component.pending[...] = 0.0
@@ -262,6 +277,7 @@ class _Points:
             below = fraction_below_mixing_height(kind[0] + rise, kind[0], profile[1], profile[3])
             axis_profile(x, kind[0] + rise, 0.5 * kind[0], below, REFERENCE_HEIGHT, *profile, values)
             of_kind = (kinds[self.source] == kind).all(axis=1)
+            values *= component.depletion(substance, int(self.source[of_kind][0]))
             receptors = self.receptor[of_kind]
             members = self.source[of_kind]
             each = np.empty(1)

@@ -39,6 +39,7 @@ _UNITS = {
     "building_height": "m",
     "building_orientation": "degree",
 } | dict.fromkeys(_CODES, "1")
+_HOTTEST = 2000.0  # degC of flue gas, the largest that OPS allows
 # Fixed format of files without a version: I4, 2I8, E10.3, F7.3, F6.1, I7, F6.1, 4I4, 2X, A12
 _FIXED = (4, 8, 8, 10, 7, 6, 7, 6, 4, 4, 4, 4)
 _VERSION = re.compile(r"!\s*BRN-VERSION\s+(\S+)", re.IGNORECASE)
@@ -156,6 +157,8 @@ def _check(path: Path, table: pd.DataFrame) -> None:
         & (temperature != MISSING)
         & (velocity != MISSING)
         & (heat != 0),
+        f"heat content is more than gas of {_HOTTEST:g} degC carries through this stack; correct heat, diameter or "
+        "exit velocity": (velocity != MISSING) & (stack > 0) & (heat > _heat_of(_HOTTEST, stack, velocity)),
         "exit temperature must be above -273.16 degC": (temperature < -273.16) & (temperature != MISSING),
         "exit temperature is given without exit velocity and stack diameter": stacked
         & (temperature != MISSING)
@@ -167,6 +170,12 @@ def _check(path: Path, table: pd.DataFrame) -> None:
         if bad.size:
             more = f" (and {bad.size - 1} more lines)" if bad.size > 1 else ""
             raise DataError(f"{path}: line {table['line'].iloc[bad[0]]}: {reason}{more}")
+
+
+def _heat_of(temperature: float, diameter: pd.Series, velocity: pd.Series) -> pd.Series:
+    """Heat [MW] of gas [degC] through a stack [m, m/s], above air of 12 degC (nitrogen.md 3.3)."""
+    gas, air = temperature + 273.16, 12.0 + 273.16
+    return 1.293 * 1005.0 * 1.0e-6 * np.pi / 4.0 * diameter**2 * velocity.abs() * 273.16 / gas * (gas - air)
 
 
 def _project(table: pd.DataFrame) -> None:

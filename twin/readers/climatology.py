@@ -10,7 +10,7 @@ import pandas as pd
 
 from twin.errors import DataError
 
-__all__ = ["QUANTITIES", "Climatology", "read_climatology"]
+__all__ = ["QUANTITIES", "REGIONS", "Climatology", "read_climatology", "read_regions"]
 
 # name and scale of the 27 quantities in the order of the binary file
 QUANTITIES: dict[str, float] = {
@@ -42,6 +42,7 @@ QUANTITIES: dict[str, float] = {
     "Rc_NH3": 1.0,
     "Rc_aerosol": 1.0,
 }
+REGIONS = 6  # meteorological regions of the Netherlands
 _SHAPE = (4, 6, 12)  # distance class, stability class, wind sector
 _HEADER = 72  # two-byte words before the table
 _WORDS = 4 * 27 * 6 * 12
@@ -81,6 +82,14 @@ def read_climatology(path: str | Path, z0: float | None = None, year: int | None
         climate = _read_binary(path, z0)
     _check(path, climate)
     return climate
+
+
+def read_regions(pattern: str | Path) -> list[Climatology]:
+    """The six regions of a name that ends in ``.*``: ``base.001`` to ``base.006``."""
+    pattern = Path(pattern)
+    if pattern.suffix != ".*":
+        raise DataError(f"{pattern}: name the files of several regions as BASE.*, for BASE.001 to BASE.00{REGIONS}")
+    return [read_climatology(pattern.with_suffix(f".{number:03d}")) for number in range(1, REGIONS + 1)]
 
 
 def _read_binary(path: Path, z0: float | None) -> Climatology:

@@ -52,6 +52,7 @@ class _Source:
         self.shape = ""
         self.points: list[float] = []
         self.srs = ""
+        self.left_out: set[str] = set()
 
 
 class _Reader:
@@ -97,6 +98,10 @@ class _Reader:
             return
         if name == "Emission" and self.stack[-2] == "emission" and len(self.stack) == 5:
             self.substance = attributes.get("substance", "")
+        elif name == "building":
+            self.now.left_out.add("building beside a source")
+        elif name in {"barrierLeft", "barrierRight"}:
+            self.now.left_out.add("barrier beside a road")
         elif name in {"Point", "LineString", "Polygon"} and "geometry" in self.stack:
             self.now.shape = name
             self.now.srs = attributes.get("srsName", "")
@@ -131,14 +136,26 @@ class _Reader:
                 source.numbers["heatContent"] = self._number(word, "heat content")
             elif name == "standardType":
                 source.profile = word
+        elif name == "elevation" and word != "NORMAL":
+            source.left_out.add("elevation of a road")
+        elif name == "tunnelFactor" and self._number(word, name) != 1.0:
+            source.left_out.add("tunnel")
         elif name in {"pos", "posList"} and "geometry" in self.stack and "interior" not in self.stack:
             source.points = [self._number(w, "a coordinate") for w in word.split()]
         self.text = []
 
     def read(self) -> list[_Source]:
         with self.path.open("rb") as file:
+            fed = 0
             while chunk := file.read(_CHUNK):
                 self._parse(chunk, False)
+                fed += len(chunk)
+                # a tag that does not end is held back by the parser: refuse it before it fills the memory
+                if fed - self.parser.CurrentByteIndex > _LONGEST + 2 * _CHUNK:
+                    raise DataError(
+                        f"{self.path}: line {self.parser.CurrentLineNumber}: a tag or attribute is longer than "
+                        f"{_LONGEST} characters; the file is not an IMAER file"
+                    )
         self._parse(b"", True)
         return self.sources
 
@@ -155,7 +172,9 @@ def read_imaer(path: str | Path, substance: str, release_height: float | None = 
     Further column ``name`` (gml:id). Roads without characteristics release at 2.5 m with a spread of 2.5 m and the
     diurnal profile of traffic, in category :data:`ROAD_CATEGORY`; other features without characteristics (ships,
     mobile machines) need ``release_height`` [m]. Features without an emission of the substance are
-    counted in attrs["without_emission"], calculation points and other features in attrs["other_features"].
+    counted in attrs["without_emission"], calculation points and other features in attrs["other_features"], and
+    attrs["left_out"] says of what has no effect here (buildings, barriers, elevated roads, tunnels) how many features
+    of the substance have it.
 
     Raises :class:`twin.errors.DataError` naming file, line and feature for malformed or hostile GML (entities, a
     document type, oversized files or attributes), another CRS than RD New, a source without height or geometry.
@@ -170,6 +189,7 @@ def read_imaer(path: str | Path, substance: str, release_height: float | None = 
     features = _Reader(path).read()
     rows: list[dict] = []
     empty = other = 0
+    left_out: dict[str, int] = {}
     for source in features:
         if not source.emission:
             other += 1
@@ -181,11 +201,14 @@ def read_imaer(path: str | Path, substance: str, release_height: float | None = 
             empty += 1
             continue
         rows += _rows(path, source, rate, release_height)
+        for effect in sorted(source.left_out):
+            left_out[effect] = left_out.get(effect, 0) + 1
     if not rows:
         raise DataError(f"{path}: no source emits {substance} ({len(features)} features); emissions must be calculated")
     table = pd.DataFrame(rows)
     units = {"emission": "g s-1", "x": "m", "y": "m", "height": "m", "heat_content": "MW", "diameter": "m"}
-    table.attrs.update(file=str(path), version="IMAER", units=units, without_emission=empty, other_features=other)
+    counts = {"without_emission": empty, "other_features": other, "left_out": left_out}
+    table.attrs.update(file=str(path), version="IMAER", units=units, **counts)
     return table
 
 

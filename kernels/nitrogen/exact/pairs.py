@@ -180,9 +180,9 @@ class Maps(NamedTuple):
     z0_frame: np.ndarray
     use: np.ndarray  # (ny, nx) int64, land use 1..9
     use_frame: np.ndarray
-    back: np.ndarray  # (3, ny, nx) NH3, SO2 [ug/m3], NO2 [ppb]
+    back: np.ndarray  # (3 or 5, ny, nx) NH3, SO2 [ug/m3], NO2 [ppb]; given rates: converted mass and its precursor
     back_frame: np.ndarray
-    back_mean: np.ndarray  # (3,)
+    back_mean: np.ndarray  # (3 or 5,)
 
 
 class Climate(NamedTuple):
@@ -212,7 +212,7 @@ class Substance(NamedTuple):
     reversible: bool  # scavenging
     mass_ratio: float  # molar mass of the secondary over that of the primary species
     switches: np.ndarray  # (4,) chemistry, dry, wet, gradient: 1.0 or 0.0
-    given_rate: float  # %/h, negative: internal
+    given_rate: float  # %/h, negative: internal; where maps hold it, theirs
 
 
 class Options(NamedTuple):
@@ -237,7 +237,10 @@ def _cell(frame, x, y, ny, nx):
 
 @fused_njit
 def _trajectory(w, i, sx, sy, rx, ry, maps):
-    """Means over 21 points from receptor to source of ln z0, land-use shares and background (NH3, SO2, NO2)."""
+    """Means over 21 points from receptor to source of ln z0, land-use shares and background (NH3, SO2, NO2).
+
+    A conversion rate of maps is the quotient of the means of converted mass and precursor (nitrogen.md 3.9).
+    """
     log_z0, use, back, back_mean = maps.log_z0, maps.use, maps.back, maps.back_mean
     rough, one_background = log_z0.size > 1, back[0].size == 1
     z0_frame, use_frame = maps.z0_frame, maps.use_frame
@@ -248,7 +251,7 @@ def _trajectory(w, i, sx, sy, rx, ry, maps):
         and z0_frame[3] == use_frame[3]
     )
     total = 0.0
-    nh3 = so2 = no2 = 0.0
+    nh3 = so2 = no2 = converted = precursor = 0.0
     for lu in range(9):
         w[LUT + lu * STRIDE + i] = 0.0
     for j in range(_PATH):
@@ -265,19 +268,25 @@ def _trajectory(w, i, sx, sy, rx, ry, maps):
         if one_background:
             continue
         row, column = _cell(maps.back_frame, x, y, back.shape[1], back.shape[2])
-        for b in range(3):
+        for b in range(back.shape[0]):
             value = back_mean[b] if row < 0 else back[b, row, column]
             value = value if value > 0.0 else back_mean[b]
             if b == 0:
                 nh3 += value
             elif b == 1:
                 so2 += value
-            else:
+            elif b == 2:
                 no2 += value
+            elif b == 3:
+                converted += value
+            else:
+                precursor += value
     w[Z0T + i] = total / _PATH  # its logarithm, see _geometry
     w[NH3T + i] = back_mean[0] if one_background else nh3 / _PATH
     w[SO2T + i] = back_mean[1] if one_background else so2 / _PATH
     w[NO2T + i] = back_mean[2] if one_background else no2 / _PATH
+    if back.shape[0] > 3:
+        w[KGIVEN + i] = back_mean[3] / back_mean[4] if one_background else converted / precursor
 
 
 @fused_njit
@@ -301,7 +310,7 @@ def _geometry(w, iw, n, uniform, areas):
 
 
 @fused_njit
-def _background(w, iw, n, given_rate):
+def _background(w, iw, n):
     """Chemistry that does not depend on the class: NO2/NOx, rate of NH3, HNO3 share of the path.
 
     Path means with the factor of the wind sector, which an area source loses towards its centre. Rate of NH3:
@@ -323,7 +332,6 @@ def _background(w, iw, n, given_rate):
         s4 = s2 * s2
         rate = 3.0 * (0.1 + 0.8 * no2 / nh3 + 6.3 * s + 1.8 * s4 - 0.17 * s4 * s2) + 0.5
         w[KNH3 + i] = max(1.0, rate)
-        w[KGIVEN + i] = given_rate
         w[SHARET + i] = min(0.8, 0.024 * power(nh3 / 1000.0, -0.44))
 
 
@@ -526,7 +534,7 @@ def process(work, n, sources, climate, substance, uniform, areas, heights, steps
     cloud_ratio = 2.0e4 if nitrate else 0.0
     schmidt = _SCHMIDT[1] if nitrate else _SCHMIDT[0]
     _geometry(w, iw, padded, uniform, areas)
-    _background(w, iw, padded, substance.given_rate)
+    _background(w, iw, padded)
     _land_uses(w, padded, uses)
     for i in range(padded):
         if road_pass == 2 and iw[ROAD + i] > 0:
@@ -740,6 +748,7 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     w[NH3R + i] = places[r, RNH3]
                     w[SO2R + i] = places[r, RSO2]
                     w[SHARER + i] = places[r, RSHARE]
+                    w[KGIVEN + i] = substance.given_rate
                     for lu in range(9):
                         w[LUR + lu * STRIDE + i] = receptors.shares[r, lu]
                     if maps.uniform:
