@@ -175,7 +175,7 @@ def test_nodes_of_the_open_ends_of_lines_are_kept():
     assert circuit_of(open_network("simbench:1-MV-urban--0-sw")).count == 150
 
 
-@pytest.mark.parametrize("code", ["1-EHV-mixed--1-sw", "1-HVMV-urban-2.203-0-no_sw"])
+@pytest.mark.parametrize("code", ["1-EHV-mixed--1-sw", "1-HVMV-mixed-4.101-1-sw"])
 def test_grids_with_several_sources_and_dc_lines_meet_pandapower(code):
     import simbench
 
