@@ -31,15 +31,17 @@ def test_a_batch_of_radial_steps(benchmark, feeders, per_feeder, steps):
 
 @pytest.mark.parametrize("steps", [64, 512])
 def test_a_batch_of_meshed_steps_with_swings_of_the_whole_system(benchmark, steps):
-    from twin.power.flow import _demand, _mesh, circuit_of
+    from twin.power.circuit import circuit_of
+    from twin.power.demand import demand_of
+    from twin.power.meshed import mesh_of
     from twin.readers.networks import open_network
 
     net = open_network("pandapower:case9241pegase")
     circuit = circuit_of(net)
-    mesh, start = _mesh(circuit)
+    mesh, start = mesh_of(circuit)
     swing = np.random.default_rng(0).uniform(0.6, 1.0, steps)
     factor = np.repeat(swing[None], len(net.load), axis=0)
-    demand = _demand(circuit, factor, factor, np.arange(steps))
+    demand = demand_of(circuit, factor, factor, np.arange(steps))
     generation = circuit.node_sum(net.generator.bus, net.generator.p)[:, None]
     p = demand.p + generation * (1 - swing)  # generators follow
     level = np.stack([swing, swing])

@@ -173,3 +173,15 @@ def test_simbench_grids_and_profiles_meet_pandapower(code):
 def test_nodes_of_the_open_ends_of_lines_are_kept():
     # 1-MV-urban has 144 buses; open line ends make it 150 electrical nodes
     assert circuit_of(open_network("simbench:1-MV-urban--0-sw")).count == 150
+
+
+@pytest.mark.parametrize("code", ["1-EHV-mixed--1-sw", "1-HVMV-mixed-4.101-1-sw"])
+def test_grids_with_several_sources_and_dc_lines_meet_pandapower(code):
+    import simbench
+
+    net = simbench.get_simbench_net(code)
+    net.trafo["tap_changer_type"] = "Ratio"
+    pandapower.runpp(net, trafo_model="pi", tolerance_mva=1e-8, init="dc")
+    ours = twin.powerflow(f"simbench:{code}").isel(step=0).sel(bus=[str(i) for i in net.res_bus.index])
+    np.testing.assert_allclose(ours.vm_pu, net.res_bus.vm_pu, atol=1e-8)
+    assert len(net.dcline) or "several sources" in ours.attrs["notes"]

@@ -41,7 +41,7 @@ for _name, _place in {
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the ``twin`` program."""
-    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
     try:
         result = app(arguments, exit_on_error=False, print_error=True)
     except CycloptsError:

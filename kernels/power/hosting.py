@@ -32,7 +32,7 @@ def _holds(block_start, order, status, loading, magnitude, low, high, cases, hol
 
 def hosting_capacity(
     forest: Forest, source: np.ndarray, p: np.ndarray, q: np.ndarray, most: float, *, power_factor: float = 1.0,
-    low: float = 0.9, high: float = 1.1, accuracy: float = 1e-3, lanes_at_once: int = 256,
+    low: float = 0.9, high: float = 1.1, accuracy: float = 1e-4, lanes_at_once: int = 256,
 ) -> np.ndarray:  # fmt: skip
     """Greatest added power [pu] that each bus can take alone; negative ``most`` asks for generation.
 

@@ -18,20 +18,22 @@ Replant = Callable[[np.ndarray, np.ndarray], Forest]
 
 
 def ring_sections(forest: Forest, tie_from: np.ndarray, tie_to: np.ndarray) -> list[np.ndarray]:
-    """Branches of each ring: those from both ends of its opening up to the source, as indices of branches."""
+    """Branches of each ring: those from both ends of its opening up to where they meet, as indices of branches."""
     parent = np.full(forest.component.size, -1)
     above = np.full(forest.component.size, -1)
     for bus, parent_bus, branch in zip(forest.order, forest.parent_bus, forest.branch, strict=True):
         parent[bus], above[bus] = parent_bus, branch
     rings = []
     for ends in zip(tie_from, tie_to, strict=True):
-        found = []
+        paths: list[list[int]] = []
         for bus in ends:
+            paths.append([])
             at = int(bus)
             while parent[at] >= 0:
-                found.append(above[at])
+                paths[-1].append(int(above[at]))
                 at = int(parent[at])
-        rings.append(np.array(found, np.int64))
+        both = set(paths[0]) & set(paths[1])  # a trunk that feeds the whole ring is no section of it
+        rings.append(np.array([b for path in paths for b in path if b not in both], np.int64))
     return rings
 
 

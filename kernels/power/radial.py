@@ -32,6 +32,7 @@ FEW = 16  # lanes: when more are left over, a strip with missing lanes is quicke
 LINE = 8  # numbers in a cache line
 PIECE = 160  # rows of a subtree that is swept both ways at once: with its lanes it fits the second-level cache
 FIELDS = 10  # scratch rows of a bus: V, J, S0, and S1, S2 where loads depend on voltage
+SETTLED = 1e-14  # pu: changes are rounding
 LANE_FIELDS = 4  # scratch rows of a strip: largest change now and before, done, status
 
 
@@ -264,15 +265,19 @@ def _strip_of(W):
         """Mark the lanes that are done with their status; returns how many are left.
 
         The squared change shrinks by a steady factor g^2; after a sweep the error is about change * g / (1 - g). The
-        estimate is trusted where g is small and has been seen twice.
+        estimate is trusted where g is small and has been seen twice. Where g is not small, on long or heavily loaded
+        feeders, a change below the tolerance is not enough: the error that it leaves has to be.
         """
         trusted = 0.0625 if iterations > 2 else 0.0
+        settled = min(square, SETTLED * SETTLED)
         left = 0.0
         for w in range(W):
             change, before, done, code = strip[w], strip[W + w], strip[2 * W + w], strip[3 * W + w]
             shrink = change / before
             near = shrink < trusted and change * shrink <= 0.25 * square
-            small = change <= square or near
+            rest = 1.0 - math.sqrt(min(shrink, 1.0))
+            slow = change <= square and change * shrink <= rest * rest * square
+            small = near or slow or change <= settled
             live = done == 0.0
             over = small or not change < 1e4
             code = (OK if small else COLLAPSED) if over and live else code

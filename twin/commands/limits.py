@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from twin.errors import ConfigError
 from twin.power import hosting as hosting_of
 from twin.power import ring_outages
 
@@ -33,7 +34,10 @@ def hosting(
     out
         CSV: bus, capacity_mw.
     """
-    factors = tuple(float(c) for c in cases.split(","))
+    try:
+        factors = tuple(float(c) for c in cases.split(","))
+    except ValueError:
+        raise ConfigError(f"--cases {cases}: write numbers between commas, such as 1.0,0.2") from None
     table = hosting_of(
         grid, generation=generation, most=most, cases=factors, power_factor=power_factor, low=low, high=high
     )  # fmt: skip

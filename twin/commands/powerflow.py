@@ -10,7 +10,7 @@ import xarray as xr
 
 from kernels.power.status import OK, STATUS_NAMES
 from twin.errors import ConfigError
-from twin.power import Solver
+from twin.power import Droop, Solver
 from twin.power import powerflow as solve
 from twin.threads import use_threads
 
@@ -33,6 +33,8 @@ def powerflow(
     transformer_model: str = "pi",
     several_sources: bool = False,
     reactive_limits: bool | None = None,
+    volt_watt: str | None = None,
+    volt_var: str | None = None,
 ) -> str:
     """Solve a network and write what is asked for; returns a summary, one JSON object on its last line.
 
@@ -64,6 +66,10 @@ def powerflow(
         Allow several ideal sources in one component.
     reactive_limits
         Keep generators within their reactive limits; without it, as the format's own tool does.
+    volt_watt
+        Voltages (pu) between which inverters let through all to none of their active power, such as 1.08:1.10.
+    volt_var
+        Reactive power that inverters feed in, over rated power, by voltage: 0.92:0.44,0.96:0,1.04:0,1.08:-0.44.
     """
     if transformer_model not in {"pi", "t"}:
         raise ConfigError(f"--transformer-model {transformer_model}: write pi or t")
@@ -74,7 +80,7 @@ def powerflow(
         data = solve(
             grid, profiles=profiles, steps=steps_of(steps), solver=solver, tolerance=tolerance,
             transformer_model="t" if transformer_model == "t" else "pi", several_sources=several_sources,
-            reactive_limits=reactive_limits,
+            reactive_limits=reactive_limits, droop=_droop_of(volt_watt, volt_var),
         )  # fmt: skip
     if buses is not None:
         bus_table(data).to_csv(buses, index=False, float_format="%.15g")
@@ -90,6 +96,21 @@ def powerflow(
         listed = ", ".join(f"{n} {name}" for name, n in facts["failed_by_status"].items())
         lines.append(f"steps with buses not solved, left out of maxima and counts: {listed}")
     return "\n".join([*lines, json.dumps(facts)])
+
+
+def _droop_of(volt_watt: str | None, volt_var: str | None) -> Droop | None:
+    if volt_watt is None and volt_var is None:
+        return None
+    try:
+        watt = None if volt_watt is None else tuple(float(u) for u in volt_watt.split(":"))
+        var = [] if volt_var is None else [tuple(map(float, point.split(":"))) for point in volt_var.split(",")]
+        if (watt is not None and len(watt) != 2) or any(len(point) != 2 for point in var):
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            "--volt-watt is U:U and --volt-var U:Q,U:Q,..., such as 1.08:1.10 and 0.96:0.4,1.04:-0.4"
+        ) from None
+    return Droop(None if watt is None else (watt[0], watt[1]), tuple((u, q) for u, q in var) or None)
 
 
 def steps_of(text: str | None) -> slice | None:
@@ -133,6 +154,7 @@ def summary(data: xr.Dataset) -> dict[str, Any]:
         "transformer_model": data.attrs["transformer_model"],
         "max_loading_percent": float(peak.max(initial=0.0) * 100),
         "losses_mwh_per_hour": float(np.nanmean(data["losses"].values)),
+        **({"curtailed_mw": float(data["curtailed"].sum("inverter").max())} if "curtailed" in data else {}),
         "unserved_mw": float(np.nanmax(data["unserved"].values, initial=0.0)),
     }
 

@@ -12,7 +12,7 @@ from kernels.power.hosting import hosting_capacity
 from kernels.power.n_minus_1 import sections_out
 from kernels.power.tree import RADIAL
 from twin.errors import ConfigError, DataError
-from twin.power.flow import circuit_of
+from twin.power.circuit import circuit_of
 from twin.readers.networks import open_network
 from twin.readers.power_network import PowerNetwork, Rows
 from twin.world.feeders import BASE
@@ -63,14 +63,16 @@ class _Radial:
         return forest
 
 
-def _of_network(network: PowerNetwork) -> _Radial:
-    """Arrays of a network file; a branch with an open end is one that is open in operation."""
+def _of_network(network: PowerNetwork, openings: bool) -> _Radial:
+    """Arrays of a network file; with ``openings`` a branch with an open end can be closed, else it dangles."""
     b = network.branch
-    both = b.from_closed & b.to_closed
-    columns = {name: getattr(b, name) for name in COLUMNS} | dict.fromkeys(("from_closed", "to_closed"), True)
-    closed = Rows(**{name: getattr(b, name).dtype for name in columns})
-    closed.add(len(b), **columns)
-    circuit = circuit_of(replace(network, branch=closed), several_sources=True)
+    both = b.from_closed & b.to_closed if openings else np.ones(len(b), bool)
+    if openings:
+        columns = {name: getattr(b, name) for name in COLUMNS} | dict.fromkeys(("from_closed", "to_closed"), True)
+        closed = Rows(**{name: getattr(b, name).dtype for name in columns})
+        closed.add(len(b), **columns)
+        network = replace(network, branch=closed)
+    circuit = circuit_of(network, several_sources=True)
     if network.generator.bus.size:
         raise DataError(f"{network.origin}: generators hold voltages; limits are found for feeders without them")
     first, twins = _twins(
@@ -81,7 +83,8 @@ def _of_network(network: PowerNetwork) -> _Radial:
         network.origin, circuit.count, circuit.start[first], circuit.end[first], both[k], circuit.held,
         np.where(circuit.held, circuit.source, np.nan)[:, None], b.z[k] / twins, b.ratio[k], b.shunt_from[k] * twins,
         b.shunt_to[k] * twins, circuit.shunt, b.rated_from[k] * twins, b.rated_to[k] * twins,
-        circuit.node_sum(net.bus, net.p + 1j * net.q)[:, None], circuit.node, network.bus_id, b.id[k],
+        circuit.node_sum(net.bus, net.p + 1j * net.q)[:, None], circuit.node, network.bus_id,
+        np.array([f"{kind} {i}" if kind else i for kind, i in zip(b.kind[k], b.id[k], strict=True)], object),
     )  # fmt: skip
 
 
@@ -121,12 +124,14 @@ def _of_group(power: xr.Dataset, load: np.ndarray) -> _Radial:
     )  # fmt: skip
 
 
-def _radial(network: str | Path | PowerNetwork | xr.Dataset, load: np.ndarray | None) -> _Radial:
+def _radial(
+    network: str | Path | PowerNetwork | xr.Dataset, load: np.ndarray | None, openings: bool = False
+) -> _Radial:
     if isinstance(network, xr.Dataset):
         if load is None:
             raise ConfigError("limits of a world's power group need load, kVA by bus and case")
         return _of_group(network, np.asarray(load, complex))
-    return _of_network(network if isinstance(network, PowerNetwork) else open_network(str(network), "pi"))
+    return _of_network(network if isinstance(network, PowerNetwork) else open_network(str(network), "pi"), openings)
 
 
 def hosting(
@@ -138,7 +143,8 @@ def hosting(
 
     ``network`` as of :func:`twin.powerflow`, or a world's ``power`` group with ``load`` (bus, case) [kVA] complex.
     ``cases`` are factors on the loads of a file that must all hold, such as (1.0, 0.2). ``generation`` asks for
-    feed-in instead of load; ``most`` [MW] bounds the search. Raises :class:`DataError` where there are loops.
+    feed-in instead of load; ``most`` [MW] bounds the search, which
+    ends at a ten-thousandth of it. Raises :class:`DataError` where there are loops.
     """
     if not most > 0 or not cases or not 0 < power_factor <= 1 or not low < high:
         raise ConfigError("hosting: most above zero, a case, a power factor in (0, 1] and low below high are wanted")
@@ -164,7 +170,7 @@ def ring_outages(
     and ``lowest_voltage`` of the ring, NaN where a bus stays without supply or is not solved; the attributes say how
     many topologies stood for how many outages. The charging of cables while they are open is left out.
     """
-    radial = _radial(network, load)
+    radial = _radial(network, load, openings=True)
     forest = radial.whole()
     openings = np.flatnonzero(~radial.closed)
     if not openings.size:

@@ -44,17 +44,16 @@ def regulate(circuit: Any, solve: Callable[[Any, np.ndarray], Any], lanes: int) 
 
     position = np.repeat([[c.start] for c in changers], lanes, axis=1)
     direction, turns = np.zeros(position.shape, int), np.zeros(position.shape, int)
-    todo, seconds = every, 0.0
+    todo = every
     total: Any = None
     for _ in range(ROUNDS):
         states, group = np.unique(position[:, todo], axis=1, return_inverse=True)
         for g in range(states.shape[1]):
             some = todo[group.ravel() == g]
             part = solve(_at(circuit, changers, ports, states[:, g]), some)
-            seconds += part.seconds
             if total is None:
-                total = _room(part, lanes)
-            _put(total, part, some)
+                total = dataclasses.replace(part.room(lanes), seconds=0.0)
+            total.put(part, some)
         with np.errstate(invalid="ignore"):
             off = off_of(total, todo)
             wanted = np.where(off > aim[:, 1:], -1, np.where(off < -aim[:, 1:], 1, 0))
@@ -86,7 +85,6 @@ def regulate(circuit: Any, solve: Callable[[Any, np.ndarray], Any], lanes: int) 
     total.tap_limit = np.where(high & (position == 0), -1, np.where(low & (position == last[:, None]), 1, 0))
     total.tap_limit = total.tap_limit.astype(np.int8)
     total.tap_changers = changers
-    total.seconds = seconds
     return total
 
 
@@ -112,20 +110,3 @@ def _distance(circuit: Any) -> np.ndarray:
         if (far == before).all():
             break
     return far
-
-
-def _room(part: Any, lanes: int) -> Any:
-    """A solution like ``part`` for all lanes."""
-    change = {}
-    for field in dataclasses.fields(part):
-        x = getattr(part, field.name)
-        if isinstance(x, np.ndarray):
-            change[field.name] = np.zeros((*x.shape[:-1], lanes), x.dtype)
-    return dataclasses.replace(part, **change)
-
-
-def _put(total: Any, part: Any, lanes: np.ndarray) -> None:
-    for field in dataclasses.fields(part):
-        x = getattr(part, field.name)
-        if isinstance(x, np.ndarray):
-            getattr(total, field.name)[..., lanes] = x

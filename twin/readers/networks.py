@@ -46,17 +46,29 @@ def _package(name: str) -> Path:
 
 
 def _of_pandapower(case: str, name: str, transformer_model: str) -> PowerNetwork:
-    """A network that comes with pandapower: its JSON where there is one, else its function of that name."""
-    folder = _package("pandapower") / "networks"
-    for path in (folder / "power_system_test_case_jsons" / f"{case}.json", folder / f"{case}.json"):
-        if case.isidentifier() and path.is_file():
-            return from_tables(tables_of(read_json(path), name), name, transformer_model)
+    """A network that comes with pandapower: a test case's JSON as plain data, else what its function makes."""
+    path = _package("pandapower") / "networks" / "power_system_test_case_jsons" / f"{case}.json"
+    if case.isidentifier() and path.is_file():
+        return _published(from_tables(tables_of(read_json(path), name), name, transformer_model))
     import pandapower.networks
 
     make = getattr(pandapower.networks, case, None) if case.isidentifier() else None
     if not callable(make):
         raise DataError(f"{name}: pandapower.networks has no {case!r}; look up its name there")
-    return from_tables(make(), name, transformer_model)
+    try:
+        net = make()
+    except TypeError as error:
+        raise DataError(f"{name}: pandapower makes no network of that name without arguments ({error})") from None
+    net = net[0] if isinstance(net, tuple) else net  # some functions return the buses too
+    if not isinstance(net, dict) or "bus" not in net:
+        raise DataError(f"{name}: what pandapower makes under that name is no network; look up its name there")
+    return _published(from_tables(net, name, transformer_model))
+
+
+def _published(network: PowerNetwork) -> PowerNetwork:
+    """A grid known by its name: how many sources feed a component is its authors' choice."""
+    network.several_sources = True
+    return network
 
 
 def _of_simbench(code: str, name: str, transformer_model: str) -> PowerNetwork:
@@ -66,6 +78,4 @@ def _of_simbench(code: str, name: str, transformer_model: str) -> PowerNetwork:
 
     if code not in simbench.collect_all_simbench_codes():
         raise DataError(f"{name}: SimBench has no grid {code!r}; see simbench.collect_all_simbench_codes()")
-    network = from_tables(simbench.get_simbench_net(code), name, transformer_model)
-    network.equal_sources = True
-    return network
+    return _published(from_tables(simbench.get_simbench_net(code), name, transformer_model))

@@ -20,12 +20,12 @@ SOLVED = frozenset(
     {
         "bus", "load", "sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen", "ward", "xward", "gen",
         "ext_grid",
-        "line", "trafo", "trafo3w", "impedance", "shunt", "switch",
+        "line", "trafo", "trafo3w", "impedance", "shunt", "switch", "dcline",
     }
 )  # fmt: skip
 UNSOLVED = frozenset(
     {
-        "dcline", "svc", "ssc", "tcsc", "vsc", "vsc_stacked", "vsc_bipolar", "bus_dc", "line_dc", "load_dc",
+        "svc", "ssc", "tcsc", "vsc", "vsc_stacked", "vsc_bipolar", "bus_dc", "line_dc", "load_dc",
         "source_dc",
         "b2b_vsc", "bi_vsc",
     }
@@ -479,12 +479,27 @@ class _Builder:
             on = active & slack
             self.net.source.add(int(on.sum()), id=np.array([f"gen {i}" for i in t.ids[on]], object), bus=at[on],
             vm=vm[on], va=0.0)  # fmt: skip
+        self.dc_lines()
         t = self.table("ext_grid")
         if len(t):
             at, on = self.bus(t), t.active()
             self.net.source.add(
                 int(on.sum()), id=np.array([f"ext_grid {i}" for i in t.ids[on]], object), bus=at[on],
                 vm=t.number("vm_pu", 1.0)[on], va=t.number("va_degree", 0.0)[on],
+            )  # fmt: skip
+
+    def dc_lines(self) -> None:
+        """A DC line is a generator at either end: the sender takes ``p_mw``, the other gives what the losses leave."""
+        t = self.table("dcline")
+        if not len(t):
+            return
+        p, on = t.number("p_mw"), t.active()
+        left = np.abs(p) * (1 - t.number("loss_percent", 0.0) / 100) - t.number("loss_mw", 0.0)
+        for end, given in (("from", np.where(p >= 0, -p, left)), ("to", np.where(p >= 0, left, p))):
+            self.net.generator.add(
+                int(on.sum()), id=np.array([f"dcline {i} {end}" for i in t.ids[on]], object),
+                bus=self.bus(t, f"{end}_bus")[on], p=given[on], vm=t.number(f"vm_{end}_pu")[on],
+                q_min=t.number(f"min_q_{end}_mvar", -np.inf)[on], q_max=t.number(f"max_q_{end}_mvar", np.inf)[on],
             )  # fmt: skip
 
 

@@ -324,11 +324,12 @@ def _three_winding(net: PowerNetwork, c: _Component, bus: list[np.ndarray]) -> N
         if k == 0:
             g = c.number("p0", 0.0) / BASE
             y = g - 1j * np.sqrt(np.maximum((c.number("i0", 0.0) * sn[0] / BASE) ** 2 - g**2, 0))
+            y = y * (net.v_rated[stars] / u[0]) ** 2
         rated = sn[k] / BASE
         net.branch.add(
             len(c), id=np.array([f"{i} side {k + 1}" for i in c.ids], object), kind="", start=bus[k], end=stars, z=z,
             z_back=z,
-            ratio=ratio, shunt_from=y, shunt_to=0, rated_from=rated, rated_to=np.inf,
+            ratio=ratio, shunt_from=y / 2, shunt_to=y / 2, rated_from=rated, rated_to=np.inf,
             from_closed=c.number(f"status_{k + 1}", 1) > 0, to_closed=True, active=True,
             by_power=True,
         )  # fmt: skip

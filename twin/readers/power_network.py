@@ -111,6 +111,7 @@ class PowerNetwork:
     notes: list[str] = field(default_factory=list)
     reactive_limits: bool = False  # the format's own tool keeps generators within their reactive limits
     equal_sources: bool = False  # the format says that equal ideal sources may feed one component
+    several_sources: bool = False  # a published grid, whose authors let several sources feed one component
     source_impedance: bool = False  # sources stand behind their own impedance: several share the load by physics
 
     def add_bus(self, name: str, v_rated: float) -> int:

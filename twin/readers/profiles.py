@@ -1,5 +1,6 @@
 """Load profiles: one column per profile, one row per step, factors on the load."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,7 @@ def read_profiles(path: str | Path) -> dict[str, np.ndarray]:
         if path.suffix in {".nc", ".h5"}:
             with xr.open_dataset(path) as data:
                 return {str(k): np.asarray(v.values, float) for k, v in data.data_vars.items() if v.ndim == 1}
-        if path.suffix in {".parquet", ".pq"}:
-            frame = pd.read_parquet(path)
-        else:
-            with path.open("rb") as file:
-                opening = file.read(2)
-            packed = opening == b"\x1f\x8b"
-            frame = pd.read_csv(path, sep=None, engine="python", compression="gzip" if packed else None)
+        frame = pd.read_parquet(path) if path.suffix in {".parquet", ".pq"} else _csv(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; give the profiles as CSV, Parquet or NetCDF") from None
     except (OSError, ValueError, ImportError, pd.errors.ParserError) as error:
@@ -49,6 +44,17 @@ def read_profiles(path: str | Path) -> dict[str, np.ndarray]:
     if not out:
         raise DataError(f"{path}: has no profile columns; give one column per profile with its name in the first row")
     return out
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    """A CSV file, perhaps packed; the sign that is most frequent in its first row divides the columns."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path, "rt") if packed else path.open() as text:
+        first = text.readline()
+    return pd.read_csv(
+        path, sep=max(",;\t", key=first.count), compression="gzip" if packed else None, skipinitialspace=True
+    )
 
 
 def _columns(frame: pd.DataFrame, where: object) -> dict[str, np.ndarray]:
