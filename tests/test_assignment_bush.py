@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from kernels.jit import set_threads, threads
 from kernels.traffic.bush import build_bushes, equilibrate, load, mean_over_paths
@@ -135,6 +136,9 @@ def test_nodes_below_the_first_thru_node_are_not_passed():
         np.testing.assert_array_equal(e.flow, want)
 
 
+NO_RESIDENTS = xr.DataTree.from_dict({"zones": xr.Dataset()})
+
+
 def component(demand):
     from datetime import UTC, datetime
     from types import SimpleNamespace
@@ -161,7 +165,7 @@ def test_component_books_trips_and_distance_of_reported_links(case):
     demand = np.stack([case[-1] * 0.8, case[-1].T * 0.1])
     kind, s, moment = component(demand)
     c = kind()
-    c.setup(s, None)
+    c.setup(s, NO_RESIDENTS)
     c.step(s, moment)
     moment.ledger.settle("the end")
     assert s.gap <= 1e-4
@@ -175,15 +179,15 @@ def test_component_books_trips_and_distance_of_reported_links(case):
 def test_component_errors_name_the_cure(case):
     kind, s, moment = component(np.stack([case[-1] * 3, case[-1]]))
     c = kind(kind.Options(relative_gap=1e-9, max_iterations=1))
-    c.setup(s, None)
+    c.setup(s, NO_RESIDENTS)
     with pytest.raises(ConvergenceError, match="max_iterations"):
         c.step(s, moment)
     c = kind(kind.Options(relative_gap=1e-9, max_iterations=1, on_no_convergence="warn"))
-    c.setup(s, None)
+    c.setup(s, NO_RESIDENTS)
     with pytest.warns(RuntimeWarning, match="relative gap"):
         c.step(s, moment)
     assert s.gap > 1e-9
     s.capacity = s.capacity.copy()
     s.capacity[7] = 0
     with pytest.raises(DataError, match="link 7"):
-        kind().setup(s, None)
+        kind().setup(s, NO_RESIDENTS)

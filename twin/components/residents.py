@@ -16,11 +16,10 @@ class Residents:
 
     def __init__(self, world: xr.DataTree) -> None:
         zones = world["zones"].ds
-        none = np.zeros((0, 0, 0))
         there = "resident_origin" in zones
-        self._share = (
-            zones["hourly_share"].values[:, 0] if there else none
-        )  # (day type, hour, period) of light vehicles
+        none = np.zeros((0, 0, 0))
+        # (day type, hour, period) of light vehicles
+        self._share = zones["hourly_share"].values[:, 0] if there else none
         self.origin = zones["resident_origin"].values if there else np.zeros(0, np.int64)
         self.quarter = zones["resident_quarter"].values if there else np.zeros(0, np.int64)
         self.cars = zones["resident_cars"].values if there else np.zeros(0)
