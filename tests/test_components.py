@@ -1,5 +1,7 @@
 """Meta-test over all registered components: complete declarations, and outputs that are really written."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,8 +19,10 @@ VARIANTS = {"queue_road_emission"}
 
 @pytest.fixture(scope="module")
 def simulation():
-    """Twelve hours of the demo from an afternoon on: sun, the evening peak with queues, and rain in the night."""
-    built = build(sections={"run": {"start": "2023-01-16T14:00:00Z"}})
+    """Twelve hours of the demo with new homes that lend heat: sun, then evening queues, then rain in the night."""
+    homes = Path(__file__).parents[1] / "scenarios" / "demo_2000_homes.toml"
+    sections = {"run": {"start": "2023-01-16T14:00:00Z"}, "components": {"demand": {"building_mass": 10.0}}}
+    built = build(sections=sections, scenario=homes)
     built.ever = {n: np.zeros(a.shape, bool) for n, a in built.wiring.arrays.items()}
     for name, array in built.wiring.arrays.items():
         if built.wiring.declared[name].intent == "out" and array.dtype.kind == "f":

@@ -91,6 +91,8 @@ class Assignment(Component):
         if len(self._residents):
             every, electric = self._residents.trips(clock.local, len(demand))
             s.resident_flow[:], s.resident_electric[:] = load(b, every), load(b, electric)
+        else:
+            s.resident_flow[:], s.resident_electric[:] = 0.0, 0.0
         s.travel_time[:] = e.cost
         s.speed[:] = 3.6 * s.length / e.cost
         s.saturation[:] = e.flow / s.capacity

@@ -133,11 +133,8 @@ class Demand(Component):
         names = ("floor_heat_demand", "hot_water_demand", "floor_heat_pumps")
         self._floor, self._water, pumps = (power[k].values if k in power else none for k in names)
         self._floor_shape, per_degree = degree_day_shape(s.temperature, self.options.heating_limit)
-        self._mass, self._floor_mean, self._floor_lent = (
-            self.options.building_mass * pumps,
-            np.full(n, np.nan),
-            np.zeros(n),
-        )
+        self._mass = self.options.building_mass * pumps
+        self._floor_mean, self._floor_lent = np.full(n, np.nan), np.zeros(n)
         self._most = self._floor * per_degree * (self.options.heating_limit - self.options.design_temperature)
         if self._floor.any() and not self._floor_shape.any():
             raise DataError(
@@ -197,6 +194,7 @@ class Demand(Component):
     def _pump_new(self, s: SimpleNamespace, clock: Moment, row: int) -> None:
         """Add the electricity of new homes' heat pumps: hot water, and floor heating from air as the load allows."""
         o, air, outdoors = self.options, COP_CURVES["air"], s.temperature[clock.hour]
+        s.shift[:] = 0.0
         if not self._floor.any() and not self._water.any():
             return
         np.multiply(self._water, self._water_shape[row], out=self._warm)
