@@ -154,7 +154,7 @@ def component(demand):
         capacity=capacity, bpr_b=np.full(m, 0.15), bpr_power=np.full(m, 4.0), origin_node=np.arange(81),
         reported=(np.arange(m) % 5 > 0).astype(np.int8), pcu=np.array([1.0, 1.9]), flow=np.zeros((2, m)),
         travel_time=np.zeros(m), speed=np.zeros(m), saturation=np.zeros(m),
-        distance=np.zeros((81, 81)), gap=np.zeros(()),
+        distance=np.zeros((81, 81)), gap=np.zeros(()), resident_flow=np.zeros(m), resident_electric=np.zeros(m),
     )  # fmt: skip
     ledger = Ledger()
     ledger.give("trips", demand.sum(), "1")
