@@ -41,7 +41,7 @@ def answer(
             nothing = Scenario(name=f"base_{variant.name}", title=f"base, {variant.title}")
             pair = run(nothing.name, nothing, variant)
         rows.append((run(variant.name, asked.scenario(variant), variant), pair))
-    table = housing_table(base, rows, homes=asked, working_days=asked.working_days)
+    table = housing_table(base, rows, working_days=asked.working_days)
     table.to_csv(folder / f"{asked.name}.csv", index=False)
     return table
 

@@ -5,7 +5,7 @@ import numpy as np
 from kernels.jit import njit
 from kernels.power.counter import mix, normal
 
-__all__ = ["HOURS", "diversity", "home_distance"]
+__all__ = ["HOURS", "diversity", "home_distance", "home_ends"]
 
 HOURS = 24
 
@@ -27,6 +27,14 @@ def home_distance(trips, distance, home_share, out):
             row += driven
             out[d] += (1.0 - home_share) * driven
         out[o] += home_share * row
+
+
+def home_ends(trips, home_share):
+    """Trips (origin) of the residents of each origin, from ``trips`` (period, origin, destination).
+
+    ``home_share`` (period): share of a period's trips that begin at home; the others end there.
+    """
+    return np.einsum("p,pod->o", home_share, trips) + np.einsum("p,pod->d", 1.0 - home_share, trips)
 
 
 @njit

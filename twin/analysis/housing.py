@@ -5,7 +5,7 @@ All of it is computed from run files: of a base, and of each variant with a base
 
 import json
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,12 +28,6 @@ GROUPS = (1, 4, 16)  # stations together, for coincidence
 QUARTER, NETWORK, ROADS, PROVINCE = "new homes", "network", "roads", "province"
 
 
-class Homes(Protocol):
-    """What the table must know of the question."""
-
-    change: Any
-
-
 @dataclass
 class HousingRun:
     """A run of the question: ``name`` of the variant, its title, its opened file, and what its cars use."""
@@ -46,7 +40,7 @@ class HousingRun:
 
 
 def housing_table(
-    base: HousingRun, variants: list[tuple[HousingRun, HousingRun]], *, homes: Homes, working_days: float
+    base: HousingRun, variants: list[tuple[HousingRun, HousingRun]], *, working_days: float
 ) -> pd.DataFrame:
     """Table of :data:`COLUMNS`; a row per variant and indicator.
 
@@ -63,8 +57,7 @@ def housing_table(
         rows += answer.rows()
     if first is not None:
         rows += _against_first(answers, first.name)
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _homes(run: HousingRun) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from scipy.spatial import cKDTree
 
 from kernels.power.counter import uniforms
-from kernels.power.demand import HOURS, home_distance
+from kernels.power.demand import HOURS, home_distance, home_ends
 from kernels.power.sessions import HOME, KINDS, PUBLIC, WORK, charge_by_signal, charge_to_level, plug_in, stay_hours
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
@@ -149,8 +149,7 @@ class Charging(Component):
         o, new = self.options, self._residents
         n = len(s.bev_share)
         light = new.without(s.all_trips[:, 0])
-        home_ends = np.einsum("p,pod->o", s.home_share, light) + np.einsum("p,pod->d", 1.0 - s.home_share, light)
-        cars = np.r_[home_ends / o.trips_per_car * self._on_network, new.cars]
+        cars = np.r_[home_ends(light, s.home_share) / o.trips_per_car * self._on_network, new.cars]
         self._cars = cars * np.r_[s.bev_share, new.bev_share]
         slots = np.ceil(self._cars).astype(np.int64)
         owner = np.repeat(np.arange(len(slots)), slots)

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
+from kernels.power.demand import home_ends
 from twin.catalog import Catalog
 from twin.errors import DataError
 from twin.readers.cityjson import read_cityjson
@@ -261,8 +262,7 @@ def part_on_network(there: np.ndarray, homes: np.ndarray, zones: xr.Dataset) -> 
     on its origins outside are of homes that are not on it, so that those inside make up the share first.
     """
     share = np.divide(there, homes, out=np.zeros(len(there)), where=homes > 0)
-    light, home = zones["trips"].values[:, 0], zones["home_share"].values
-    ends = np.einsum("p,pod->o", home, light) + np.einsum("p,pod->d", 1.0 - home, light)
+    ends = home_ends(zones["trips"].values[:, 0], zones["home_share"].values)
     zone = zones["origin_zone"].values
     count = int(zone.max()) + 1
     inside = np.bincount(zone, ends * (zones["inside"].values == 1), count)[zone]
