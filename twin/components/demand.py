@@ -19,6 +19,7 @@ from twin.errors import DataError
 
 __all__ = ["Demand", "degree_day_shape"]
 
+BEYOND = ("household_energy", "heat_demand", "service_energy", "industry_energy", "pv_capacity")
 MONTH_START = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30])
 
 
@@ -102,7 +103,7 @@ class Demand(Component):
     temperature = Static("weather/temperature", ("weather_time",), "degC")
     radiation = Static("weather/global_radiation", ("weather_time",), "W m-2")
 
-    load = Out("bus_load", ("bus",), "kW", "net load: demand and batteries less photovoltaics")
+    load = Out("bus_load", ("bus",), "kW", "net load: demand and batteries less photovoltaics; with beyond_power")
     reactive = Out("bus_reactive", ("bus",), "kvar", "reactive load")
     household = Out("household_power", ("bus",), "kW", "appliances of homes")
     heat_pump = Out("heat_pump_power", ("bus",), "kW", "heat pumps, with their backup")
@@ -111,6 +112,10 @@ class Demand(Component):
     )
     work = Out("work_power", ("bus",), "kW", "services and industry")
     pv = Out("pv_power", ("bus",), "kW", "photovoltaic generation fed in")
+    beyond = Out(
+        "beyond_power", ("bus",), "kW", "net load at substations of homes and work whose feeders are not laid",
+        record=False,
+    )  # fmt: skip
 
     def setup(self, s: SimpleNamespace, world: xr.DataTree) -> None:
         """Scratch arrays; the diversity of a day is drawn when the day begins."""
@@ -125,6 +130,9 @@ class Demand(Component):
         to_degrees = pyproj.Transformer.from_crs(28992, 4326, always_xy=True)
         self._longitude, self._latitude = to_degrees.transform(float(s.bus_x.mean()), float(s.bus_y.mean()))
         self._new_building(s, world)
+        power = world["power"].ds
+        self._beyond = {k: power[f"beyond_{k}"].values if f"beyond_{k}" in power else np.zeros(n) for k in BEYOND}
+        self._one = np.zeros(1)
 
     def _new_building(self, s: SimpleNamespace, world: xr.DataTree) -> None:
         """What only a scenario brings: floor heating and hot water of new homes, with their shapes of the year."""
@@ -169,10 +177,30 @@ class Demand(Component):
         self._store(s, clock)
         tangent = np.sqrt(1.0 / o.power_factor**2 - 1.0)
         s.reactive[:] = tangent * (s.household + s.heat_pump + s.work)  # chargers and inverters run at unity
+        consumed = self._consumed_beyond(s, clock, row)
+        s.beyond[:] = consumed - self._beyond["pv_capacity"] * fed
+        s.load += s.beyond
+        s.reactive += tangent * consumed
         clock.ledger.take("charging_energy", float(s.charging.sum()) * clock.hours, "kWh")
         clock.ledger.give("bus_energy", float(s.load.sum()) * clock.hours, "kWh")
         if held > 0:
-            clock.ledger.give("pv_curtailed", held * float(s.pv_capacity.sum()) * clock.hours, "kWh")
+            panels = float(s.pv_capacity.sum() + self._beyond["pv_capacity"].sum())
+            clock.ledger.give("pv_curtailed", held * panels * clock.hours, "kWh")
+
+    def _consumed_beyond(self, s: SimpleNamespace, clock: Moment, row: int) -> np.ndarray:
+        """Consumption (bus) [kW] where no feeders are laid: the same shapes, without diversity, inertia or charging."""
+        o, b, outdoors = self.options, self._beyond, s.temperature[clock.hour]
+        if o.cop == "linear":
+            heat_pump_power(
+                np.ones(1), outdoors, o.cop_base, o.cop_slope, o.cop_least, o.cop_most, o.bivalence, self._one
+            )  # fmt: skip
+            electric = float(self._one[0])
+        else:
+            electric = float(per_heat(outdoors, self._cop(outdoors), self._cop(o.bivalence), o.bivalence))
+        return np.asarray(
+            b["household_energy"] * s.profile_household[row] + b["heat_demand"] * s.profile_heat[row] * electric
+            + b["service_energy"] * s.profile_service[row] + b["industry_energy"] * s.profile_industry[row]
+        )  # fmt: skip
 
     def _pump(self, s: SimpleNamespace, clock: Moment, row: int) -> None:
         """Electricity of the heat pumps for the hour's heat."""

@@ -7,13 +7,15 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
+from kernels.power.exchange import exchange_of
 from kernels.power.forest import Forest
-from kernels.power.status import ISLANDED, OK, STATUS_NAMES
+from kernels.power.status import COLLAPSED, ISLANDED, MAX_ITERATIONS, OK, STATUS_NAMES
+from kernels.power.supply import SupplySolution
 from kernels.power.tree import LOOP, RADIAL
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.errors import ConvergenceError, DataError
-from twin.world.feeders import BASE, feeders_of
+from twin.world.feeders import BASE, HighVoltage, feeders_of, high_voltage_of, of_high_voltage
 
 __all__ = ["PowerFlow"]
 
@@ -23,15 +25,20 @@ NAMED = 8  # ids printed in a message before "and N more"
 
 
 class PowerFlow(Component):
-    """Balanced power flow of radial networks by backward/forward sweep, each hour from a flat start.
+    """Balanced power flow: feeders by backward/forward sweep, each hour from a flat start, high voltage by Newton.
 
-    Loads draw constant power. Buses without a source are an error unless ``islands`` is ``deenergise``; feeders that do
-    not converge are NaN with their status where ``on_failure`` is ``record``, and end the run where it is ``fail``.
+    Loads draw constant power. Where the world has a high-voltage network, what the feeders of each substation draw is
+    its load, and the substation's voltage, with its tap changer at the position nearest to the set point, is what the
+    feeders are fed at: both are exchanged until no substation moves. Else substations hold their set points. Buses
+    without a source are an error unless ``islands`` is ``deenergise``; what does not converge is NaN with its status
+    where ``on_failure`` is ``record``, and ends the run where it is ``fail``. A feeder that was not solved, and a
+    substation past the nose of its voltage curve, is taken off the network that supplies it.
     """
 
     leaves_out = (
-        "meshed operation, unbalance, voltage-dependent load, tap changers in operation, protection; voltage at the "
-        "substation is held at its set point"
+        "meshed operation of medium and low voltage, unbalance, voltage-dependent load, protection, generators on the "
+        "high-voltage network; voltages beyond the province, and without a high-voltage network those at substations, "
+        "are held at their set points"
     )
 
     class Options(ComponentOptions):
@@ -70,18 +77,39 @@ class PowerFlow(Component):
         dtype="i1",
         cell_methods="time: point",
     )
+    tap = Out("tap_position", ("branch",), "1", "position of the on-load tap changer, 0 neutral", record=False)
 
     def setup(self, s: SimpleNamespace, world: xr.DataTree) -> None:
-        """Order the network into feeders; refuse loops, joined sources and buses without a source."""
+        """Order the network into feeders and high voltage; refuse loops, joined sources, buses without a source."""
         self._check(s, world)
-        held = np.isfinite(s.source_voltage)
-        self._forest, self._source = feeders_of(world["power"].dataset)
+        power = world["power"].dataset
+        self._forest, self._source = feeders_of(power)
+        self._high = high_voltage_of(power)
+        self._held = np.isfinite(s.source_voltage)
+        self._at_rest = self._before(power)
         self._refuse(self._forest, world)
-        self._held = held
-        self._fed = self._forest.component >= 0
-        self._out = self._forest.allocate(1, current=False, loading=True, magnitude=True, flow=True)
-        self._scratch = self._forest.scratch()
-        self._bus_status = np.zeros(held.size, np.int8)
+        forest = self._forest
+        self._out = forest.allocate(1, voltage=False, current=False, loading=True, magnitude=True, flow=True)
+        self._scratch = forest.scratch()
+        self._bus_status = self._at_rest.copy()
+        if self._high is not None:
+            high = self._high
+            self._rough = forest.allocate(1, voltage=False, current=False)
+            self._exchange = exchange_of(forest, high.supply, high.bus, high.busbar)
+            self._held[high.busbar] = False  # the high-voltage network feeds them
+            self._held[high.bus[high.held]] = True
+
+    def _before(self, power: xr.Dataset) -> np.ndarray:
+        """Status of every bus before it is solved: islanded without a path to a source."""
+        alive = self._held.copy()
+        if self._high is not None:
+            high = self._high
+            below = power["branch_to"].values[of_high_voltage(power)]
+            alive[below] &= np.isin(below, high.busbar)
+            alive[high.bus] = high.fed
+        fed = self._forest.component >= 0
+        alive[fed] = alive[self._forest.component[fed]]
+        return np.where(alive, OK, ISLANDED).astype(np.int8)
 
     def _check(self, s: SimpleNamespace, world: xr.DataTree) -> None:
         branches, buses = world["power"].ds["branch_id"].values, world["power"].ds["bus_id"].values
@@ -105,7 +133,7 @@ class PowerFlow(Component):
                 f"world power: branch {_named(branch)} {what}; component power_flow solves radial feeders: open the "
                 f"branch in the network's data"
             )
-        lone = forest.component < 0
+        lone = self._at_rest != OK
         if lone.any() and self.options.islands == "refuse":
             raise DataError(
                 f"world power: {lone.sum()} buses have no path to a source: "
@@ -116,56 +144,84 @@ class PowerFlow(Component):
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
         """Solve the hour's mean loads."""
         forest, out = self._forest, self._out
-        forest.solve(
-            out,
-            self._source,
-            s.load[:, None],
-            s.reactive[:, None],
-            scale=KW_TO_PU,
-            tolerance=self.options.tolerance,
-            max_iterations=self.options.max_iterations,
-            scratch=self._scratch,
-        )
-        p_from, _, p_to, _ = out.flow
-        s.voltage[:] = out.magnitude[:, 0]
-        s.loading[:] = np.nan
-        s.loading[forest.branch] = out.loading[:, 0]
-        s.power[:] = p_from[:, 0] * PU_TO_KW
-        s.losses[:] = (p_from[:, 0] + p_to[:, 0]) * PU_TO_KW
-        self._bus_status[:] = ISLANDED
-        self._bus_status[self._held] = OK
-        self._bus_status[forest.order] = out.status[forest.block_of_bus[forest.order], 0]
-        s.status[:] = self._bus_status
-        if self.options.on_failure == "fail" and (out.status > OK).any():
+        options = {
+            "scale": KW_TO_PU, "tolerance": self.options.tolerance, "max_iterations": self.options.max_iterations,
+            "scratch": self._scratch,
+        }  # fmt: skip
+        p, q, status = s.load[:, None], s.reactive[:, None], self._bus_status
+        status[:], s.voltage[:], s.loading[:], s.power[:], s.losses[:], s.tap[:] = self._at_rest, *[np.nan] * 4, 0.0
+        given = 0.0
+        if self._high is None:
+            forest.solve(out, self._source, p, q, **options)
+        else:
+            found, power, matched = self._exchange.solve(out, self._rough, self._source, p, q, **options)
+            given = self._put_high(s, self._high, found, power, matched)
+        block = forest.block_of_bus[forest.order]
+        status[forest.order] = np.maximum(out.status[block, 0], status[forest.root[block]])
+        solved = status[forest.order] == OK
+        rows, buses = forest.branch[solved], forest.order[solved]
+        p_from, _, p_to, _ = (x[rows, 0] for x in out.flow)
+        s.voltage[buses], s.loading[rows] = out.magnitude[buses, 0], out.loading[solved, 0]
+        s.power[rows], s.losses[rows] = p_from * PU_TO_KW, (p_from + p_to) * PU_TO_KW
+        at_source = self._held & forest.is_source
+        s.voltage[at_source] = np.abs(self._source[at_source, 0])
+        if self.options.on_failure == "fail" and (status > ISLANDED).any():
             self._stop(clock)
-        self._book(s, clock)
+        s.status[:] = status
+        drawn = self._source[forest.root, 0] * np.conj(out.source_real[:, 0] + 1j * out.source_imag[:, 0])
+        own_source = self._held[forest.root] & (out.status[:, 0] == OK)
+        self._book(s, clock, given + float(drawn[own_source].real.sum()) * PU_TO_KW)
+
+    def _put_high(
+        self, s: SimpleNamespace, high: HighVoltage, found: SupplySolution, power: np.ndarray, matched: np.ndarray
+    ) -> float:
+        """Write the high-voltage network's part of the results; returns what the grid beyond gives [kW]."""
+        code = int(found.status[0]) if matched[0] else max(int(found.status[0]), MAX_ITERATIONS)
+        self._bus_status[high.bus[high.fed]] = code
+        self._bus_status[high.busbar] = np.where(found.fallen[:, 0], max(code, COLLAPSED), code)
+        if code != OK:
+            return 0.0
+        v, busbar = found.v[:, 0], found.busbar[:, 0]
+        s.voltage[high.bus], s.voltage[high.busbar] = np.abs(v), np.abs(busbar)
+        inner = v[high.start] / high.ratio
+        series = (inner - v[high.end]) / high.z
+        near = (series + high.shunt * inner) / np.conj(high.ratio)
+        far = high.shunt * v[high.end] - series
+        p_from, p_to = (v[high.start] * np.conj(near)).real, (v[high.end] * np.conj(far)).real
+        rated = s.s_rated / BASE
+        s.loading[high.branch] = np.maximum(np.abs(near), np.abs(far)) / rated[high.branch]
+        s.power[high.branch], s.losses[high.branch] = p_from * PU_TO_KW, (p_from + p_to) * PU_TO_KW
+        of, up = high.transformer, ~found.fallen[:, 0]
+        ratio = np.abs(high.supply.ratio * (1 + high.supply.tap_step * found.tap[:, 0]))
+        current = np.abs(power[:, 0] / busbar) * np.maximum(1.0, 1.0 / ratio)
+        s.loading[of] = current / rated[of]
+        s.power[of] = np.where(up, found.drawn[:, 0].real, np.nan) * PU_TO_KW
+        s.losses[of] = np.where(up, (found.drawn - power)[:, 0].real, np.nan) * PU_TO_KW
+        s.tap[of] = found.tap[:, 0]
+        return float(np.nansum(p_from[high.held[high.start]]) + np.nansum(p_to[high.held[high.end]])) * PU_TO_KW
 
     def _stop(self, clock: Moment) -> None:
-        counts = np.bincount(self._out.status.ravel(), minlength=len(STATUS_NAMES))
-        listed = ", ".join(f"{n} {STATUS_NAMES[i]}" for i, n in enumerate(counts) if i != OK and n)
+        counts = np.bincount(self._bus_status, minlength=len(STATUS_NAMES))
+        listed = ", ".join(f"{n} {STATUS_NAMES[i]}" for i, n in enumerate(counts) if i > ISLANDED and n)
         raise ConvergenceError(
-            f"power flow at {clock.start.isoformat()}: feeders that were not solved: {listed}; lower the load, "
-            f'strengthen the feeder, or set on_failure = "record" in [components.power_flow]'
+            f"power flow at {clock.start.isoformat()}: buses that were not solved: {listed}; lower the load, "
+            f'strengthen the network, or set on_failure = "record" in [components.power_flow]'
         )
 
-    def _book(self, s: SimpleNamespace, clock: Moment) -> None:
-        """All energy is taken; what reaches solved buses balances with the sources and the losses."""
+    def _book(self, s: SimpleNamespace, clock: Moment, given: float) -> None:
+        """All energy is taken; what reaches solved buses balances with the sources' ``given`` [kW] and the losses."""
         hours = clock.hours
         clock.ledger.take("bus_energy", float(s.load.sum()) * hours, "kWh")
         solved = self._bus_status == OK
         if not solved.all():
             clock.ledger.give("energy_not_solved", float(s.load[~solved].sum()) * hours, "kWh")
-        # current drawn by the feeders, and the source buses' own load and shunts
-        forest, out = self._forest, self._out
-        voltage = self._source[forest.root, 0]
-        given = np.nansum((voltage * np.conj(out.source_real[:, 0] + 1j * out.source_imag[:, 0])).real) * PU_TO_KW
         load = s.load[solved]
-        own = float(s.load[self._held].sum())
+        own = float(s.load[self._held & solved].sum())  # taken at the sources themselves
         generation = float(-load[load < 0].sum())
         losses = float(np.nansum(s.losses))
         clock.ledger.balance(
             "bus_energy",
-            inflow=(float(given) + own + generation) * hours,
+            inflow=(given + own + generation) * hours,
             outflow=(float(load[load > 0].sum()) + losses) * hours,
             units="kWh",
             tolerance=1e-9,

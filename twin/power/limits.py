@@ -15,7 +15,7 @@ from twin.errors import ConfigError, DataError
 from twin.power.circuit import circuit_of
 from twin.readers.networks import open_network
 from twin.readers.power_network import PowerNetwork, Rows
-from twin.world.feeders import BASE
+from twin.world.feeders import BASE, of_high_voltage
 
 __all__ = ["hosting", "ring_outages"]
 
@@ -101,6 +101,7 @@ def _twins(
 
 def _of_group(power: xr.Dataset, load: np.ndarray) -> _Radial:
     """Arrays of a world's power group, with ``load`` (bus, case) [kVA] complex; its openings follow its branches."""
+    power = power.isel(branch=np.flatnonzero(~of_high_voltage(power)))
     g = {name: power[name].values for name in power.variables}
     if "opening_from" not in g:
         raise DataError("world power: no openings of rings; build the group as docs/world.md says")

@@ -108,6 +108,7 @@ STATICS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("power", "branch_kind", "branch_kind", ("branch",)),
     ("power", "branch_id", "branch_id", ("branch",)),
     ("power", "s_rated", "branch_s_rated", ("branch",)),
+    ("power", "branch_basis", "branch_basis", ("branch",)),
 )
 # Dimensions of each group of the world that have a scale at the root, besides y and x
 AXES: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -7,9 +7,10 @@ import shapely
 from pydantic import BaseModel, ConfigDict, Field
 
 from twin.errors import DataError
+from twin.world.high_voltage import HighVoltageRules
 from twin.world.power import NetworkRules, Places
 
-__all__ = ["ElectricityRules", "all_homes_in_zones", "build_places", "homes_in_zones"]
+__all__ = ["ElectricityRules", "all_homes_in_zones", "areas_of_feeders", "build_places", "homes_in_zones"]
 
 
 class ElectricityRules(BaseModel):
@@ -30,6 +31,7 @@ class ElectricityRules(BaseModel):
     detailed_postcodes: list[int]
     substation_kind: str
     network: NetworkRules = NetworkRules()
+    high_voltage: HighVoltageRules = HighVoltageRules()
 
 
 def build_places(
@@ -41,10 +43,7 @@ def build_places(
     with ``number``, ``jobs`` and ``industry_jobs``. Jobs of each job zone go to the postcode areas by shared area.
     A postcode without a known electricity use takes the mean of the others, weighted by homes.
     """
-    west, south, east, north = rules.core
-    centre = postcodes.geometry.representative_point()
-    within = (centre.x >= west) & (centre.x <= east) & (centre.y >= south) & (centre.y <= north)
-    areas = postcodes[within].assign(postcode=postcodes["postcode"].astype(int)).sort_values("postcode")
+    areas = areas_of_feeders(rules, postcodes)
     codes = areas["postcode"].tolist()
     table = homes.reindex(codes)
     dwellings = table["dwellings"].fillna(0.0).to_numpy()
@@ -74,6 +73,14 @@ def build_places(
     if places.pv_capacity[empty].any():
         raise DataError("power: a postcode without homes has roofs; check the postcode table")
     return places, codes
+
+
+def areas_of_feeders(rules: ElectricityRules, postcodes: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Postcode areas whose feeders are laid: those of the core, in order of postcode."""
+    west, south, east, north = rules.core
+    centre = postcodes.geometry.representative_point()
+    within = (centre.x >= west) & (centre.x <= east) & (centre.y >= south) & (centre.y <= north)
+    return postcodes[within].assign(postcode=postcodes["postcode"].astype(int)).sort_values("postcode")
 
 
 def homes_in_zones(

@@ -7,6 +7,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
@@ -27,7 +28,9 @@ from twin.readers.vectors import read_polygons
 from twin.readers.zone_polygons import read_municipalities, read_zones
 from twin.world.buildings import build_buildings
 from twin.world.demand import VEHICLE_CLASSES, build_zones
-from twin.world.electricity import ElectricityRules, all_homes_in_zones, build_places, homes_in_zones
+from twin.world.electricity import (
+    ElectricityRules, all_homes_in_zones, areas_of_feeders, build_places, homes_in_zones,
+)  # fmt: skip
 from twin.world.lattice_layers import LandUseRules, LatticeSpec, build_lattice, cells_of
 from twin.world.power import synthesise
 from twin.world.receptors import ReceptorRules, build_receptors
@@ -35,6 +38,7 @@ from twin.world.road_factors import build_factors
 from twin.world.road_rules import DemandRules, RoadRules, SkeletonRules, read_rules
 from twin.world.roads import build_roads
 from twin.world.sources import SourceRules, build_sources
+from twin.world.substations import BEYOND, Beyond, join_high_voltage
 from twin.world.weather import build_weather
 
 __all__ = ["FilesWorld", "Province", "build"]
@@ -240,6 +244,28 @@ class Province:
         laid["charge_share"].values[:] *= on_network[laid["charge_origin"].values]
         return laid
 
+    def join_high_voltage(self, power: xr.Dataset, lattice: xr.Dataset) -> xr.Dataset:
+        """Group ``power`` with the high-voltage network of the province, and the demand beyond the feeders on it.
+
+        Each inhabitant of the province outside the postcode areas of the feeders is given as much demand as one inside.
+        """
+        o, c = self.options, self.catalog
+        rules = read_rules(self.folder / o.rules.power, ElectricityRules)
+        province = read_polygons(c.with_parts(o.land.province), [o.land.province_field])
+        border = province[province[o.land.province_field] == o.land.province_name].geometry.union_all()
+        grid = read_osm_power(c.path(o.power.vertices), c.path(o.power.links))
+        areas = areas_of_feeders(rules, read_polygons(c.path(o.land.postcodes), ["postcode"]))
+        laid = cells_of(o.lattice, areas.geometry, np.ones(len(areas))) > 0
+        people = np.where(lattice["province"].values == 1, lattice["population"].values, 0.0)
+        outside = np.flatnonzero((people > 0) & ~laid)
+        each = people.ravel()[outside] / people[laid].sum()
+        x, y = (g.ravel()[outside] for g in np.meshgrid(lattice["x"].values, lattice["y"].values))
+        amounts = {name: each * float(power[name].sum()) for name in BEYOND}
+        return join_high_voltage(
+            power, grid, shapely.contains_xy(border, grid.vertices["x"], grid.vertices["y"]), rules.high_voltage,
+            network=rules.network, beyond=Beyond(x, y, **amounts), supplies=rules.substation_kind,
+        )  # fmt: skip
+
     def buildings(self, power: xr.Dataset) -> xr.Dataset | None:
         """Group ``buildings``, or none where the configuration names no file."""
         o, c = self.options.buildings, self.catalog
@@ -280,7 +306,7 @@ def build(
     province = Province(options, folder, root)
     lattice = province.lattice()
     roads, zones = province.roads_and_zones(lattice)
-    power = province.power(roads, zones)
+    power = province.join_high_voltage(province.power(roads, zones), lattice)
     buildings = province.buildings(power)
     groups = {
         "lattice": lattice,

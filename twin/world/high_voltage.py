@@ -5,6 +5,7 @@ resistance, no rating and no transformer. Those come from the table below, and e
 in the network's notes. It is no operator's data: read loadings as an order of magnitude.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -19,7 +20,14 @@ from twin.readers.osm_power import HighVoltageGrid
 from twin.readers.power_network import BASE, PowerNetwork
 from twin.world.line_type import LineType
 
-__all__ = ["HighVoltageRules", "high_voltage_network"]
+__all__ = [
+    "BASES",
+    "TO_MEDIUM_VOLTAGE",
+    "HighVoltageRules",
+    "LaidHighVoltage",
+    "high_voltage_network",
+    "lay_high_voltage",
+]
 
 
 class Coupling(BaseModel):
@@ -30,6 +38,22 @@ class Coupling(BaseModel):
     s_rated: float = Field(gt=0)
     short_circuit_voltage: float = Field(gt=0)
     count: int = Field(ge=1)
+
+
+class Feeding(BaseModel):
+    """Transformers to medium voltage: ratings to choose from [VA], short-circuit voltage and load loss [pu], taps.
+
+    As many of one rating as carry the coincident peak with one of them out. Load loss, steps of the ratio and positions
+    to either side are those of SimBench's 110 kV units (ODbL), ratings and short-circuit voltage typical Dutch ones.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    s_rated: tuple[float, ...] = Field(default=(20e6, 40e6, 66e6), min_length=1)
+    short_circuit_voltage: float = Field(default=0.18, gt=0)
+    copper_loss: float = Field(default=0.0035, ge=0)
+    tap_step: float = Field(default=0.015, ge=0)
+    tap_positions: int = Field(default=9, ge=0)
 
 
 class HighVoltageRules(BaseModel):
@@ -50,6 +74,7 @@ class HighVoltageRules(BaseModel):
         150_000: Coupling(s_rated=100e6, short_circuit_voltage=0.14, count=2),
         110_000: Coupling(s_rated=80e6, short_circuit_voltage=0.14, count=2),
     }
+    feeding: Feeding = Feeding()
     missing_voltage: int = 150_000  # of links whose own and whose ends' voltage is not known
     source_voltage: float = Field(default=1.03, gt=0)  # pu held by the grid beyond the province
     power_factor: float = Field(default=0.97, gt=0, le=1)
@@ -66,6 +91,48 @@ def high_voltage_network(
     level. The far ends of crossing links of the highest voltage hold ``source_voltage``; crossing links of lower
     voltage are left out. Assumptions are counted in ``notes``. Raises :class:`DataError` where nothing crosses.
     """
+    laid = lay_high_voltage(grid, inside, rules)
+    _add_loads(laid, load_x, load_y, load, rules or HighVoltageRules(), supplies)
+    return laid.network.check()
+
+
+@dataclass
+class LaidHighVoltage:
+    """A high-voltage network without loads, and what its buses and branches come from."""
+
+    network: PowerNetwork
+    vertex: np.ndarray  # (bus) of the source
+    level: np.ndarray  # (bus) V
+    x: np.ndarray  # (bus) m
+    y: np.ndarray
+    kind: np.ndarray  # (bus) of the vertex
+    inside: np.ndarray  # (bus)
+    basis: np.ndarray  # (branch) code of :data:`BASES`
+
+    def lowest(self, supplies: str) -> np.ndarray:
+        """The bus on the lowest level of each vertex inside of kind ``supplies``, in order of vertex."""
+        can = np.flatnonzero((self.kind == supplies) & self.inside)
+        if not len(can):
+            raise DataError(f"high-voltage grid: no vertex of kind {supplies!r} inside to supply from")
+        order = can[np.lexsort((self.level[can], self.vertex[can]))]
+        return np.asarray(order[np.unique(self.vertex[order], return_index=True)[1]])
+
+
+BASES = (
+    "laid by rule with ratings from its table",
+    "circuits as mapped, ratings and impedances assumed by voltage",
+    "circuits as mapped, voltage assumed too",
+    "made up to join a part that hangs loose",
+    "transformers between high-voltage levels, assumed",
+    "transformers to medium voltage, assumed by coincident peak",
+)
+MAPPED, MAPPED_AT_ASSUMED_VOLTAGE, MADE_UP, BETWEEN_LEVELS, TO_MEDIUM_VOLTAGE = range(1, 6)
+
+
+def lay_high_voltage(
+    grid: HighVoltageGrid, inside: np.ndarray, rules: HighVoltageRules | None = None
+) -> LaidHighVoltage:  # fmt: skip
+    """Lines, transformers and sources as in :func:`high_voltage_network`, without loads."""
     rules = rules or HighVoltageRules()
     links = _circuits(grid, rules)
     ids = grid.vertices.index.to_numpy()
@@ -78,7 +145,7 @@ def high_voltage_network(
     fed = crossing[crossing["level"] == top]
     own = links[a & b]
     joined = _join(grid, own, within, rules)
-    used = pd.concat([own, fed, joined])
+    used = pd.concat([part for part in (own, fed, joined) if len(part)])
     ends = pd.unique(
         pd.Series([*zip(used["from"], used["level"]), *zip(used["to"], used["level"])], dtype=object)
     ).tolist()  # fmt: skip
@@ -94,7 +161,6 @@ def high_voltage_network(
     far = sorted({int(v) for row in fed.itertuples() for v in (row[1], row[2]) if v not in within})
     bus = np.array([number[v, top] for v in far])
     network.source.add(len(bus), id=network.bus_id[bus], bus=bus, vm=rules.source_voltage, va=0.0)
-    _add_loads(network, grid, vertex, level, within, load_x, load_y, load, rules, supplies)
     network.notes += [
         "ratings, impedances and transformers by the declared table; no operator's data",
         f"{int(used['assumed'].sum())} of {len(used)} groups of circuits without a voltage of their own",
@@ -103,7 +169,12 @@ def high_voltage_network(
         f"{len(crossing) - len(fed)} crossing links below {top // 1000} kV left out",
         "generators inside the province are not dispatched",
     ]
-    return network.check()
+    basis = np.where(used["link"] < 0, MADE_UP, np.where(used["assumed"], MAPPED_AT_ASSUMED_VOLTAGE, MAPPED))
+    x, y = grid.vertices.loc[vertex, ["x", "y"]].to_numpy().T
+    return LaidHighVoltage(
+        network, vertex, level, x, y, grid.vertices["kind"].reindex(vertex).to_numpy(),
+        np.isin(vertex, list(within)), np.concatenate([basis, np.full(coupled, BETWEEN_LEVELS)]),
+    )  # fmt: skip
 
 
 def _circuits(grid: HighVoltageGrid, rules: HighVoltageRules) -> pd.DataFrame:
@@ -183,21 +254,10 @@ def _add_couplings(
 
 
 def _add_loads(
-    network: PowerNetwork, grid: HighVoltageGrid, vertex: np.ndarray, level: np.ndarray, within: set[int],
-    x: np.ndarray, y: np.ndarray, load: np.ndarray, rules: HighVoltageRules, supplies: str,
-) -> None:  # fmt: skip
-    kind = grid.vertices["kind"].reindex(vertex).to_numpy()
-    can = np.flatnonzero((kind == supplies) & np.isin(vertex, list(within)))
-    if not len(can):
-        raise DataError(f"high-voltage grid: no vertex of kind {supplies!r} inside to supply from")
-    lowest: dict[int, int] = {}
-    for k in can.tolist():
-        v = int(vertex[k])
-        if v not in lowest or level[k] < level[lowest[v]]:
-            lowest[v] = k
-    bus = np.array(list(lowest.values()))
-    at = grid.vertices.loc[vertex[bus], ["x", "y"]].to_numpy()
-    nearest = cKDTree(at).query(np.column_stack((x, y)))[1]
+    laid: LaidHighVoltage, x: np.ndarray, y: np.ndarray, load: np.ndarray, rules: HighVoltageRules, supplies: str
+) -> None:
+    network, bus = laid.network, laid.lowest(supplies)
+    nearest = cKDTree(np.column_stack((laid.x[bus], laid.y[bus]))).query(np.column_stack((x, y)))[1]
     p = np.bincount(nearest, load, minlength=len(bus))
     some = p > 0
     tangent = np.sqrt(1.0 / rules.power_factor**2 - 1.0)

@@ -9,15 +9,18 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import shapely
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
+from twin.readers.osm_power import HighVoltageGrid
 from twin.world.buildings import synthetic_buildings
 from twin.world.power import Places, synthesise
 from twin.world.receptors import hexagons
 from twin.world.road_factors import build_factors
 from twin.world.roads import roads_group
+from twin.world.substations import join_high_voltage
 
 __all__ = ["SyntheticWorld", "build"]
 
@@ -537,7 +540,37 @@ def _power(
         service_energy=4300.0 * 0.8 * jobs, industry_energy=12_000.0 * 0.2 * jobs,
     )  # fmt: skip
     order = np.argsort(-people, kind="stable")[:3]
-    return synthesise(
+    laid = synthesise(
         places, x[order], y[order], [f"demo-{k}" for k in range(len(order))], _profiles(o, weather),
         origin_x=x, origin_y=y, inside=inside, detailed=(int(order[0]),),
     )  # fmt: skip
+    grid = _high_voltage(o, x[order], y[order])
+    rule = "a ring of 150 kV through the substations, fed at 380 kV; ratings and impedances by a declared table"
+    return join_high_voltage(laid, grid, grid.vertices["kind"].to_numpy() != "outside", rule=rule)
+
+
+def _high_voltage(o: SyntheticWorld, x: np.ndarray, y: np.ndarray) -> HighVoltageGrid:
+    """A ring of 150 kV through the substations at ``x``, ``y`` and a 380 kV station that two circuits feed."""
+    middle, far = (float(x.mean()), float(y.mean()) + 1000.0), (o.origin_x - 20e3, o.origin_y)
+    count = len(x)
+    vertices = pd.DataFrame(
+        {
+            "x": [*x, middle[0], far[0]], "y": [*y, middle[1], far[1]],
+            "kind": ["substation"] * count + ["station", "outside"],
+            "voltages": [(150_000,)] * count + [(380_000, 150_000), (380_000,)],
+            "name": [f"150kV Demo {k}" for k in range(count)] + ["380kV Demo", "380kV beyond"],
+        },
+        index=np.arange(1, count + 3),
+    )  # fmt: skip
+    ring = [*range(1, count + 2), 1]  # through the substations and the 380 kV station
+    pairs = [*pairwise(ring), (count + 1, count + 2)]
+    places = vertices[["x", "y"]].to_numpy()
+    length = [max(1.2 * float(np.hypot(*(places[a - 1] - places[b - 1]))), 100.0) for a, b in pairs]
+    links = pd.DataFrame(
+        {
+            "from": [a for a, _ in pairs], "to": [b for _, b in pairs], "length": length,
+            "voltages": [(150_000,)] * (count + 1) + [(380_000, 380_000)],
+        },
+        index=np.arange(1, len(pairs) + 1),
+    )  # fmt: skip
+    return HighVoltageGrid(vertices, links)
