@@ -15,8 +15,8 @@ from kernels.power.supply import Supply, SupplySolution
 
 __all__ = ["Exchange", "exchange_of"]
 
-ROUGH = (1e-3, 1e-7)  # pu: tolerance of the first sweeps, whose power is passed on but not kept
-MATCH = 1e-8  # pu: movement of a busbar at which feeders and mesh match
+ROUGH = (1e-4, 1e-9)  # pu: tolerance of the first sweeps, whose power is passed on but not kept
+MATCH = 1e-7  # pu: movement of a busbar at which feeders and mesh match
 TURNS = 20
 
 
@@ -30,6 +30,7 @@ class Exchange:
     busbar: np.ndarray  # (transformer) bus of the network
     block_busbar: np.ndarray  # (block) transformer that feeds it, -1 where its source holds its voltage
     shunt: np.ndarray  # (transformer, 1) pu of the feeders' first ends at the busbar
+    charging: np.ndarray  # (transformer) susceptance [pu] of all cables behind the busbar
 
     def drawn(self, out: ForestSolution, source: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
         """Power (transformer, lane) complex that each busbar takes: its feeders that were solved, shunts, own load."""
@@ -45,12 +46,12 @@ class Exchange:
     def solve(
         self, out: ForestSolution, rough: ForestSolution, source: np.ndarray, p: np.ndarray, q: np.ndarray, *,
         scale: float, tolerance: float, max_iterations: int, scratch: np.ndarray, match: float = MATCH,
-    ) -> tuple[SupplySolution, np.ndarray, np.ndarray]:  # fmt: skip
+    ) -> tuple[SupplySolution, np.ndarray]:  # fmt: skip
         """Solve loads ``p``, ``q`` (bus, lane), times ``scale`` in pu, until busbars move by less than ``match`` [pu].
 
         ``source`` (bus, lane) complex holds the voltages at which feeders are fed: those of the busbars are written.
-        ``out`` receives the last sweep, ``rough`` is scratch. Returns the supply, the busbars' power (transformer,
-        lane) that it was solved with, and whether each lane matched.
+        ``out`` receives the last sweep, ``rough`` is scratch. Returns the supply, whose active power is that of the
+        feeders at the voltages they were swept at, and whether each lane matched.
         """
         load_p, load_q = p * scale, q * scale
         own = load_p[self.mesh_bus] + 1j * load_q[self.mesh_bus]
@@ -64,7 +65,9 @@ class Exchange:
                 max_iterations=max_iterations, scratch=scratch,
             )  # fmt: skip
             power = self.drawn(sweep, source, load_p, load_q)
-            found = self.supply.solve(power, own, tap, tolerance=min(MATCH, match))
+            found = self.supply.solve(
+                power, source[self.busbar], own, tap, charging=self.charging, tolerance=0.1 * match
+            )  # fmt: skip
             tap = found.tap
             good = np.isfinite(found.busbar)
             moved = np.abs(np.where(good, found.busbar - source[self.busbar], 0.0)).max(0, initial=0.0)
@@ -72,7 +75,7 @@ class Exchange:
             if not first and matched.all():
                 break
             source[self.busbar] = np.where(good, found.busbar, source[self.busbar])
-        return found, power, matched
+        return found, matched
 
 
 def exchange_of(forest: Forest, supply: Supply, mesh_bus: np.ndarray, busbar: np.ndarray) -> Exchange:
@@ -83,4 +86,8 @@ def exchange_of(forest: Forest, supply: Supply, mesh_bus: np.ndarray, busbar: np
     rooted = forest.is_source[forest.parent_bus]
     shunt = np.zeros(n, complex)
     np.add.at(shunt, forest.parent_bus[rooted], (forest.end_shunt[2] + 1j * forest.end_shunt[3])[rooted])
-    return Exchange(forest, supply, mesh_bus, busbar, number[forest.root], shunt[busbar][:, None])
+    block_busbar = number[forest.root]
+    of_row = block_busbar[forest.block_of_bus[forest.order]]
+    mine = of_row >= 0
+    behind = np.bincount(of_row[mine], forest.y[1, forest.order][mine], busbar.size) + shunt[busbar].imag
+    return Exchange(forest, supply, mesh_bus, busbar, block_busbar, shunt[busbar][:, None], behind)

@@ -10,16 +10,21 @@ and what it draws from the mesh is S + z |I|^2. Past the nose of its curve the r
 taken off and told. Mesh and transformers are exchanged until no busbar moves.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.jit import njit
 from kernels.power.mesh import Mesh
+from kernels.power.newton import newton_lane
 from kernels.power.status import MAX_ITERATIONS, OK
 
 __all__ = ["Supply", "SupplySolution", "busbar_voltage"]
 
 ROUNDS = 30  # between mesh and transformers
+SHARP = 1e-9  # pu: Newton's tolerance of voltages in the mesh; its last step is squared
+ITERATIONS = 30  # of Newton
 CHOICES = 2  # rounds in which taps are chosen; then they stay, so that they do not hunt
 
 
@@ -29,7 +34,8 @@ class SupplySolution:
 
     v: np.ndarray  # (bus of the mesh, lane)
     busbar: np.ndarray  # (transformer, lane) complex
-    drawn: np.ndarray  # (transformer, lane) power taken from the mesh
+    power: np.ndarray  # (transformer, lane) power taken at the busbar
+    drawn: np.ndarray  # (transformer, lane) the same with the transformer's losses, taken from the mesh
     tap: np.ndarray  # (transformer, lane) position, 0 neutral
     status: np.ndarray  # (lane) of the mesh
     fallen: np.ndarray  # (transformer, lane) past the nose of its voltage curve
@@ -50,67 +56,109 @@ class Supply:
     set_point: np.ndarray  # (transformer) pu that the tap changer comes nearest to
 
     def solve(
-        self, power: np.ndarray, own: np.ndarray, tap: np.ndarray | None = None, *, tolerance: float = 1e-9
-    ) -> SupplySolution:
+        self, power: np.ndarray, at: np.ndarray, own: np.ndarray, tap: np.ndarray | None = None, *,
+        charging: np.ndarray | None = None, tolerance: float = 1e-9,
+    ) -> SupplySolution:  # fmt: skip
         """Voltages with ``power`` (transformer, lane) complex pu drawn at the busbars and ``own`` (bus, lane) load.
 
-        Positions of ``tap`` (transformer, lane), or where it is None those that bring each busbar nearest to its set
-        point, chosen anew for each lane. A lane's result does not depend on the others. ``tolerance`` [pu] of power
-        in the mesh; busbars move by less than a tenth of it in the last round.
+        ``at`` (transformer, lane) are the busbar voltages that ``power`` belongs to; at others the reactive power of
+        ``charging`` (transformer) [pu], the susceptance of cables behind the busbar, is another one. Positions of
+        ``tap`` (transformer, lane), or where it is None those that bring each busbar nearest to its set point, chosen
+        anew for each lane. A lane's result does not depend on the others. Busbars move by less than ``tolerance`` [pu]
+        in the last round.
         """
-        lanes = power.shape[1]
-        z = self.z[:, None]
-        choose = tap is None
-        position = np.zeros(power.shape, np.int64) if tap is None else tap.copy()
-        fallen = np.zeros(power.shape, bool)
-        busbar = np.repeat(self.set_point[:, None].astype(complex), lanes, axis=1)
-        drawn = power + z * np.abs(power / busbar) ** 2
-        v = np.full(own.shape, np.nan + 0j)
-        status, mismatch = np.full(lanes, MAX_ITERATIONS, np.int8), np.full(lanes, np.nan)
-        todo = np.arange(lanes)
-        for turn in range(ROUNDS):
-            load = own[:, todo].copy()
-            np.add.at(load, self.upper, np.where(fallen[:, todo], 0.0, drawn[:, todo]))
-            out = self.mesh.solve(
-                self.start, np.ascontiguousarray(load.real), np.ascontiguousarray(load.imag), tolerance=tolerance
-            )
-            v[:, todo], mismatch[todo] = out.v_real + 1j * out.v_imag, out.mismatch
-            above = v[self.upper][:, todo]
-            if choose and turn < CHOICES:
-                position[:, todo] = self._nearest(above, power[:, todo])
-            inner = above / (self.ratio[:, None] * (1.0 + self.tap_step[:, None] * position[:, todo]))
-            found = busbar_voltage(inner, z, power[:, todo])
-            lost = np.isnan(found) & np.isfinite(above)
-            moved = np.abs(np.where(lost, 0.0, found - busbar[:, todo])).max(0, initial=0.0)
-            again = (lost & ~fallen[:, todo]).any(0)
-            fallen[:, todo] |= lost
-            busbar[:, todo] = found
-            drawn[:, todo] = power[:, todo] + z * np.abs(power[:, todo] / found) ** 2
-            settled = (turn >= CHOICES) & (moved <= 0.1 * tolerance) & ~again
-            done = settled | (out.status != OK)
-            status[todo[done]] = out.status[done]
-            todo = todo[~done]
-            if not todo.size:
-                break
-        drawn[fallen] = 0.0
-        return SupplySolution(v, busbar, drawn, position, status, fallen, mismatch)
-
-    def _nearest(self, above: np.ndarray, power: np.ndarray) -> np.ndarray:
-        """Positions that bring the busbars nearest to their set points below voltages ``above``."""
-        wanted = self.set_point[:, None]
-        inner = np.abs(wanted + self.z[:, None] * np.conj(power / wanted))
-        step, most = self.tap_step[:, None], self.tap_most[:, None]
-        away = (np.abs(above) / (inner * self.ratio[:, None]) - 1.0) / np.where(step > 0, step, np.inf)
-        return np.clip(np.rint(np.nan_to_num(away)), -most, most).astype(np.int64)
+        mesh, transformers, lanes = self.mesh, self.upper.size, power.shape[1]
+        shape = transformers, lanes
+        out = SupplySolution(
+            np.full(own.shape, np.nan + 0j), at.astype(complex), power.astype(complex), np.zeros(shape, complex),
+            np.zeros(shape, np.int64) if tap is None else tap.copy(), np.empty(lanes, np.int8),
+            np.zeros(shape, np.bool_), np.empty(lanes),
+        )  # fmt: skip
+        pivot = np.empty(mesh.n_bus, np.int64)
+        pivot[mesh.order] = np.arange(mesh.order.size)
+        _solve_lanes(
+            mesh.order, mesh.row, mesh.column, mesh.g, mesh.b, mesh.place, mesh.kind, mesh.first, mesh.later,
+            mesh.target, self.start, pivot[self.upper], self.z, self.ratio, self.tap_step, self.tap_most,
+            self.set_point, np.zeros(transformers) if charging is None else charging, power, at, own,
+            CHOICES if tap is None else 0, tolerance, out.v, out.busbar, out.power, out.drawn, out.tap, out.status,
+            out.fallen, out.mismatch,
+        )  # fmt: skip
+        return out
 
 
-def busbar_voltage(inner: np.ndarray, z: np.ndarray, power: np.ndarray) -> np.ndarray:
+@njit
+def busbar_voltage(inner, z, power):
     """Complex voltage behind impedance ``z`` of a load of constant ``power`` fed at ``inner``, pu; NaN past the nose.
 
-    The upper root of the two-bus equation (see the module); arrays of one shape, or that broadcast.
+    The upper root of the two-bus equation (see the module).
     """
-    turned = z * np.conj(power)
-    b = np.abs(inner) ** 2 - 2.0 * turned.real
-    root = b * b - 4.0 * np.abs(turned) ** 2
-    square = 0.5 * (b + np.sqrt(np.where(root >= 0, root, np.nan)))
-    return np.conj((square + turned) / np.where(square > 0, inner, np.nan))
+    turned = z * power.conjugate()
+    b = abs(inner) ** 2 - 2.0 * turned.real
+    root = b * b - 4.0 * abs(turned) ** 2
+    if not root >= 0.0:
+        return complex(math.nan, math.nan)
+    square = 0.5 * (b + math.sqrt(root))
+    if not square > 0.0:
+        return complex(math.nan, math.nan)
+    return ((square + turned) / inner).conjugate()
+
+
+@njit
+def _solve_lanes(
+    order, row, column, g, b, place, kind, first, later, target, start, upper, z, ratio, step, most, set_point,
+    charging, power, at, own, choices, tolerance, v, busbar, taken, drawn, tap, status, fallen, mismatch,
+):  # fmt: skip
+    """All lanes one after the other: mesh by Newton from the round before, transformers by their equation."""
+    n, transformers = order.size, upper.size
+    blocks = np.empty((n + 2 * later.size, 4))
+    f, s = np.empty((n, 2)), np.empty((n, 2))
+    p, q, none = np.empty(n), np.empty(n), np.zeros(n)
+    vr, vi = np.empty(n), np.empty(n)
+    for lane in range(power.shape[1]):
+        for k in range(n):
+            vr[k], vi[k] = start[order[k]].real, start[order[k]].imag
+        for k in range(transformers):
+            drawn[k, lane] = power[k, lane] + z[k] * (abs(power[k, lane]) / abs(at[k, lane])) ** 2
+        code, worst = MAX_ITERATIONS, math.nan
+        for turn in range(ROUNDS):
+            for k in range(n):
+                p[k], q[k] = own[order[k], lane].real, own[order[k], lane].imag
+            for k in range(transformers):
+                if not fallen[k, lane]:
+                    p[upper[k]] += drawn[k, lane].real
+                    q[upper[k]] += drawn[k, lane].imag
+            result, _, worst = newton_lane(
+                n, row, column, g, b, place, kind, first, later, target, p, q, none, none, none, none, vr, vi,
+                SHARP, ITERATIONS, turn == 0, blocks, f, s,
+            )  # fmt: skip
+            if result != OK:
+                code = result
+                break
+            moved, lost = 0.0, False
+            for k in range(transformers):
+                if fallen[k, lane]:
+                    continue
+                above = complex(vr[upper[k]], vi[upper[k]])
+                if turn < choices and step[k] > 0.0:
+                    wanted = abs(set_point[k] + z[k] * (power[k, lane] / set_point[k]).conjugate())
+                    away = np.rint((abs(above) / (wanted * ratio[k]) - 1.0) / step[k])
+                    tap[k, lane] = int(min(max(away, -most[k]), most[k]))
+                found = busbar_voltage(above / (ratio[k] * (1.0 + step[k] * tap[k, lane])), z[k], taken[k, lane])
+                if not abs(found) > 0.0:
+                    fallen[k, lane], lost = True, True
+                    busbar[k, lane], drawn[k, lane] = found, 0.0
+                    continue
+                moved = max(moved, abs(found - busbar[k, lane]))
+                more = charging[k] * (abs(found) ** 2 - abs(at[k, lane]) ** 2)
+                taken[k, lane] = complex(power[k, lane].real, power[k, lane].imag - more)
+                busbar[k, lane] = found
+                drawn[k, lane] = taken[k, lane] + z[k] * (abs(taken[k, lane]) / abs(found)) ** 2
+            if turn >= choices and moved <= tolerance and not lost:
+                code = OK
+                break
+        status[lane], mismatch[lane] = code, worst
+        if code == OK:
+            for k in range(n):
+                v[order[k], lane] = complex(vr[k], vi[k])
+        else:
+            busbar[:, lane], drawn[:, lane] = math.nan, math.nan

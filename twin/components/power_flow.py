@@ -154,8 +154,8 @@ class PowerFlow(Component):
         if self._high is None:
             forest.solve(out, self._source, p, q, **options)
         else:
-            found, power, matched = self._exchange.solve(out, self._rough, self._source, p, q, **options)
-            given = self._put_high(s, self._high, found, power, matched)
+            found, matched = self._exchange.solve(out, self._rough, self._source, p, q, **options)
+            given = self._put_high(s, self._high, found, matched)
         block = forest.block_of_bus[forest.order]
         status[forest.order] = np.maximum(out.status[block, 0], status[forest.root[block]])
         solved = status[forest.order] == OK
@@ -173,8 +173,8 @@ class PowerFlow(Component):
         self._book(s, clock, given + float(drawn[own_source].real.sum()) * PU_TO_KW)
 
     def _put_high(
-        self, s: SimpleNamespace, high: HighVoltage, found: SupplySolution, power: np.ndarray, matched: np.ndarray
-    ) -> float:
+        self, s: SimpleNamespace, high: HighVoltage, found: SupplySolution, matched: np.ndarray
+    ) -> float:  # fmt: skip
         """Write the high-voltage network's part of the results; returns what the grid beyond gives [kW]."""
         code = int(found.status[0]) if matched[0] else max(int(found.status[0]), MAX_ITERATIONS)
         self._bus_status[high.bus[high.fed]] = code
@@ -193,10 +193,10 @@ class PowerFlow(Component):
         s.power[high.branch], s.losses[high.branch] = p_from * PU_TO_KW, (p_from + p_to) * PU_TO_KW
         of, up = high.transformer, ~found.fallen[:, 0]
         ratio = np.abs(high.supply.ratio * (1 + high.supply.tap_step * found.tap[:, 0]))
-        current = np.abs(power[:, 0] / busbar) * np.maximum(1.0, 1.0 / ratio)
+        current = np.abs(found.power[:, 0] / busbar) * np.maximum(1.0, 1.0 / ratio)
         s.loading[of] = current / rated[of]
         s.power[of] = np.where(up, found.drawn[:, 0].real, np.nan) * PU_TO_KW
-        s.losses[of] = np.where(up, (found.drawn - power)[:, 0].real, np.nan) * PU_TO_KW
+        s.losses[of] = np.where(up, (found.drawn - found.power)[:, 0].real, np.nan) * PU_TO_KW
         s.tap[of] = found.tap[:, 0]
         return float(np.nansum(p_from[high.held[high.start]]) + np.nansum(p_to[high.held[high.end]])) * PU_TO_KW
 
