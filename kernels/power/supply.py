@@ -117,8 +117,14 @@ def _solve_lanes(
     for lane in range(power.shape[1]):
         for k in range(n):
             vr[k], vi[k] = start[order[k]].real, start[order[k]].imag
-        for k in range(transformers):
-            drawn[k, lane] = power[k, lane] + z[k] * (abs(power[k, lane]) / abs(at[k, lane])) ** 2
+        for k in range(transformers):  # at the voltage that the network offers without load and the tap at its end
+            offered = complex(vr[upper[k]], vi[upper[k]]) / (ratio[k] * (1.0 - step[k] * most[k]))
+            found = busbar_voltage(offered, z[k], power[k, lane])
+            if abs(found) > 0.0:
+                drawn[k, lane] = power[k, lane] + z[k] * (abs(power[k, lane]) / abs(found)) ** 2
+            else:
+                fallen[k, lane] = True
+                busbar[k, lane] = found
         code, worst = MAX_ITERATIONS, math.nan
         for turn in range(ROUNDS):
             for k in range(n):

@@ -163,13 +163,13 @@ class PowerFlow(Component):
         p_from, _, p_to, _ = (x[rows, 0] for x in out.flow)
         s.voltage[buses], s.loading[rows] = out.magnitude[buses, 0], out.loading[solved, 0]
         s.power[rows], s.losses[rows] = p_from * PU_TO_KW, (p_from + p_to) * PU_TO_KW
-        at_source = self._held & forest.is_source
+        at_source = self._held & forest.is_source & (status == OK)
         s.voltage[at_source] = np.abs(self._source[at_source, 0])
         if self.options.on_failure == "fail" and (status > ISLANDED).any():
             self._stop(clock)
         s.status[:] = status
         drawn = self._source[forest.root, 0] * np.conj(out.source_real[:, 0] + 1j * out.source_imag[:, 0])
-        own_source = self._held[forest.root] & (out.status[:, 0] == OK)
+        own_source = self._held[forest.root] & (out.status[:, 0] == OK) & (status[forest.root] == OK)
         self._book(s, clock, given + float(drawn[own_source].real.sum()) * PU_TO_KW)
 
     def _put_high(

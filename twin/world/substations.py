@@ -202,7 +202,7 @@ def _places(laid: LaidHighVoltage) -> list[str]:
     names = []
     for number, text in zip(laid.vertex, laid.network.bus_name, strict=True):
         words = str(text).split(";")[0].replace("'", " ").replace("kV", " kV ").split()
-        kept = "_".join(w for w in words if w != "kV" and any(c.isalpha() for c in w))
+        kept = "_".join(w for w in words if w not in ("kV", "n/a") and any(c.isalpha() for c in w))
         names.append(kept.replace("/", "_") if kept and kept.lower() != "nan" else str(number))
     return names
 
