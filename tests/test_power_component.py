@@ -20,6 +20,7 @@ class GivenLoad(Component):
 
     load = Out("bus_load", ("bus",), "kW", "load")
     reactive = Out("bus_reactive", ("bus",), "kvar", "reactive load")
+    pv = Out("pv_power", ("bus",), "kW", "sun")
 
 
 def world(branches=((0, 1), (1, 2), (2, 3), (0, 4)), n=5, ratio=None):

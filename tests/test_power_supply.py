@@ -83,15 +83,17 @@ class FlatLoad(Component):
 
     load = Out("bus_load", ("bus",), "kW", "load")
     reactive = Out("bus_reactive", ("bus",), "kvar", "reactive load")
+    pv = Out("pv_power", ("bus",), "kW", "sun")
 
 
-def run(power, load, reactive, **options):
+def run(power, load, reactive, pv=0.0, **options):
     tree = xr.DataTree.from_dict({"/power": power})
     component = PowerFlow(PowerFlow.Options(**options))
     wiring = Wiring([FlatLoad(), component], tree)
     s: SimpleNamespace = wiring.slots["power_flow"]
     component.setup(s, tree)
     wiring.arrays["bus_load"][:], wiring.arrays["bus_reactive"][:] = load, reactive
+    wiring.arrays["pv_power"][:] = pv
     wiring.accumulate("power_flow")
     wiring.complete("power_flow", 1)
     ledger = Ledger()
@@ -335,3 +337,61 @@ def test_demand_beyond_follows_the_shapes_of_the_homes_within(province):
         # work has no diversity: the ratio of loads is that of yearly energies
         only = power["beyond_service_energy"].values.sum() * power["profile_service"].values.max()
         assert 0 < s.beyond.sum() < 4 * only
+
+
+BOTH = {"volt_watt": (1.02, 1.06), "volt_var": ((0.98, 0.3), (1.0, 0.0), (1.02, 0.0), (1.06, -0.3))}
+
+
+def sunny(power, options, high=True):
+    """A noon: little load, and what the panels give."""
+    g = power if high else power.isel(branch=~of_high_voltage(power), bus=power["bus_kind"].values < 3)
+    n = g.sizes["bus"]
+    pv = 2.5 * g["pv_capacity"].values
+    load = 0.2 * g["dwellings"].values - pv
+    return g, pv, run(g, load, np.zeros(n), pv=pv, **options)
+
+
+def test_inverters_stand_on_their_characteristics_and_hold_back_what_is_booked(province):
+    _, power, _ = province
+    g, pv, (free, _) = sunny(power, {})
+    _, _, (s, ledger) = sunny(power, BOTH)
+    assert (s.status == 0).all() and (free.held_back == 0).all()
+    at = np.flatnonzero(pv > 0)
+    through = np.clip((1.06 - s.voltage[at]) / 0.04, 0, 1)
+    np.testing.assert_allclose(s.held_back[at], (1 - through) * pv[at], atol=2e-6 * pv.max())
+    assert 0 < s.held_back.sum() < pv.sum()
+    assert s.voltage[at].max() < free.voltage[at].max() - 1e-3
+    book = ledger.balances["pv_energy"]
+    assert book.inflow == pytest.approx(pv.sum()) and ledger.balances["bus_energy"].worst < 1e-10
+    # what the panels do not feed in, the grid beyond gives, less what that saves in losses
+    assert s.held_back.sum() == pytest.approx(
+        _given(power, s) - _given(power, free) + free.losses.sum() - s.losses.sum(), rel=1e-9
+    )
+
+
+def _given(power, s):
+    k = int(np.flatnonzero(power["branch_id"].values == b"circuit-far-A-11-380kV")[0])
+    far = power["grid_voltage"].values[power["branch_from"].values[k]] > 0
+    return s.power[k] if far else s.losses[k] - s.power[k]
+
+
+def test_a_lower_threshold_holds_back_more(province):
+    _, power, _ = province
+    held = [sunny(power, {"volt_watt": (low, low + 0.04)})[2][0].held_back.sum() for low in (1.05, 1.03, 1.01)]
+    assert held[0] <= held[1] <= held[2] and held[2] > 0
+
+
+def test_feeders_whose_inverters_hunt_are_told_and_the_others_balance(province):
+    _, power, _ = province
+    _, _, (free, _) = sunny(power, {})
+    edge = float(np.median(free.voltage[power["pv_capacity"].values > 0]))
+    _, _, (s, ledger) = sunny(power, {"volt_watt": (edge, edge + 1e-13)})
+    assert {0, 2} <= set(np.unique(s.status)) and np.isnan(s.voltage[s.status == 2]).all()
+    assert ledger.balances["bus_energy"].worst < 1e-10
+
+
+def test_characteristics_that_rise_are_refused():
+    with pytest.raises(ValueError, match="volt_watt"):
+        PowerFlow.Options(volt_watt=(1.1, 1.0))
+    with pytest.raises(ValueError, match="volt_var"):
+        PowerFlow.Options(volt_var=((0.9, 0.0), (1.0, 0.5)))

@@ -172,6 +172,7 @@ class PeakLoad(Component):
 
     load = Out("bus_load", ("bus",), "kW", "load")
     reactive = Out("bus_reactive", ("bus",), "kvar", "reactive load")
+    pv = Out("pv_power", ("bus",), "kW", "sun")
 
 
 def solved(g, load):

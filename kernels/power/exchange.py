@@ -32,11 +32,15 @@ class Exchange:
     shunt: np.ndarray  # (transformer, 1) pu of the feeders' first ends at the busbar
     charging: np.ndarray  # (transformer) susceptance [pu] of all cables behind the busbar
 
-    def drawn(self, out: ForestSolution, source: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    def drawn(
+        self, out: ForestSolution, source: np.ndarray, p: np.ndarray, q: np.ndarray, off: np.ndarray | None
+    ) -> np.ndarray:
         """Power (transformer, lane) complex that each busbar takes: its feeders that were solved, shunts, own load."""
         lanes = p.shape[1]
         s = source[self.forest.root] * np.conj(out.source_real + 1j * out.source_imag)
         s[out.status != OK] = 0.0
+        if off is not None:
+            s[off] = 0.0
         mine = self.block_busbar >= 0
         total = np.zeros((self.busbar.size, lanes), complex)
         np.add.at(total, self.block_busbar[mine], s[mine])
@@ -46,17 +50,18 @@ class Exchange:
     def solve(
         self, out: ForestSolution, rough: ForestSolution, source: np.ndarray, p: np.ndarray, q: np.ndarray, *,
         scale: float, tolerance: float, max_iterations: int, scratch: np.ndarray, match: float = MATCH,
+        tap: np.ndarray | None = None, off: np.ndarray | None = None,
     ) -> tuple[SupplySolution, np.ndarray]:  # fmt: skip
         """Solve loads ``p``, ``q`` (bus, lane), times ``scale`` in pu, until busbars move by less than ``match`` [pu].
 
         ``source`` (bus, lane) complex holds the voltages at which feeders are fed: those of the busbars are written.
-        ``out`` receives the last sweep, ``rough`` is scratch. Returns the supply, whose active power is that of the
+        ``out`` receives the last sweep, ``rough`` is scratch; ``tap`` as in :meth:`Supply.solve`;
+        blocks ``off`` (block) bool are taken off their busbars. Returns the supply, whose active power is that of the
         feeders at the voltages they were swept at, and whether each lane matched.
         """
         load_p, load_q = p * scale, q * scale
         own = load_p[self.mesh_bus] + 1j * load_q[self.mesh_bus]
         source[self.busbar] = self.supply.set_point[:, None]
-        tap = None
         for turn in range(TURNS):
             first = turn < len(ROUGH)
             sweep = rough if first else out
@@ -64,7 +69,7 @@ class Exchange:
                 sweep, source, p, q, scale=scale, tolerance=max(ROUGH[turn], tolerance) if first else tolerance,
                 max_iterations=max_iterations, scratch=scratch,
             )  # fmt: skip
-            power = self.drawn(sweep, source, load_p, load_q)
+            power = self.drawn(sweep, source, load_p, load_q, off)
             found = self.supply.solve(
                 power, source[self.busbar], own, tap, charging=self.charging, tolerance=0.1 * match
             )  # fmt: skip

@@ -39,6 +39,8 @@ def congestion(run: xr.DataTree, *, ambient: float = 20.0) -> xr.Dataset:
     table = congestion_of(slabs, hours, data["branch_s_rated"].values, data["branch_kind"].values == 1, ambient)
     for name in ("branch_id", "branch_kind", "branch_s_rated", "bus_id", "bus_x", "bus_y"):
         table[name] = data[name].variable
+    if "branch_basis" in data:
+        table["branch_basis"] = data["branch_basis"].variable
     return table
 
 

@@ -24,6 +24,7 @@ EVENING = range(16, 21)  # local hours
 CONNECTION = 17.25  # kW: three phases of 25 A at 230 V, the Dutch standard connection of a home
 N_MOLAR = 46.006  # g/mol of NOx as NO2
 SECONDS_PER_YEAR = 365.0 * 86_400
+TO_MEDIUM_VOLTAGE = 5  # branch_basis (docs/world.md) of transformers of substations
 GROUPS = (1, 4, 16)  # stations together, for coincidence
 QUARTER, NETWORK, ROADS, PROVINCE = "new homes", "network", "roads", "province"
 
@@ -225,6 +226,22 @@ class _Answer:
             self._row("transformers above their rating", NETWORK, "1", len(before), len(after)),
             self._row("cables above their rating", NETWORK, "1", len(lines[0]), len(lines[1])),
             self._row("highest loading", NETWORK, "1", most, now),
+            *self._high_voltage(),
+        ]
+
+    def _high_voltage(self) -> list[dict[str, Any]]:
+        """Circuits above their rating, and the busiest substation; ratings are assumed by voltage and peak."""
+        if "branch_basis" not in self.data:
+            return []
+        circuits = [len(_overloaded(d, kind=2)) for d in (self.before, self.data)]
+        busiest = []
+        for d in (self.before, self.data):
+            to_medium_voltage = np.flatnonzero(d["branch_basis"].values == TO_MEDIUM_VOLTAGE)
+            loading = d["branch_loading"].isel(branch=to_medium_voltage).values
+            busiest.append(float(np.nanmax(loading, initial=0.0)))
+        return [
+            self._row("high-voltage circuits above their rating (assumed)", NETWORK, "1", *circuits),
+            self._row("highest loading of a substation (rating assumed)", NETWORK, "1", *busiest),
         ]
 
     def _nitrogen(self) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from twin.analysis.congestion import congestion as congestion_in
 from twin.records import find_run, open_run
 
@@ -36,11 +38,16 @@ def congestion(path: Path, *, out: Path | None = None, most: int = 10, ambient: 
         f"  bus hours below 0.9 pu {low:g}, above 1.1 pu {high:g}; asset hours not solved "
         f"{assets['unknown_hours'].sum():g}",
     ]
+    assumed = over[over["branch_basis"] > 0] if "branch_basis" in over else over[:0]
+    if len(assumed):
+        lines.append(f"  {len(assumed)} of them on the high-voltage network, whose ratings are assumed (*)")
+    names = over["branch_id"] + np.where(over.index.isin(assumed.index), " *", "")
+    wide = max(28, *names.head(most).str.len(), 0) if len(over) else 28
     if len(over):
-        lines.append(f"  {'asset':<28} {'hours':>7} {'>120 %':>7} {'longest':>7} {'highest':>8} {'MVA h':>9}")
+        lines.append(f"  {'asset':<{wide}} {'hours':>7} {'>120 %':>7} {'longest':>7} {'highest':>8} {'MVA h':>9}")
     lines += [
-        f"  {row.branch_id:<28} {row.overloaded_hours:7.4g} {row.heavily_overloaded_hours:7.4g} "
+        f"  {name:<{wide}} {row.overloaded_hours:7.4g} {row.heavily_overloaded_hours:7.4g} "
         f"{row.longest_overload:7.4g} {row.highest_loading:8.0%} {row.not_transportable:9.4g}"
-        for row in over.head(most).itertuples()
+        for name, row in zip(names.head(most), over.head(most).itertuples(), strict=True)
     ]
     return "\n".join(lines)

@@ -5,8 +5,9 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from kernels.power.droop import SETTLED, settle
 from kernels.power.exchange import exchange_of
 from kernels.power.forest import Forest
 from kernels.power.status import COLLAPSED, ISLANDED, MAX_ITERATIONS, OK, STATUS_NAMES
@@ -14,7 +15,8 @@ from kernels.power.supply import SupplySolution
 from kernels.power.tree import LOOP, RADIAL
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
-from twin.errors import ConvergenceError, DataError
+from twin.errors import ConfigError, ConvergenceError, DataError
+from twin.power.droop import Droop
 from twin.world.feeders import BASE, HighVoltage, feeders_of, high_voltage_of, of_high_voltage
 
 __all__ = ["PowerFlow"]
@@ -32,7 +34,9 @@ class PowerFlow(Component):
     feeders are fed at: both are exchanged until no substation moves. Else substations hold their set points. Buses
     without a source are an error unless ``islands`` is ``deenergise``; what does not converge is NaN with its status
     where ``on_failure`` is ``record``, and ends the run where it is ``fail``. A feeder that was not solved, and a
-    substation past the nose of its voltage curve, is taken off the network that supplies it.
+    substation past the nose of its voltage curve, is taken off the network that supplies it. With ``volt_watt`` or
+    ``volt_var`` the inverters of photovoltaics on the feeders answer to the voltage at their bus: what they hold back
+    is ``pv_held_back``, not in ``bus_load``, which is what is asked for.
     """
 
     leaves_out = (
@@ -48,9 +52,21 @@ class PowerFlow(Component):
         max_iterations: int = Field(default=200, ge=1)
         islands: Literal["refuse", "deenergise"] = "refuse"
         on_failure: Literal["record", "fail"] = "record"
+        volt_watt: tuple[float, float] | None = None  # pu from, to: power let through falls from all to nothing
+        volt_var: tuple[tuple[float, float], ...] | None = None  # points: pu, reactive power fed in over rating
+        inverter: float = Field(default=0.90, gt=0)  # rating per kW of panels, as in component demand
+
+        @model_validator(mode="after")
+        def _characteristics(self) -> "PowerFlow.Options":
+            try:
+                Droop(self.volt_watt, self.volt_var)
+            except ConfigError as error:
+                raise ValueError(str(error)) from error
+            return self
 
     load = In("bus_load", ("bus",), "kW", over="mean")
     reactive = In("bus_reactive", ("bus",), "kvar", over="mean")
+    pv = In("pv_power", ("bus",), "kW", over="mean")
     branch_from = Static("power/branch_from", ("branch",), "1")
     branch_to = Static("power/branch_to", ("branch",), "1")
     resistance = Static("power/resistance", ("branch",), "ohm")
@@ -77,6 +93,7 @@ class PowerFlow(Component):
         dtype="i1",
         cell_methods="time: point",
     )
+    held_back = Out("pv_held_back", ("bus",), "kW", "photovoltaic generation that inverters hold back for the voltage")
     tap = Out("tap_position", ("branch",), "1", "position of the on-load tap changer, 0 neutral", record=False)
 
     def setup(self, s: SimpleNamespace, world: xr.DataTree) -> None:
@@ -92,6 +109,14 @@ class PowerFlow(Component):
         self._out = forest.allocate(1, voltage=False, current=False, loading=True, magnitude=True, flow=True)
         self._scratch = forest.scratch()
         self._bus_status = self._at_rest.copy()
+        self._droop = Droop(self.options.volt_watt, self.options.volt_var)
+        capacity = power["pv_capacity"].values if "pv_capacity" in power else np.zeros(len(s.load))
+        answers = self.options.volt_watt is not None or self.options.volt_var is not None
+        self._inverter = np.flatnonzero((capacity > 0) & (forest.block_of_bus >= 0) & answers)
+        self._rated = self.options.inverter * capacity[self._inverter]
+        self._p, self._q = np.zeros((2, len(s.load), 1))
+        self._found: SupplySolution | None = None
+        self._matched = True
         if self._high is not None:
             high = self._high
             self._rough = forest.allocate(1, voltage=False, current=False)
@@ -143,19 +168,17 @@ class PowerFlow(Component):
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
         """Solve the hour's mean loads."""
-        forest, out = self._forest, self._out
-        options = {
-            "scale": KW_TO_PU, "tolerance": self.options.tolerance, "max_iterations": self.options.max_iterations,
-            "scratch": self._scratch,
-        }  # fmt: skip
-        p, q, status = s.load[:, None], s.reactive[:, None], self._bus_status
+        forest, out, status = self._forest, self._out, self._bus_status
         status[:], s.voltage[:], s.loading[:], s.power[:], s.losses[:], s.tap[:] = self._at_rest, *[np.nan] * 4, 0.0
-        given = 0.0
-        if self._high is None:
-            forest.solve(out, self._source, p, q, **options)
+        self._found, s.held_back[:] = None, 0.0
+        self._p[:, 0], self._q[:, 0] = s.load, s.reactive
+        if self._inverter.size:
+            self._answer(s, clock)
         else:
-            found, matched = self._exchange.solve(out, self._rough, self._source, p, q, **options)
-            given = self._put_high(s, self._high, found, matched)
+            self._solve()
+        given = 0.0
+        if self._high is not None and self._found is not None:
+            given = self._put_high(s, self._high, self._found)
         block = forest.block_of_bus[forest.order]
         status[forest.order] = np.maximum(out.status[block, 0], status[forest.root[block]])
         solved = status[forest.order] == OK
@@ -172,11 +195,50 @@ class PowerFlow(Component):
         own_source = self._held[forest.root] & (out.status[:, 0] == OK) & (status[forest.root] == OK)
         self._book(s, clock, given + float(drawn[own_source].real.sum()) * PU_TO_KW)
 
-    def _put_high(
-        self, s: SimpleNamespace, high: HighVoltage, found: SupplySolution, matched: np.ndarray
-    ) -> float:  # fmt: skip
+    def _solve(self, off: np.ndarray | None = None) -> None:
+        """Feeders, and where there is one the high-voltage network, with taps as chosen first in this step."""
+        out = self._out
+        options = {
+            "scale": KW_TO_PU, "tolerance": self.options.tolerance, "max_iterations": self.options.max_iterations,
+            "scratch": self._scratch,
+        }  # fmt: skip
+        if self._high is None:
+            self._forest.solve(out, self._source, self._p, self._q, **options)
+            return
+        tap = None if self._found is None else self._found.tap
+        self._found, matched = self._exchange.solve(
+            out, self._rough, self._source, self._p, self._q, tap=tap, off=off, **options
+        )  # fmt: skip
+        self._matched = bool(matched[0])
+
+    def _answer(self, s: SimpleNamespace, clock: Moment) -> None:
+        """Solve until inverters stand on their characteristics; feeders with one that hunts are not solved."""
+        at, available = self._inverter, s.pv[self._inverter][:, None]
+
+        def voltages(answer: np.ndarray, _: np.ndarray) -> np.ndarray:
+            held[:] = (1 - answer[0]) * available
+            self._p[at, 0] = s.load[at] + held[:, 0]
+            self._q[at, 0] = s.reactive[at] - answer[1, :, 0] * self._rated
+            self._solve()
+            return self._out.magnitude[at]
+
+        held = np.zeros(available.shape)
+        _, off, hunting = settle(self._droop.of, voltages, available.shape)
+        if hunting.size:
+            without = np.zeros(self._forest.root.size, bool)
+            without[self._forest.block_of_bus[at[np.abs(off[:, :, 0]).max(0) > SETTLED]]] = True
+            self._solve(without)
+            self._out.status[without] = MAX_ITERATIONS
+        s.held_back[at] = held[:, 0]
+        fed = s.pv[at] - (self._p[at, 0] - s.load[at])  # as solved
+        clock.ledger.balance(
+            "pv_energy", inflow=float(available.sum()) * clock.hours,
+            outflow=float(fed.sum() + held.sum()) * clock.hours, units="kWh",
+        )  # fmt: skip
+
+    def _put_high(self, s: SimpleNamespace, high: HighVoltage, found: SupplySolution) -> float:
         """Write the high-voltage network's part of the results; returns what the grid beyond gives [kW]."""
-        code = int(found.status[0]) if matched[0] else max(int(found.status[0]), MAX_ITERATIONS)
+        code = int(found.status[0]) if self._matched else max(int(found.status[0]), MAX_ITERATIONS)
         self._bus_status[high.bus[high.fed]] = code
         self._bus_status[high.busbar] = np.where(found.fallen[:, 0], max(code, COLLAPSED), code)
         if code != OK:
@@ -210,13 +272,13 @@ class PowerFlow(Component):
 
     def _book(self, s: SimpleNamespace, clock: Moment, given: float) -> None:
         """All energy is taken; what reaches solved buses balances with the sources' ``given`` [kW] and the losses."""
-        hours = clock.hours
+        hours, drawn = clock.hours, self._p[:, 0]
         clock.ledger.take("bus_energy", float(s.load.sum()) * hours, "kWh")
         solved = self._bus_status == OK
         if not solved.all():
-            clock.ledger.give("energy_not_solved", float(s.load[~solved].sum()) * hours, "kWh")
-        load = s.load[solved]
-        own = float(s.load[self._held & solved].sum())  # taken at the sources themselves
+            clock.ledger.give("energy_not_solved", float(drawn[~solved].sum()) * hours, "kWh")
+        load = drawn[solved]
+        own = float(drawn[self._held & solved].sum())  # taken at the sources themselves
         generation = float(-load[load < 0].sum())
         losses = float(np.nansum(s.losses))
         clock.ledger.balance(

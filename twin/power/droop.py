@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kernels.power.droop import SETTLED, settle
 from kernels.power.status import MAX_ITERATIONS, OK
 from twin.errors import ConfigError
 from twin.power.circuit import Circuit
@@ -14,9 +15,6 @@ from twin.power.solution import Solution
 __all__ = ["Droop", "answered", "inverters_of"]
 
 FEED_IN = ("sgen", "sym_gen", "asym_gen")  # kinds of load that are inverters where they feed in
-ROUNDS = 200  # of answers before a lane is given up
-SETTLED = 1e-7  # of an inverter's rating: what its answer still changes
-FIRST, QUICKER, SLOWER = 0.5, 1.1, 0.5  # share of the change that is made; how it grows and shrinks
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,8 @@ def answered(
 ) -> Solution:
     """Solve until every inverter gives what its characteristic says at the voltage that follows from it.
 
-    ``available`` (inverter, lane) [MW] that the sun gives. An outer loop for each lane on its own account: each
-    inverter makes part of its change, a smaller one after it went too far. A lane that does not settle hunts: its
-    components are NaN with status ``max_iterations``. The solution's ``inverter`` (2, inverter, lane) is power held
+    ``available`` (inverter, lane) [MW] that the sun gives. A lane that does not settle hunts: its components are NaN
+    with status ``max_iterations``. The solution's ``inverter`` (2, inverter, lane) is power held
     back [MW] and reactive power fed in [Mvar].
     """
     rows = inverters_of(circuit)
@@ -73,30 +70,23 @@ def answered(
     gather = np.zeros((circuit.count, rows.size))
     gather[node, np.arange(rows.size)] = 1.0
 
-    def with_answer(lanes: np.ndarray) -> Demand:
-        held_back = gather @ ((1 - answer[0][:, lanes]) * available[:, lanes])
-        given = gather @ (answer[1][:, lanes] * rated)
-        d = demand.of(lanes)
-        return replace(d, p=d.p + held_back, q=d.q - given, total=d.total + held_back - 1j * given)
+    total: Solution | None = None
 
-    answer = droop.of(np.ones(available.shape))
-    pace, off = np.full(answer.shape, FIRST), np.zeros(answer.shape)
-    todo = np.arange(demand.lanes)
-    part = total = solve(with_answer(todo))
-    for turn in range(ROUNDS):
-        if turn:
-            part = solve(with_answer(todo))
-            total.put(part, todo)
-        u = np.abs(part.v[node])
-        now = np.where(np.isfinite(u), droop.of(u) - answer[:, :, todo], 0.0)
-        too_far = now * off[:, :, todo] < 0
-        pace[:, :, todo] = np.minimum(pace[:, :, todo] * np.where(too_far, SLOWER, QUICKER), 1.0)
-        off[:, :, todo] = now
-        error = np.abs(now).max((0, 1), initial=0.0)
-        todo = todo[error > SETTLED]
-        if not todo.size:
-            break
-        answer[:, :, todo] += pace[:, :, todo] * off[:, :, todo]
+    def voltages(answer: np.ndarray, lanes: np.ndarray) -> np.ndarray:
+        nonlocal total
+        held_back = gather @ ((1 - answer[0]) * available[:, lanes])
+        given = gather @ (answer[1] * rated)
+        d = demand.of(lanes)
+        part = solve(replace(d, p=d.p + held_back, q=d.q - given, total=d.total + held_back - 1j * given))
+        if total is None:
+            total = part
+        else:
+            total.put(part, lanes)
+        return np.asarray(np.abs(part.v[node]))
+
+    answer, off, todo = settle(droop.of, voltages, (rows.size, demand.lanes))
+    if total is None:  # no lane at all
+        total = solve(demand)
     total.inverter = np.stack([(1 - answer[0]) * available, answer[1] * rated])
     for lane in todo:
         hunts = np.unique(circuit.component[node[np.abs(off[:, :, lane]).max(0) > SETTLED]])

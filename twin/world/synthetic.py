@@ -20,7 +20,7 @@ from twin.world.power import Places, synthesise
 from twin.world.receptors import hexagons
 from twin.world.road_factors import build_factors
 from twin.world.roads import roads_group
-from twin.world.substations import join_high_voltage
+from twin.world.substations import BEYOND, Beyond, join_high_voltage
 
 __all__ = ["SyntheticWorld", "build"]
 
@@ -546,7 +546,9 @@ def _power(
     )  # fmt: skip
     grid = _high_voltage(o, x[order], y[order])
     rule = "a ring of 150 kV through the substations, fed at 380 kV; ratings and impedances by a declared table"
-    return join_high_voltage(laid, grid, grid.vertices["kind"].to_numpy() != "outside", rule=rule)
+    more = {name: np.array([0.2 * float(laid[name].sum())]) for name in BEYOND}  # a town nearby, at the 380 kV station
+    town = Beyond(*grid.vertices[["x", "y"]].to_numpy()[-2:-1].T, **more)
+    return join_high_voltage(laid, grid, grid.vertices["kind"].to_numpy() != "outside", beyond=town, rule=rule)
 
 
 def _high_voltage(o: SyntheticWorld, x: np.ndarray, y: np.ndarray) -> HighVoltageGrid:
@@ -556,7 +558,7 @@ def _high_voltage(o: SyntheticWorld, x: np.ndarray, y: np.ndarray) -> HighVoltag
     vertices = pd.DataFrame(
         {
             "x": [*x, middle[0], far[0]], "y": [*y, middle[1], far[1]],
-            "kind": ["substation"] * count + ["station", "outside"],
+            "kind": ["substation"] * (count + 1) + ["outside"],
             "voltages": [(150_000,)] * count + [(380_000, 150_000), (380_000,)],
             "name": [f"150kV Demo {k}" for k in range(count)] + ["380kV Demo", "380kV beyond"],
         },
