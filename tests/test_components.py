@@ -21,7 +21,8 @@ VARIANTS = {"queue_road_emission"}
 def simulation():
     """Twelve hours of the demo with new homes that lend heat: sun, then evening queues, then rain in the night."""
     homes = Path(__file__).parents[1] / "scenarios" / "demo_2000_homes.toml"
-    sections = {"run": {"start": "2023-01-16T14:00:00Z"}, "components": {"demand": {"building_mass": 10.0}, "power_flow": {"volt_watt": [0.9, 1.2]}}}
+    options = {"demand": {"building_mass": 10.0}, "power_flow": {"volt_watt": [0.9, 1.2]}}
+    sections = {"run": {"start": "2023-01-16T14:00:00Z"}, "components": options}
     built = build(sections=sections, scenario=homes)
     built.ever = {n: np.zeros(a.shape, bool) for n, a in built.wiring.arrays.items()}
     for name, array in built.wiring.arrays.items():

@@ -15,7 +15,7 @@ from twin.components.power_flow import PowerFlow
 from twin.errors import DataError
 from twin.ledger import Ledger
 from twin.wiring import Wiring
-from twin.world.power import QUANTITIES, NetworkRules, Places, coincident_peak, synthesise
+from twin.world.power import QUANTITIES, FeederShape, NetworkRules, Places, _tree, coincident_peak, synthesise
 
 FLAT = np.full(8760, 1 / 8760)
 EVENING = np.tile(np.where(np.arange(24) == 18, 2.1, (24 - 2.1) / 23), 365) / 8760
@@ -88,6 +88,61 @@ def test_low_voltage_follows_its_template(template, nodes):
     assert lines.sum() == stations * nodes  # one node a line: as many as the template's grid has lines
     assert len(tree(g)) == g.sizes["bus"]
     assert g["dwellings"].values.sum() == pytest.approx(p.dwellings.sum(), rel=1e-12)
+
+
+def shapes_laid(g, station):
+    """Nodes, ends, nodes on the longest way and metres of each feeder of a station, by walking its branches."""
+    ids = g["bus_id"].values.astype(str)
+    parent = dict(zip(g["branch_to"].values.tolist(), g["branch_from"].values.tolist(), strict=True))
+    reactance = dict(zip(g["branch_to"].values.tolist(), g["reactance"].values.tolist(), strict=True))
+    found = {}
+    for bus in np.flatnonzero([i.startswith(f"lv-{station}-") for i in ids]).tolist():
+        feeder = int(ids[bus].removeprefix(f"lv-{station}-").split("-")[0])
+        found.setdefault(feeder, []).append(bus)
+    rows = []
+    for _, buses in sorted(found.items()):
+        depth = {}
+        for bus in buses:  # a node is laid after the one before it
+            depth[bus] = depth.get(parent[bus], 0) + 1
+        ends = set(buses) - {parent[b] for b in buses}
+        rows.append((len(buses), len(ends), max(depth.values()), sum(reactance[b] for b in buses)))
+    return rows
+
+
+@pytest.mark.parametrize("template", ["rural", "semiurban", "urban"])
+def test_low_voltage_branches_as_its_template_does(template):
+    g = build(places(), detailed=(0,), rules=NetworkRules(lv_template=template))
+    laid = NetworkRules(lv_template=template).low_voltage()
+    stations = [i.removeprefix("transformer-") for i in g["branch_id"].values.astype(str) if i.startswith("transf")]
+    homes = [s for s in stations if shapes_laid(g, s)]
+    assert len(homes) == 5  # 900 homes
+    for station in homes:
+        rows = shapes_laid(g, station)
+        assert [r[:3] for r in rows] == [(f.nodes, f.ends, f.longest) for f in laid.feeders]
+        for (nodes, _, _, ohm), shape in zip(rows, laid.feeders, strict=True):
+            assert ohm / laid.cable.x * 1e3 == pytest.approx(nodes * shape.section, rel=1e-9)
+    assert g.identical(build(places(), detailed=(0,), rules=NetworkRules(lv_template=template)))
+    other = build(places(), detailed=(0,), rules=NetworkRules(lv_template=template, lv_seed=1))
+    assert not np.array_equal(other["reactance"].values, g["reactance"].values)
+
+
+@pytest.mark.parametrize(("nodes", "ends", "longest"), [(5, 2, 5), (5, 1, 4), (9, 2, 4), (3, 3, 2)])
+def test_a_shape_that_no_tree_has_is_refused(nodes, ends, longest):
+    with pytest.raises(ValueError, match="no tree"):
+        FeederShape(nodes=nodes, ends=ends, longest=longest, section=10.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(longest=st.integers(2, 30), limbs=st.integers(0, 6), fill=st.floats(0, 1), seed=st.integers(0, 99))
+def test_any_possible_shape_is_met(longest, limbs, fill, seed):
+    rest = limbs + int(fill * limbs * (longest - 2))
+    shape = FeederShape(nodes=longest + rest, ends=limbs + 1, longest=longest, section=20.0)
+    parent, _ = _tree(shape, np.random.default_rng(seed))
+    depth = []
+    for before in parent:
+        depth.append(1 if before < 0 else depth[before] + 1)
+    assert len(parent) == shape.nodes and max(depth) == longest
+    assert len(set(range(shape.nodes)) - set(parent)) == shape.ends
 
 
 def test_one_input_gives_one_network():

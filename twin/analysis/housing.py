@@ -233,16 +233,18 @@ class _Answer:
         """Circuits above their rating, and the busiest substation; ratings are assumed by voltage and peak."""
         if "branch_basis" not in self.data:
             return []
-        circuits = [len(_overloaded(d, kind=2)) for d in (self.before, self.data)]
-        busiest = []
-        for d in (self.before, self.data):
-            to_medium_voltage = np.flatnonzero(d["branch_basis"].values == TO_MEDIUM_VOLTAGE)
-            loading = d["branch_loading"].isel(branch=to_medium_voltage).values
-            busiest.append(float(np.nanmax(loading, initial=0.0)))
+        was, now = (len(_overloaded(d, kind=2)) for d in (self.before, self.data))
+        before, after = (self._busiest_substation(d) for d in (self.before, self.data))
         return [
-            self._row("high-voltage circuits above their rating (assumed)", NETWORK, "1", *circuits),
-            self._row("highest loading of a substation (rating assumed)", NETWORK, "1", *busiest),
+            self._row("high-voltage circuits above their rating (assumed)", NETWORK, "1", was, now),
+            self._row("highest loading of a substation (rating assumed)", NETWORK, "1", before, after),
         ]
+
+    @staticmethod
+    def _busiest_substation(data: xr.Dataset) -> float:
+        """Highest loading of the transformers to medium voltage."""
+        loading = data["branch_loading"].isel(branch=data["branch_basis"].values == TO_MEDIUM_VOLTAGE)
+        return float(np.nanmax(loading.values, initial=0.0))
 
     def _nitrogen(self) -> list[dict[str, Any]]:
         none = "not coupled"

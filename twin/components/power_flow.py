@@ -17,7 +17,7 @@ from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.errors import ConfigError, ConvergenceError, DataError
 from twin.power.droop import Droop
-from twin.world.feeders import BASE, HighVoltage, feeders_of, high_voltage_of, of_high_voltage
+from twin.world.feeders import BASE, HighVoltage, feeders_of, high_voltage_of
 
 __all__ = ["PowerFlow"]
 
@@ -103,7 +103,7 @@ class PowerFlow(Component):
         self._forest, self._source = feeders_of(power)
         self._high = high_voltage_of(power)
         self._held = np.isfinite(s.source_voltage)
-        self._at_rest = self._before(power)
+        self._at_rest = self._before()
         self._refuse(self._forest, world)
         forest = self._forest
         self._out = forest.allocate(1, voltage=False, current=False, loading=True, magnitude=True, flow=True)
@@ -124,14 +124,13 @@ class PowerFlow(Component):
             self._held[high.busbar] = False  # the high-voltage network feeds them
             self._held[high.bus[high.held]] = True
 
-    def _before(self, power: xr.Dataset) -> np.ndarray:
+    def _before(self) -> np.ndarray:
         """Status of every bus before it is solved: islanded without a path to a source."""
         alive = self._held.copy()
-        if self._high is not None:
-            high = self._high
-            below = power["branch_to"].values[of_high_voltage(power)]
-            alive[below] &= np.isin(below, high.busbar)
-            alive[high.bus] = high.fed
+        if self._high is not None:  # a substation without a transformer to it is an island
+            alive[:] = False
+            alive[self._high.busbar] = True
+            alive[self._high.bus] = self._high.fed
         fed = self._forest.component >= 0
         alive[fed] = alive[self._forest.component[fed]]
         return np.where(alive, OK, ISLANDED).astype(np.int8)

@@ -85,7 +85,7 @@ def high_voltage_of(power: xr.Dataset) -> HighVoltage | None:
     shunt = 0.5j * power["susceptance"].values[inner] * v[end[inner]] ** 2 / BASE
     given = power["grid_voltage"].values[bus]
     held = given > 0
-    count, part = connected_components(coo_matrix((np.ones(a.size), (a, b)), shape=(bus.size, bus.size)), directed=False)
+    _, part = connected_components(coo_matrix((np.ones(a.size), (a, b)), shape=(bus.size, bus.size)), directed=False)
     fed = np.isin(part, part[held])
     rows, columns, values = admittance(bus.size, a, b, z, z, ratio, shunt, shunt, np.zeros(bus.size, complex))
     mesh = weave(bus.size, rows, columns, values, np.where(held, HELD, PQ), fed)

@@ -29,7 +29,11 @@ from twin.readers.zone_polygons import read_municipalities, read_zones
 from twin.world.buildings import build_buildings
 from twin.world.demand import VEHICLE_CLASSES, build_zones
 from twin.world.electricity import (
-    ElectricityRules, all_homes_in_zones, areas_of_feeders, build_places, homes_in_zones,
+    ElectricityRules,
+    all_homes_in_zones,
+    areas_of_feeders,
+    build_places,
+    homes_in_zones,
 )  # fmt: skip
 from twin.world.lattice_layers import LandUseRules, LatticeSpec, build_lattice, cells_of
 from twin.world.power import synthesise

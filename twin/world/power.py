@@ -6,12 +6,13 @@ coincident peak. Deterministic, and labelled synthetic with this rule. No rating
 network that is too light for a scenario shows as overload.
 """
 
+import zlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from twin.errors import DataError
 from twin.world.line_type import LineType
@@ -22,25 +23,64 @@ HOURS_OF_YEAR = 8760.0
 RULE = "stations by homes and jobs, open rings per nearest substation, ratings from a table by coincident peak"
 
 
-class LowVoltage(BaseModel):
-    """Low-voltage feeders of a station: nodes of each, section between nodes [m], cable."""
+class FeederShape(BaseModel):
+    """Shape of a low-voltage feeder: nodes, ends, nodes on the longest way out, mean section between nodes [m]."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    feeders: tuple[int, ...] = Field(min_length=1)
+    nodes: int = Field(ge=1)
+    ends: int = Field(ge=1)
+    longest: int = Field(ge=1)
     section: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> "FeederShape":
+        limbs, rest = self.ends - 1, self.nodes - self.longest
+        if not limbs <= rest <= limbs * (self.longest - 1):
+            raise ValueError(f"no tree has {self.nodes} nodes, {self.ends} ends and {self.longest} on its longest way")
+        return self
+
+
+class LowVoltage(BaseModel):
+    """Low-voltage feeders of a station, how much sections vary (deviation over mean), and their cable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    feeders: tuple[FeederShape, ...] = Field(min_length=1)
+    variation: float = Field(ge=0)
     cable: LineType
 
 
-# Counts and mean sections of feeders of three SimBench grids (1-LV-rural3, 1-LV-semiurb5, 1-LV-urban6; SimBench, ODbL),
-# each feeder laid without branches; cables by their data there.
-_NAYY_150 = LineType(s_rated=187e3, r=0.2067, x=0.0804, c=0.26)  # 270 A
-_NAYY_240 = LineType(s_rated=247e3, r=0.1267, x=0.0798, c=0.26)  # 357 A
+def _shapes(*rows: tuple[int, int, int, float]) -> tuple[FeederShape, ...]:
+    return tuple(FeederShape(nodes=n, ends=e, longest=m, section=s) for n, e, m, s in rows)
+
+
+# Shapes of the feeders of three SimBench grids, as counted in their line tables (1-LV-rural3, 1-LV-semiurb5,
+# 1-LV-urban6; SimBench, ODbL): nodes, ends, nodes on the longest way, mean section; one type of cable in each grid.
+_NAYY_150 = LineType(s_rated=187e3, r=0.2067, x=0.0804, c=0.83)  # 270 A
+_NAYY_240 = LineType(s_rated=247e3, r=0.1267, x=0.0798, c=0.87)  # 357 A
 LOW_VOLTAGE = {
-    "rural": LowVoltage(feeders=(29, 25, 25, 24, 11, 5, 5, 2, 1), section=18.5, cable=_NAYY_150),
-    "semiurban": LowVoltage(feeders=(39, 37, 22, 7, 3, 1), section=16.4, cable=_NAYY_240),
-    "urban": LowVoltage(feeders=(18, 14, 8, 7, 5, 4, 1), section=18.9, cable=_NAYY_240),
-}
+    "rural": LowVoltage(
+        feeders=_shapes(
+            (29, 2, 27, 11.2), (25, 4, 16, 15.3), (25, 2, 20, 25.5), (24, 4, 20, 25.4), (11, 3, 8, 21.6),
+            (5, 1, 5, 13.7), (5, 1, 5, 7.2), (2, 1, 2, 20.5), (1, 1, 1, 11.8),
+        ),
+        variation=1.17, cable=_NAYY_150,
+    ),
+    "semiurban": LowVoltage(
+        feeders=_shapes(
+            (39, 3, 29, 12.8), (37, 7, 23, 15.4), (22, 1, 22, 15.1), (7, 1, 7, 41.1), (3, 1, 3, 19.6), (1, 1, 1, 40.0)
+        ),
+        variation=0.95, cable=_NAYY_240,
+    ),
+    "urban": LowVoltage(
+        feeders=_shapes(
+            (18, 3, 15, 17.8), (14, 2, 13, 19.8), (8, 2, 6, 24.6), (7, 1, 7, 18.3), (5, 1, 5, 11.1), (4, 1, 4, 13.8),
+            (1, 1, 1, 45.0),
+        ),
+        variation=0.76, cable=_NAYY_240,
+    ),
+}  # fmt: skip
 
 
 class NetworkRules(BaseModel):
@@ -71,11 +111,13 @@ class NetworkRules(BaseModel):
     lv_nodes: int = 8
     lv_section: float = 30.0  # m
     lv_template: Literal["even", "rural", "semiurban", "urban"] = "even"  # even: lv_feeders of lv_nodes each
+    lv_seed: int = Field(default=0, ge=0)  # of branches and sections where a template is followed
 
     def low_voltage(self) -> LowVoltage:
         """Feeders of a station that is laid in detail."""
         if self.lv_template == "even":
-            return LowVoltage(feeders=(self.lv_nodes,) * self.lv_feeders, section=self.lv_section, cable=self.lv_cable)
+            one = FeederShape(nodes=self.lv_nodes, ends=1, longest=self.lv_nodes, section=self.lv_section)
+            return LowVoltage(feeders=(one,) * self.lv_feeders, variation=0.0, cable=self.lv_cable)
         return LOW_VOLTAGE[self.lv_template]
 
 
@@ -291,17 +333,49 @@ def _lay_station(network: _Network, bus: int, s: _Station, name: str, detailed: 
         network.supply[kind].append((low, s.place, s.share))
         return
     laid = rules.low_voltage()
-    part = s.share / sum(laid.feeders)
-    for feeder, nodes in enumerate(laid.feeders):
+    part = s.share / sum(shape.nodes for shape in laid.feeders)
+    rng = np.random.Generator(np.random.Philox(key=[rules.lv_seed, zlib.crc32(name.encode())]))  # of this station
+    for feeder, shape in enumerate(laid.feeders):
         angle = 2 * np.pi * feeder / len(laid.feeders)
-        before = low
-        for node in range(nodes):
-            metres = laid.section * (node + 1)
-            x, y = s.x + metres * np.cos(angle), s.y + metres * np.sin(angle)
-            here = network.add_bus(x, y, f"lv-{name}-{feeder}-{node}", rules.lv_voltage, 2)
-            network.add_line(before, here, f"lv-{name}-{feeder}-{node}", laid.cable, laid.section)
-            network.supply[kind].append((here, s.place, part))
-            before = here
+        parent, turn = _tree(shape, rng)
+        metres = _sections(shape, laid.variation, rng)
+        buses: list[int] = []
+        for node in range(shape.nodes):
+            before = low if parent[node] < 0 else buses[parent[node]]
+            way = angle + 0.5 * np.pi * turn[node]
+            x = network.bus["x"][before] + metres[node] * np.cos(way)
+            y = network.bus["y"][before] + metres[node] * np.sin(way)
+            buses.append(network.add_bus(x, y, f"lv-{name}-{feeder}-{node}", rules.lv_voltage, 2))
+            network.add_line(before, buses[-1], f"lv-{name}-{feeder}-{node}", laid.cable, metres[node])
+            network.supply[kind].append((buses[-1], s.place, part))
+
+
+def _tree(shape: FeederShape, rng: np.random.Generator) -> tuple[list[int], list[int]]:
+    """A tree of the shape: the node before each node, -1 at the station, and -1, 0 or 1 where it turns aside.
+
+    The longest way first; the other nodes in limbs of random length that leave it where they do not get longer.
+    """
+    parent, turn = list(range(-1, shape.longest - 1)), [0] * shape.longest
+    limbs, rest = shape.ends - 1, shape.nodes - shape.longest
+    for k in range(limbs):
+        most = min(rest - (limbs - k - 1), shape.longest - 1)
+        least = max(rest - (limbs - k - 1) * (shape.longest - 1), 1)
+        length = int(rng.integers(least, most, endpoint=True))
+        before, side = int(rng.integers(0, shape.longest - length)), 1 if k % 2 else -1
+        for _ in range(length):
+            parent.append(before)
+            turn.append(side)
+            before = len(parent) - 1
+        rest -= length
+    return parent, turn
+
+
+def _sections(shape: FeederShape, variation: float, rng: np.random.Generator) -> np.ndarray:
+    """Sections [m] (node), log-normal about the mean, which they keep."""
+    if variation == 0:
+        return np.full(shape.nodes, shape.section)
+    drawn = np.exp(np.sqrt(np.log1p(variation**2)) * rng.standard_normal(shape.nodes))
+    return np.asarray(shape.section * drawn / drawn.mean())
 
 
 def _group(

@@ -17,7 +17,12 @@ from twin.readers.osm_power import HighVoltageGrid
 from twin.readers.power_network import BASE
 from twin.world.feeders import HIGH_VOLTAGE, feeders_of
 from twin.world.high_voltage import (
-    BASES, TO_MEDIUM_VOLTAGE, Feeding, HighVoltageRules, LaidHighVoltage, lay_high_voltage,
+    BASES,
+    TO_MEDIUM_VOLTAGE,
+    Feeding,
+    HighVoltageRules,
+    LaidHighVoltage,
+    lay_high_voltage,
 )  # fmt: skip
 from twin.world.power import HOURS_OF_YEAR, NetworkRules
 
@@ -77,7 +82,7 @@ def join_high_voltage(
     given = _beyond_of(tree, len(lowest), beyond)
     busbar = np.full(len(lowest), -1)
     busbar[vertex] = source
-    bare = np.flatnonzero((busbar < 0) & (sum(given.values()) > 0))
+    bare = np.flatnonzero((busbar < 0) & (np.sum(list(given.values()), axis=0) > 0))
     first = power.sizes["bus"]  # high-voltage buses, then the busbars of substations without feeders
     high = first + np.arange(len(laid.level))
     busbar[bare] = first + len(laid.level) + np.arange(len(bare))
@@ -100,16 +105,18 @@ def join_high_voltage(
     branch = _branches(laid, high, place, network.mv_voltage, rules.feeding, lowest[kept], busbar[kept], peak[kept])
     new = bus | branch
     made = {"synthetic": np.int32(1), "rule": rule}
+    basis = ", ".join(f"{k} {t}" for k, t in enumerate(BASES))
     old = power.assign(
-        grid_voltage=("bus", np.zeros(first), {"units": "1", "long_name": "per-unit voltage that the grid beyond the "
-                      "province holds, 0 where it holds none", **made}),
-        tap_step=("branch", np.zeros(power.sizes["branch"]), {"units": "1", "long_name": "change of the turns ratio per "
-                  "position of the on-load tap changer, 0 without one", **made}),
-        tap_most=("branch", np.zeros(power.sizes["branch"], np.int8), {"units": "1", "long_name": "positions of the "
-                  "tap changer to either side of neutral", **made}),
-        branch_basis=("branch", np.zeros(power.sizes["branch"], np.int8), {"units": "1", "long_name": "where the branch "
-                      "and its rating come from: " + ", ".join(f"{k} {t}" for k, t in enumerate(BASES)), **made}),
-    )  # fmt: skip
+        {
+            name: (dim, np.zeros(power.sizes[dim], dtype), {"units": "1", "long_name": text, **made})
+            for name, dim, dtype, text in (
+                ("grid_voltage", "bus", "f8", "per-unit voltage that the grid beyond the province holds, 0 for none"),
+                ("tap_step", "branch", "f8", "change of the turns ratio per position of the tap changer, 0 for none"),
+                ("tap_most", "branch", "i1", "positions of the tap changer to either side of neutral"),
+                ("branch_basis", "branch", "i1", f"where the branch and its rating come from: {basis}"),
+            )
+        }
+    )
     joined = {}
     for name, variable in old.variables.items():
         dim = variable.dims[0] if variable.dims else ""
@@ -149,13 +156,12 @@ def _peak(
 ) -> np.ndarray:  # fmt: skip
     """Coincident peak [VA] at each supplying vertex: that of the mean profile, as of many homes and of work."""
     names = ("household_energy", "service_energy", "industry_energy")
-    energy = sum(given[name] for name in names)
     forest, _ = feeders_of(power)
     fed = forest.component >= 0
-    at_source = np.bincount(
-        forest.component[fed], sum(power[name].values for name in names)[fed], minlength=power.sizes["bus"]
-    )  # fmt: skip
-    energy = energy + np.bincount(vertex, at_source[source], minlength=len(energy))
+    own = np.sum([power[name].values for name in names], axis=0)
+    at_source = np.bincount(forest.component[fed], own[fed], minlength=power.sizes["bus"])
+    energy = np.sum([given[name] for name in names], axis=0)
+    energy += np.bincount(vertex, at_source[source], minlength=len(energy))
     return np.asarray(network.peak_over_mean * energy / HOURS_OF_YEAR * 1e3 / rules.power_factor)
 
 
