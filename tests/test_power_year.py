@@ -14,7 +14,7 @@ from twin.component import Component, Out
 from twin.components.demand import Demand
 from twin.errors import ConfigError
 from twin.ledger import Ledger
-from twin.power.year import FIXED, YearOptions, _Day, power_year
+from twin.power.year import FIXED, YearOptions, _Day, _Stored, power_year
 from twin.wiring import Wiring
 from twin.world.feeders import feeders_of
 from twin.world.power import NetworkRules, Places, synthesise
@@ -41,8 +41,34 @@ def world():
     return power, weather
 
 
-def test_the_load_of_a_day_is_that_of_the_component(world):
+PLAIN = Demand.Options()
+OTHERS = [
+    Demand.Options(cop="ground", sink="floor"),
+    Demand.Options(cop="air", heat_inertia=3.0, hot_water_tank=4.0),
+    Demand.Options(heating_limit=15.0, hot_water_sink=60.0),
+]
+
+
+def with_new_homes(power):
+    """The group with new all-electric homes at three buses, hot water by a profile of its own."""
+    n = power.sizes["bus"]
+    at = np.flatnonzero(power["dwellings"].values > 0)[[3, 40, 41]]
+    homes = np.zeros(n)
+    homes[at] = [20.0, 5.0, 11.0]
+    hours = np.arange(8760)
+    water = np.where(hours % 24 == 7, 3.0, 1.0)
+    return power.assign(
+        floor_heat_pumps=("bus", homes), floor_heat_demand=("bus", 3600 * homes), hot_water_demand=("bus", 2400 * homes),
+        profile_hot_water=("profile_hour", water / water.sum()),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("new", [False, True])
+@pytest.mark.parametrize("options", [PLAIN, *OTHERS])
+def test_the_load_of_a_day_is_that_of_the_component(world, options, new):
     power, weather = world
+    if new:
+        power = with_new_homes(power)
     tree = xr.DataTree.from_dict({"power": power, "weather": weather})
 
     class NoCharging(Component):
@@ -50,26 +76,46 @@ def test_the_load_of_a_day_is_that_of_the_component(world):
 
         power = Out("charging_power", ("bus",), "kW", "charging")
 
-    component = Demand()
+    component = Demand(options)
     wiring = Wiring([NoCharging(), component], tree)
     slot: SimpleNamespace = wiring.slots["demand"]
     component.setup(slot, tree)
     wiring.arrays["charging_power"][:] = 0
-    o = YearOptions(steps_per_hour=1, seed=7)
+    o = YearOptions(steps_per_hour=1, seed=7, demand=options)
     buses = power.sizes["bus"]
-    for number in (20, 180):
+    shapes_of, stored = _Day(o, power, weather), _Stored(o, power, weather)
+    for number in (20, 21, 180):
         day = datetime(2023, 1, 1) + timedelta(days=number)
-        shapes, _ = _Day(o, power, weather).shapes(day.date())
+        shapes, _ = shapes_of.shapes(day.date())
         load, reactive, curtailed = np.zeros((buses, 24)), np.zeros((buses, 24)), np.zeros(buses)
         tangent = np.sqrt(1 / 0.97**2 - 1)
-        load_day(
-            day.toordinal(), 7, 2.1, *(power[k].values for k in FIXED), *shapes, tangent, load, reactive, curtailed,
-        )  # fmt: skip
+        fixed = [power[k].values * (not (stored.evened and k == "heat_demand")) for k in FIXED]
+        load_day(day.toordinal(), 7, 2.1, *fixed, *shapes, tangent, load, reactive, curtailed)
+        stored.add(day.date(), shapes_of.weather_rows(day.date()), load, reactive, tangent)
         for h in range(24):
             start = day.replace(tzinfo=UTC) + timedelta(hours=h - 1)
             component.step(slot, Moment(start, 3600, h, 24 * number + h - 1, 7, "demand", Ledger()))
             np.testing.assert_allclose(load[:, h], slot.load, rtol=1e-9, atol=1e-9)
             np.testing.assert_allclose(reactive[:, h], slot.reactive, rtol=1e-9, atol=1e-9)
+
+
+def test_new_homes_add_their_heat_to_the_year(world):
+    power, weather = world
+    o = YearOptions(ev_share=0.0)
+    new = with_new_homes(power)
+    days = list(range(14, 18))
+    more = (
+        power_year(new, weather, o, days=days).attrs["load_mwh"]
+        - power_year(power, weather, o, days=days).attrs["load_mwh"]
+    )
+    heat = float((new["floor_heat_demand"] + new["hot_water_demand"]).sum()) / 1e3  # of the year
+    assert heat * 4 / 365 / 5 < more < heat * 4 / 365 * 2  # COP 1 to 5; winter days ask for more than the mean
+
+
+@pytest.mark.parametrize("option", [{"building_mass": 10.0}, {"battery": 1.0}])
+def test_stores_that_follow_the_load_are_refused(world, option):
+    with pytest.raises(ConfigError, match="building_mass and battery"):
+        power_year(*world, YearOptions(demand=Demand.Options(**option)), days=[0])
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ from pydantic import Field, model_validator
 
 from kernels.power.battery import keep_below, store_surplus
 from kernels.power.demand import HOURS, diversity
-from kernels.power.heat import COP_CURVES, cop_by_lift, follow_load, heat_pump_power, per_heat, run_evenly
+from kernels.power.heat import COP_CURVES, cop_by_lift, follow_load, per_heat, run_evenly
 from kernels.power.solar import plane_of_array, pv_power, sun
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
 from twin.errors import DataError
 
-__all__ = ["Demand", "degree_day_shape"]
+__all__ = ["Demand", "degree_day_shape", "electricity_per_heat", "hour_of_year"]
 
 BEYOND = ("household_energy", "heat_demand", "service_energy", "industry_energy", "pv_capacity")
 MONTH_START = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30])
@@ -132,7 +132,6 @@ class Demand(Component):
         self._new_building(s, world)
         power = world["power"].ds
         self._beyond = {k: power[f"beyond_{k}"].values if f"beyond_{k}" in power else np.zeros(n) for k in BEYOND}
-        self._one = np.zeros(1)
 
     def _new_building(self, s: SimpleNamespace, world: xr.DataTree) -> None:
         """What only a scenario brings: floor heating and hot water of new homes, with their shapes of the year."""
@@ -190,13 +189,7 @@ class Demand(Component):
     def _consumed_beyond(self, s: SimpleNamespace, clock: Moment, row: int) -> np.ndarray:
         """Consumption (bus) [kW] where no feeders are laid: the same shapes, without diversity, inertia or charging."""
         o, b, outdoors = self.options, self._beyond, s.temperature[clock.hour]
-        if o.cop == "linear":
-            heat_pump_power(
-                np.ones(1), outdoors, o.cop_base, o.cop_slope, o.cop_least, o.cop_most, o.bivalence, self._one
-            )  # fmt: skip
-            electric = float(self._one[0])
-        else:
-            electric = float(per_heat(outdoors, self._cop(outdoors), self._cop(o.bivalence), o.bivalence))
+        electric = electricity_per_heat(o, outdoors)[0]
         return np.asarray(
             b["household_energy"] * s.profile_household[row] + b["heat_demand"] * s.profile_heat[row] * electric
             + b["service_energy"] * s.profile_service[row] + b["industry_energy"] * s.profile_industry[row]
@@ -212,16 +205,11 @@ class Demand(Component):
                 self._mean[:] = self._heat
             run_evenly(self._heat, clock.hours, o.heat_memory, self._reserve, self._mean, self._lent, self._even)
             heat = self._even
-        if o.cop == "linear":
-            heat_pump_power(
-                heat, outdoors, o.cop_base, o.cop_slope, o.cop_least, o.cop_most, o.bivalence, s.heat_pump
-            )  # fmt: skip
-        else:
-            np.multiply(heat, per_heat(outdoors, self._cop(outdoors), self._cop(o.bivalence), o.bivalence), s.heat_pump)
+        np.multiply(heat, electricity_per_heat(o, outdoors)[0], out=s.heat_pump)
 
     def _pump_new(self, s: SimpleNamespace, clock: Moment, row: int) -> None:
         """Add the electricity of new homes' heat pumps: hot water, and floor heating from air as the load allows."""
-        o, air, outdoors = self.options, COP_CURVES["air"], s.temperature[clock.hour]
+        o, outdoors = self.options, s.temperature[clock.hour]
         s.shift[:] = 0.0
         if not self._floor.any() and not self._water.any():
             return
@@ -234,10 +222,8 @@ class Demand(Component):
                 self._warm, clock.hours, o.heat_memory, self._tank, self._water_mean, self._water_lent, self._even
             )  # fmt: skip
             water = self._even
-        cop, at_point = (float(cop_by_lift(t, o.hot_water_sink, *air)) for t in (outdoors, o.bivalence))
-        s.heat_pump += water * per_heat(outdoors, cop, at_point, o.bivalence)
-        cop, at_point = (float(cop_by_lift(t, 30.0 - 0.5 * t, *air)) for t in (outdoors, o.bivalence))
-        factor = float(per_heat(outdoors, cop, at_point, o.bivalence))
+        _, of_water, factor = electricity_per_heat(o, outdoors)
+        s.heat_pump += water * of_water
         np.multiply(self._floor, self._floor_shape[clock.hour], out=self._warm)
         floor = self._warm
         if o.building_mass > 0:
@@ -251,13 +237,6 @@ class Demand(Component):
             floor = self._even
             s.shift[:] = factor * (floor - self._floor * self._floor_shape[clock.hour])
         s.heat_pump += factor * floor
-
-    def _cop(self, outdoors: float) -> float:
-        """COP by lift of the chosen source at an outdoor temperature [degC]."""
-        o = self.options
-        source = {"air": outdoors, "ground": o.ground_temperature - 5.0, "water": o.ground_temperature - 5.0}[o.cop]
-        sink = 40.0 - outdoors if o.sink == "radiator" else 30.0 - 0.5 * outdoors
-        return float(cop_by_lift(source, sink, *COP_CURVES[o.cop]))
 
     def _sun(self, s: SimpleNamespace, clock: Moment) -> tuple[float, float]:
         """Power fed in and curtailed per kW of panels, over all roofs, with the sun of the middle of the step."""
@@ -305,6 +284,29 @@ class Demand(Component):
             "stored": self._stored, "heat_mean": self._mean, "heat_lent": self._lent, "water_mean": self._water_mean,
             "water_lent": self._water_lent, "floor_mean": self._floor_mean, "floor_lent": self._floor_lent,
         }  # fmt: skip
+
+
+def electricity_per_heat(o: Demand.Options, outdoors: float) -> tuple[float, float, float]:
+    """Electricity per heat [1] at an outdoor temperature [degC]: of today's heat pumps, and in new building, from
+    air, of hot water and of floor heating.
+    """
+    air = COP_CURVES["air"]
+
+    def today(t: float) -> float:
+        if o.cop == "linear":
+            return min(max(o.cop_base + o.cop_slope * t, o.cop_least), o.cop_most)
+        source = t if o.cop == "air" else o.ground_temperature - 5.0
+        sink = 40.0 - t if o.sink == "radiator" else 30.0 - 0.5 * t
+        return float(cop_by_lift(source, sink, *COP_CURVES[o.cop]))
+
+    def water(t: float) -> float:
+        return float(cop_by_lift(t, o.hot_water_sink, *air))
+
+    def floor(t: float) -> float:
+        return float(cop_by_lift(t, 30.0 - 0.5 * t, *air))
+
+    found = [float(per_heat(outdoors, c(outdoors), c(o.bivalence), o.bivalence)) for c in (today, water, floor)]
+    return found[0], found[1], found[2]
 
 
 def degree_day_shape(temperature: np.ndarray, limit: float) -> tuple[np.ndarray, float]:

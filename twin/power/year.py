@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kernels.power.congestion import unserved
 from kernels.power.counter import normal, uniforms
 from kernels.power.forest import Forest, ForestSolution
-from kernels.power.heat import per_heat
+from kernels.power.heat import run_evenly
 from kernels.power.load_day import load_day
 from kernels.power.sessions import HOME, KINDS, PUBLIC, charge_day, charge_to_level, plug_in, stay_hours
 from kernels.power.solar import plane_of_array, pv_power, sun
@@ -24,7 +24,7 @@ from kernels.power.status import OK
 from kernels.power.tree import RADIAL
 from twin.analysis.congestion import CongestionRecord
 from twin.components.charging import EVENING, PUBLIC_STAY, Strategy
-from twin.components.demand import Demand, hour_of_year
+from twin.components.demand import Demand, degree_day_shape, electricity_per_heat, hour_of_year
 from twin.errors import ConfigError, DataError
 from twin.world.feeders import BASE, feeders_of, stations_of
 
@@ -109,6 +109,11 @@ class _Day:
         x, y = float(power["bus_x"].mean()), float(power["bus_y"].mean())
         self._at = pyproj.Transformer.from_crs(28992, 4326, always_xy=True).transform(x, y)
 
+    def weather_rows(self, day: date) -> np.ndarray:
+        """Rows of the weather of the day's hours in standard time."""
+        first = int((np.datetime64(day, "h") - self._begin).astype(int)) - 1  # standard midnight is 23 h UTC
+        return np.clip(first + np.arange(24), 0, len(self._weather["temperature"]) - 1)
+
     def shapes(self, day: date) -> tuple[list[np.ndarray], np.ndarray]:
         """Household, heat (electric), service and industry power per yearly kWh, sun fed in, curtailed; degC."""
         o, d = self._o, self._o.demand
@@ -118,13 +123,10 @@ class _Day:
             np.repeat(self._power[f"profile_{k}"].values[row : row + 24], n)
             for k in ("household", "heat", "service", "industry")
         )
-        first = int((np.datetime64(day, "h") - self._begin).astype(int)) - 1  # standard midnight is 23 h UTC
-        rows = np.clip(first + np.arange(24), 0, len(self._weather["temperature"]) - 1)
+        rows = self.weather_rows(day)
         outdoors = self._weather["temperature"].values[rows]
         radiation = self._weather["global_radiation"].values[rows]
-        cop = np.clip(d.cop_base + d.cop_slope * outdoors, d.cop_least, d.cop_most)
-        point = float(np.clip(d.cop_base + d.cop_slope * d.bivalence, d.cop_least, d.cop_most))
-        electric = np.array([per_heat(t, c, point, d.bivalence) for t, c in zip(outdoors, cop, strict=True)])
+        electric = np.array([electricity_per_heat(d, t)[0] for t in outdoors])
         fed, held = np.zeros((2, 24 * n))
         number = day.timetuple().tm_yday
         for h in range(24):
@@ -139,6 +141,73 @@ class _Day:
                     fed[h * n + k] += share * given
                     held[h * n + k] += share * cut
         return [household, heat * np.repeat(electric, n), service, industry, fed, held], np.repeat(outdoors, n)
+
+
+class _Stored:
+    """Heat that is no product of yearly amount and shape, hour by hour as in component demand: that which masses and
+    tanks carry over, and new building with its floors and hot water.
+    """
+
+    def __init__(self, o: YearOptions, power: xr.Dataset, weather: xr.Dataset) -> None:
+        self._o, d, n = o, o.demand, power.sizes["bus"]
+        if d.building_mass > 0 or d.battery > 0:
+            raise ConfigError(
+                "power year: building_mass and battery of the demand follow the load of the step before; the year of "
+                "feeders on their own has neither: leave them out, or run the province"
+            )
+        self.evened = d.heat_inertia > 0
+        none = np.zeros(n)
+        floor, water, pumps = (
+            power[k].values if k in power else none
+            for k in ("floor_heat_demand", "hot_water_demand", "floor_heat_pumps")
+        )
+        self._new = np.flatnonzero((floor > 0) | (water > 0))
+        self._floor, self._water = floor[self._new], water[self._new]
+        self._temperature = weather["temperature"].values
+        self._floor_shape, _ = degree_day_shape(self._temperature, d.heating_limit)
+        if self._floor.any() and not self._floor_shape.any():
+            raise DataError(f"power year: no day is colder than heating_limit = {d.heating_limit:g} degC; raise it")
+        profile = power["profile_heat"].values
+        self._heat_shape = profile
+        evenly = np.full(len(profile), 1.0 / len(profile))
+        self._water_shape = power["profile_hot_water"].values if "profile_hot_water" in power else evenly
+        self._heat = power["heat_demand"].values
+        self._mass = _Store(d.heat_inertia * power["heat_pumps"].values)
+        self._tank = _Store(d.hot_water_tank * pumps[self._new], self._water / len(profile))
+
+    def add(self, day: date, rows: np.ndarray, load: np.ndarray, reactive: np.ndarray, tangent: float) -> None:
+        """Add the day's electricity to ``load`` and ``reactive`` (bus, lane)."""
+        d, n = self._o.demand, self._o.steps_per_hour
+        first = hour_of_year(day.month, day.day, 0)
+        for h in range(24) if self.evened or self._new.size else ():
+            lanes = slice(h * n, (h + 1) * n)
+            today, of_water, of_floor = electricity_per_heat(d, self._temperature[rows[h]])
+            if self.evened:
+                drawn = today * self._mass.even(self._heat * self._heat_shape[first + h], d.heat_memory)
+                load[:, lanes] += drawn[:, None]
+                reactive[:, lanes] += tangent * drawn[:, None]
+            if self._new.size:
+                water = self._water * self._water_shape[first + h]
+                if d.hot_water_tank > 0:
+                    water = self._tank.even(water, d.heat_memory)
+                drawn = of_water * water + of_floor * (self._floor * self._floor_shape[rows[h]])
+                load[self._new, lanes] += drawn[:, None]
+                reactive[self._new, lanes] += tangent * drawn[:, None]
+
+
+class _Store:
+    """Heat that is lent and given back, with its running mean."""
+
+    def __init__(self, reserve: np.ndarray, mean: np.ndarray | None = None) -> None:
+        self._reserve, self._lent, self._out = reserve, np.zeros(len(reserve)), np.zeros(len(reserve))
+        self._mean = mean
+
+    def even(self, heat: np.ndarray, memory: float) -> np.ndarray:
+        """Heat delivered in an hour."""
+        if self._mean is None:
+            self._mean = heat.copy()
+        run_evenly(heat, 1.0, memory, self._reserve, self._mean, self._lent, self._out)
+        return self._out
 
 
 def power_year(
@@ -161,7 +230,9 @@ def power_year(
         raise ConfigError("power year: no day to compute; name at least one")
     buses = power.sizes["bus"]
     fixed = [np.ascontiguousarray(power[name].values, np.float64) for name in FIXED]
-    cars, shapes = _Cars(o, power), _Day(o, power, weather)
+    cars, shapes, stored = _Cars(o, power), _Day(o, power, weather), _Stored(o, power, weather)
+    if stored.evened:
+        fixed[FIXED.index("heat_demand")] = np.zeros(buses)
     load, reactive, charging = (np.zeros((buses, lanes)) for _ in range(3))
     curtailed, lost = np.zeros(buses), np.zeros(buses)
     out = forest.allocate(lanes, voltage=False, current=False, magnitude=True, loading=True)
@@ -179,6 +250,7 @@ def power_year(
         load_day(
             day.toordinal(), o.seed, o.demand.spread, *fixed, *by_lane, tangent, load, reactive, curtailed
         )  # fmt: skip
+        stored.add(day, shapes.weather_rows(day), load, reactive, tangent)
         return outdoors
 
     first = date(o.year, 1, 1) + timedelta(days=wanted[0])
@@ -186,6 +258,7 @@ def power_year(
     for back in range(SPIN_UP, 0, -1):
         _charge(o, cars, first - timedelta(days=back), load, charging)
     owed = float(cars.owed.sum())
+    stored = _Stored(o, power, weather)  # stores begin with the first day
     for number in wanted:
         day = date(o.year, 1, 1) + timedelta(days=number)
         began = time.process_time()
