@@ -96,6 +96,14 @@ def test_vertices_in_rd_and_voltages_per_circuit(tmp_path):
     assert grid.links.loc[1, "voltages"] == (150_000, 150_000)
 
 
+def test_a_voltage_listed_once_is_that_of_all_circuits_of_its_conductors(tmp_path):
+    head = "l_id#v_id_1#v_id_2#voltage#cables#length_m\n"
+    rows = ["1#7#9#50000#6#10", "2#7#9#50000##10", "3#7#9#50000;50000#6#10", "4#7#9#150000#3;3#10", "5#7#9##6#10",
+            "6#7#9#50000#4#10"]  # fmt: skip
+    voltages = tables(tmp_path, links=head + "\n".join(rows) + "\n").links["voltages"].tolist()
+    assert voltages == [(50_000,) * 2, (50_000,), (50_000,) * 2, (150_000,) * 2, (), (50_000,)]
+
+
 @pytest.mark.parametrize(
     ("vertices", "links", "message"),
     [

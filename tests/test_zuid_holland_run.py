@@ -85,6 +85,24 @@ def test_the_grid_holds_in_the_base_year(run):
     assert 0.005 < loss < 0.05
 
 
+def test_the_high_voltage_network_carries_the_province(run):
+    basis, level = run["branch_basis"].values, run["bus_voltage_rated"].values
+    loading, voltage = run["branch_loading"].values, run["bus_voltage"].values
+    assert np.isfinite(loading[:, basis > 0]).all()
+    # 69 substations and the province's peak: 1.24 GW of homes (+-10 %, reference) and work by the inhabitants
+    assert (basis == 5).sum() == 69 and ((basis > 0) & (basis < 4)).sum() > 163
+    assert 1900 < run["bus_load"].values.sum(axis=1).max() / 1e3 < 2900
+    busiest = loading[:, basis == 5].max(axis=0)
+    assert 0.2 < np.median(busiest) < 0.6 and busiest.max() < 0.9  # one transformer may be out at the peak
+    lines = np.sort(loading[:, (basis > 0) & (basis < 4)].max(axis=0))
+    assert lines[-1] < 1 and lines[-20] > 0.2  # 150 kV lines that carry much: 0.2 to 0.6 of assumed ratings
+    high = voltage[:, level >= 50e3]
+    assert high.min() > 0.95 and high.max() < 1.05
+    substations = np.flatnonzero((run["bus_kind"].values == 0))
+    assert np.abs(voltage[:, substations] - 1.03).max() < 0.009  # half a step of the tap changers
+    assert 0.002 < run["branch_losses"].values[:, basis > 0].sum() / run["bus_load"].values.sum() < 0.02
+
+
 def test_deposition_is_that_of_a_province_not_of_an_island(run):
     dry, wet = run["n_deposition_dry"].values, run["n_deposition_wet"].values
     total = run["n_deposition"].values[-1]

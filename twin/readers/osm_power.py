@@ -21,7 +21,8 @@ class HighVoltageGrid:
     """Tables of the network; voltages [V] as tuples, empty where the source names none.
 
     ``vertices``: ``x``, ``y`` [m], ``kind``, ``voltages``, ``name``, indexed by the source's id (int). ``links``:
-    ``from``, ``to`` (ids of vertices), ``voltages`` (one per circuit), ``length`` [m], indexed by the source's id.
+    ``from``, ``to`` (ids of vertices), ``voltages`` (one per circuit; a voltage listed once for six
+    conductors is that of two circuits), ``length`` [m], indexed by the source's id.
     """
 
     vertices: pd.DataFrame
@@ -61,6 +62,17 @@ def _voltages(text: str) -> tuple[int, ...]:
     return tuple(int(p) if p.isdigit() else 0 for p in parts)
 
 
+def _circuits(voltage: str, cables: str) -> tuple[int, ...]:
+    """Voltages of a link's circuits: those listed; where one is listed for 3 k conductors, it is that of k circuits."""
+    listed = _voltages(voltage)
+    conductors = [p.strip() for p in cables.split(";")]
+    if len(listed) == 1 and all(p.isdigit() for p in conductors):
+        total = sum(int(p) for p in conductors)
+        if total and total % 3 == 0:
+            return listed * (total // 3)
+    return listed
+
+
 def read_osm_power(vertices: Path, links: Path, *, epsg: int = 28992) -> HighVoltageGrid:
     """Read both tables, coordinates transformed from longitude and latitude to ``epsg``.
 
@@ -80,6 +92,7 @@ def read_osm_power(vertices: Path, links: Path, *, epsg: int = 28992) -> HighVol
         if unknown.any():
             key = rows.index[unknown][0]
             raise DataError(f"{links}, id {key}: {end} = {rows[end][key]} is no vertex of {vertices.name}")
+    cables = rows["cables"] if "cables" in rows else pd.Series("", rows.index)
     length = _numbers(links, rows, "length_m")
     if not (length > 0).all():
         key = rows.index[int(np.argmin(length > 0))]
@@ -89,7 +102,7 @@ def read_osm_power(vertices: Path, links: Path, *, epsg: int = 28992) -> HighVol
         {
             "from": rows["v_id_1"].astype(int).to_numpy(),
             "to": rows["v_id_2"].astype(int).to_numpy(),
-            "voltages": rows["voltage"].map(_voltages).to_numpy(),
+            "voltages": pd.Series([*map(_circuits, rows["voltage"], cables)], rows.index, dtype=object).to_numpy(),
             "length": length,
         },
         index=rows.index.astype(int),

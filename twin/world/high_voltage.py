@@ -66,7 +66,7 @@ class HighVoltageRules(BaseModel):
         220_000: LineType(s_rated=0.9e9, r=0.05, x=0.32, c=0.012),
         150_000: LineType(s_rated=300e6, r=0.06, x=0.40, c=0.009),
         110_000: LineType(s_rated=200e6, r=0.07, x=0.40, c=0.009),
-        50_000: LineType(s_rated=50e6, r=0.08, x=0.10, c=0.30),  # cable
+        50_000: LineType(s_rated=50e6, r=0.12, x=0.39, c=0.009),
     }
     couplings: dict[int, Coupling] = {  # V of the upper level
         380_000: Coupling(s_rated=500e6, short_circuit_voltage=0.18, count=2),
