@@ -58,8 +58,8 @@ def with_new_homes(power):
     hours = np.arange(8760)
     water = np.where(hours % 24 == 7, 3.0, 1.0)
     return power.assign(
-        floor_heat_pumps=("bus", homes), floor_heat_demand=("bus", 3600 * homes), hot_water_demand=("bus", 2400 * homes),
-        profile_hot_water=("profile_hour", water / water.sum()),
+        floor_heat_pumps=("bus", homes), floor_heat_demand=("bus", 3600 * homes),
+        hot_water_demand=("bus", 2400 * homes), profile_hot_water=("profile_hour", water / water.sum()),
     )  # fmt: skip
 
 
@@ -198,3 +198,40 @@ def test_held_back_sun_is_counted(world):
 def test_a_year_without_days_is_refused(world):
     with pytest.raises(ConfigError, match="no day"):
         power_year(*world, days=[])
+
+
+SUNNY = [171, 172]
+
+
+def test_inverters_of_the_year_hold_back_what_is_booked_and_lower_the_voltage(world):
+    power, weather = world
+    power = power.assign(pv_capacity=6 * power["pv_capacity"])
+    free = power_year(power, weather, YearOptions(), days=SUNNY)
+    some, more = (power_year(power, weather, YearOptions(volt_watt=(low, 1.06)), days=SUNNY) for low in (1.045, 1.035))
+    calm = power_year(power, weather, YearOptions(volt_watt=(1.3, 1.4)), days=SUNNY)
+    assert free.attrs["held_back_mwh"] == calm.attrs["held_back_mwh"] == 0
+    assert 0 < some.attrs["held_back_mwh"] < more.attrs["held_back_mwh"]
+    for table in (some, more):
+        assert table.attrs["status_counts"][1:].sum() == 0
+        held = table.attrs["held_back_mwh"]
+        assert float(table["pv_curtailed"].sum()) == pytest.approx(held, rel=1e-12)
+        assert table.attrs["load_mwh"] - free.attrs["load_mwh"] == pytest.approx(held, rel=1e-9)
+    assert (
+        float(more["highest_voltage"].max())
+        < float(some["highest_voltage"].max())
+        < float(free["highest_voltage"].max())
+    )
+    xr.testing.assert_identical(free.drop_attrs(), calm.drop_attrs())
+    # Q(U): reactive power is drawn where the voltage is high, no energy is held back
+    var = power_year(power, weather, YearOptions(volt_var=((1.03, 0.0), (1.06, -0.4))), days=SUNNY)
+    assert var.attrs["held_back_mwh"] == 0
+    assert float(var["highest_voltage"].max()) < float(free["highest_voltage"].max())
+
+
+def test_inverters_that_hunt_are_counted_as_not_solved(world):
+    power, weather = world
+    power = power.assign(pv_capacity=6 * power["pv_capacity"])
+    table = power_year(power, weather, YearOptions(volt_watt=(1.05, 1.05 + 1e-13)), days=SUNNY[:1])
+    assert table.attrs["status_counts"][2] > 0 and float(table["unknown_hours"].max()) > 0
+    with pytest.raises(ValueError, match="volt_watt"):
+        YearOptions(volt_watt=(1.1, 1.0))

@@ -98,7 +98,7 @@ def test_the_high_voltage_network_carries_the_province(run):
     assert lines[-1] < 1 and lines[-20] > 0.2  # 150 kV lines that carry much: 0.2 to 0.6 of assumed ratings
     high = voltage[:, level >= 50e3]
     assert high.min() > 0.95 and high.max() < 1.05
-    substations = np.flatnonzero((run["bus_kind"].values == 0))
+    substations = np.flatnonzero(run["bus_kind"].values == 0)
     assert np.abs(voltage[:, substations] - 1.03).max() < 0.009  # half a step of the tap changers
     assert 0.002 < run["branch_losses"].values[:, basis > 0].sum() / run["bus_load"].values.sum() < 0.02
 

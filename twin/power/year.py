@@ -11,26 +11,29 @@ from datetime import date, timedelta
 import numpy as np
 import pyproj
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kernels.power.congestion import unserved
 from kernels.power.counter import normal, uniforms
+from kernels.power.droop import SETTLED, settle
 from kernels.power.forest import Forest, ForestSolution
 from kernels.power.heat import run_evenly
 from kernels.power.load_day import load_day
 from kernels.power.sessions import HOME, KINDS, PUBLIC, charge_day, charge_to_level, plug_in, stay_hours
 from kernels.power.solar import plane_of_array, pv_power, sun
-from kernels.power.status import OK
+from kernels.power.status import MAX_ITERATIONS, OK
 from kernels.power.tree import RADIAL
 from twin.analysis.congestion import CongestionRecord
 from twin.components.charging import EVENING, PUBLIC_STAY, Strategy
 from twin.components.demand import Demand, degree_day_shape, electricity_per_heat, hour_of_year
 from twin.errors import ConfigError, DataError
+from twin.power.droop import Droop
 from twin.world.feeders import BASE, feeders_of, stations_of
 
 __all__ = ["YearOptions", "power_year"]
 
 KW_TO_PU = 1e3 / BASE
+SHARPER = 0.01  # of the tolerance: of voltages that inverters answer to
 # Car trips from home and to home by local hour, relative [A: two peaks of a working day, flat weekend].
 AWAY = np.array([[1, 0, 0, 0, 1, 4, 10, 16, 15, 8, 6, 6, 6, 6, 6, 5, 4, 4, 5, 6, 4, 2, 1, 1]] * 3, float)
 BACK = np.array([[3, 1, 1, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 6, 7, 10, 16, 17, 12, 7, 6, 6, 6, 5]] * 3, float)
@@ -65,6 +68,16 @@ class YearOptions(BaseModel):
     strategy: Strategy = "uncontrolled"
     tolerance: float = Field(default=1e-8, gt=0)
     demand: Demand.Options = Demand.Options()
+    volt_watt: tuple[float, float] | None = None  # as in component power_flow; none: inverters do not answer
+    volt_var: tuple[tuple[float, float], ...] | None = None
+
+    @model_validator(mode="after")
+    def _characteristics(self) -> "YearOptions":
+        try:
+            Droop(self.volt_watt, self.volt_var)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return self
 
 
 class _Cars:
@@ -195,6 +208,57 @@ class _Stored:
                 reactive[self._new, lanes] += tangent * drawn[:, None]
 
 
+class _Inverters:
+    """Inverters on the feeders that answer to the voltage at their bus."""
+
+    def __init__(self, o: YearOptions, power: xr.Dataset, forest: Forest) -> None:
+        self._o, self._forest, self._droop = o, forest, Droop(o.volt_watt, o.volt_var)
+        capacity = power["pv_capacity"].values
+        answers = o.volt_watt is not None or o.volt_var is not None
+        self.at = np.flatnonzero((capacity > 0) & (forest.block_of_bus >= 0) & answers)
+        self._panels = capacity[self.at][:, None]
+
+    def answer(
+        self, source: np.ndarray, sun: np.ndarray, load: np.ndarray, reactive: np.ndarray, scratch: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Change ``load`` and ``reactive`` (bus, lane) to what they are with the answers of ``sun`` (lane) per kW.
+
+        Returns power held back (inverter, lane) [kW] and the blocks in which one hunts (block, lane).
+        """
+        available, rated = self._panels * sun, self._o.demand.inverter * self._panels
+        ask_p, ask_q = load[self.at].copy(), reactive[self.at].copy()
+        held = np.zeros(available.shape)
+
+        def voltages(answer: np.ndarray, lanes: np.ndarray) -> np.ndarray:
+            held[:, lanes] = (1 - answer[0]) * available[:, lanes]
+            rows = np.ix_(self.at, lanes)
+            load[rows] = ask_p[:, lanes] + held[:, lanes]
+            reactive[rows] = ask_q[:, lanes] - answer[1] * rated
+            out = self._forest.allocate(len(lanes), voltage=False, current=False, magnitude=True)
+            self._forest.solve(
+                out, source, np.ascontiguousarray(load[:, lanes]), np.ascontiguousarray(reactive[:, lanes]),
+                scale=KW_TO_PU, tolerance=SHARPER * self._o.tolerance, scratch=scratch,
+            )  # fmt: skip
+            return out.magnitude[self.at]
+
+        _, off, lanes = settle(self._droop.of, voltages, available.shape)
+        hunting = np.zeros((self._forest.root.size, available.shape[1]), bool)
+        if lanes.size:
+            inverter, lane = np.nonzero(np.abs(off[:, :, lanes]).max(0) > SETTLED)
+            hunting[self._forest.block_of_bus[self.at[inverter]], lanes[lane]] = True
+        return held, hunting
+
+    def drop(self, out: ForestSolution, hunting: np.ndarray) -> None:
+        """Results of blocks that hunt are none."""
+        forest = self._forest
+        out.status[hunting] = MAX_ITERATIONS
+        lost = hunting[forest.block_of_bus[forest.order]]
+        out.loading[lost] = np.nan
+        magnitude = out.magnitude[forest.order]
+        magnitude[lost] = np.nan
+        out.magnitude[forest.order] = magnitude
+
+
 class _Store:
     """Heat that is lent and given back, with its running mean."""
 
@@ -218,7 +282,7 @@ def power_year(
     ``power`` and ``weather`` are groups of a world (docs/world.md); ``days`` (from 0) may name a part of the year,
     in order. Returns the table of :func:`twin.analysis.congestion.congestion` with ``unserved`` (bus) and
     ``pv_curtailed`` (bus) [MWh], and as attributes the counts of feeder-steps by status, the energies [MWh] of load,
-    losses and charging, and the processor seconds of each part.
+    losses, charging and of sun that inverters held back, and the processor seconds of each part.
     """
     o = options or YearOptions()
     forest, source = feeders_of(power)
@@ -238,20 +302,24 @@ def power_year(
     out = forest.allocate(lanes, voltage=False, current=False, magnitude=True, loading=True)
     scratch = forest.scratch()
     transformer = power["branch_kind"].values[forest.branch] == 1
+    inverters = _Inverters(o, power, forest)
     record = CongestionRecord(power["s_rated"].values[forest.branch], transformer, buses)
     hours = np.full(lanes, 1.0 / o.steps_per_hour)
     tangent = np.sqrt(1.0 / o.demand.power_factor**2 - 1.0)
-    status, energy = np.zeros(7, np.int64), {"load": 0.0, "losses": 0.0, "charging": 0.0, "driven": 0.0}
+    status, energy = (
+        np.zeros(7, np.int64),
+        {"load": 0.0, "losses": 0.0, "charging": 0.0, "driven": 0.0, "held_back": 0.0},
+    )
     seconds = {"demand": 0.0, "flow": 0.0, "congestion": 0.0}
 
-    def demand(day: date, curtailed: np.ndarray) -> np.ndarray:
-        """Write the day's load without cars; returns the outdoor temperature (lane)."""
+    def demand(day: date, curtailed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Write the day's load without cars; returns the outdoor temperature and the sun per kW of panels (lane)."""
         by_lane, outdoors = shapes.shapes(day)
         load_day(
             day.toordinal(), o.seed, o.demand.spread, *fixed, *by_lane, tangent, load, reactive, curtailed
         )  # fmt: skip
         stored.add(day, shapes.weather_rows(day), load, reactive, tangent)
-        return outdoors
+        return outdoors, by_lane[4]
 
     first = date(o.year, 1, 1) + timedelta(days=wanted[0])
     demand(first, np.zeros(buses))
@@ -262,7 +330,7 @@ def power_year(
     for number in wanted:
         day = date(o.year, 1, 1) + timedelta(days=number)
         began = time.process_time()
-        outdoors = demand(day, curtailed)
+        outdoors, sun_of_day = demand(day, curtailed)
         charging[:] = 0.0
         _charge(o, cars, day, load, charging)
         load += charging
@@ -270,7 +338,15 @@ def power_year(
         energy["driven"] += float(cars.energy.sum()) / 1e3
         now = time.process_time()
         seconds["demand"] += now - began
+        hunting = None
+        if inverters.at.size and sun_of_day.any():
+            held, hunting = inverters.answer(source, sun_of_day, load, reactive, scratch)
+            back = held.sum(axis=1) / o.steps_per_hour
+            curtailed[inverters.at] += back
+            energy["held_back"] += float(back.sum()) / 1e3
         forest.solve(out, source, load, reactive, scale=KW_TO_PU, tolerance=o.tolerance, scratch=scratch)
+        if hunting is not None:
+            inverters.drop(out, hunting)
         began = time.process_time()
         seconds["flow"] += began - now
         record.add(out.loading, out.magnitude, hours, outdoors)
@@ -280,7 +356,11 @@ def power_year(
     table = record.table(forest.branch, power.sizes["branch"])
     text = {"units": "MW h", "long_name": "energy of load in steps and at buses without supply"}
     table["unserved"] = "bus", lost, text
-    table["pv_curtailed"] = "bus", curtailed / 1e3, {"units": "MW h", "long_name": "held back by the feed-in limit"}
+    table["pv_curtailed"] = (
+        "bus",
+        curtailed / 1e3,
+        {"units": "MW h", "long_name": "held back by the feed-in limit and the inverters"},
+    )
     for name in ("branch_id", "branch_kind", "bus_id"):
         table[name] = power[name].variable
     return table.assign_attrs(
