@@ -170,7 +170,8 @@ def test_busbars_stand_within_half_a_step_of_their_set_point(province):
         down = np.flatnonzero(power["tap_step"].values > 0)
         bar, step = power["branch_to"].values[down], power["tap_step"].values[down]
         off = np.abs(s.voltage[bar] - power["source_voltage"].values[bar])
-        assert (off < 0.55 * step * 1.05).all()
+        at_end = np.abs(s.tap[down]) == power["tap_most"].values[down]
+        assert ((off < 0.55 * step * 1.05) | at_end).all() and (level > 1 or not at_end.any())
         assert (s.voltage[np.isfinite(power["source_voltage"].values)] > 0).all()
     rigid = {"rules": HighVoltageRules(feeding=Feeding(tap_positions=0))}
     fixed = world(**rigid)[1]
@@ -221,7 +222,7 @@ def test_neither_threads_nor_neighbours_change_a_lane(province):
         set_threads(before)
     assert np.array_equal(one, two)
     # a neighbour may ask for one more exchange, which moves nothing by more than it is matched to
-    np.testing.assert_allclose(alone[:, 0], two[:, 3], rtol=0, atol=1e-7)
+    np.testing.assert_allclose(alone[:, 0], two[:, 3], rtol=0, atol=3e-7)
     assert np.array_equal(single.tap[:, 0], found.tap[:, 3])
 
 

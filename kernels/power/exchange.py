@@ -15,8 +15,8 @@ from kernels.power.supply import Supply, SupplySolution
 
 __all__ = ["Exchange", "exchange_of"]
 
-ROUGH = (1e-4, 1e-9)  # pu: tolerance of the first sweeps, whose power is passed on but not kept
-MATCH = 1e-7  # pu: movement of a busbar at which feeders and mesh match
+ROUGH = (1e-3, 1e-5)  # pu: tolerance of the first sweeps, whose power is passed on but not kept
+MATCH = 3e-7  # pu: movement of a busbar at which feeders and mesh match
 TURNS = 20
 
 
@@ -62,6 +62,7 @@ class Exchange:
         load_p, load_q = p * scale, q * scale
         own = load_p[self.mesh_bus] + 1j * load_q[self.mesh_bus]
         source[self.busbar] = self.supply.set_point[:, None]
+        choose = tap is None
         for turn in range(TURNS):
             first = turn < len(ROUGH)
             sweep = rough if first else out
@@ -73,7 +74,8 @@ class Exchange:
             found = self.supply.solve(
                 power, source[self.busbar], own, tap, charging=self.charging, tolerance=0.1 * match
             )  # fmt: skip
-            tap = found.tap
+            if not (turn == 0 and choose):  # chosen anew when the power is nearer
+                tap = found.tap
             good = np.isfinite(found.busbar)
             moved = np.abs(np.where(good, found.busbar - source[self.busbar], 0.0)).max(0, initial=0.0)
             matched = moved <= match

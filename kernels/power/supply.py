@@ -23,7 +23,7 @@ from kernels.power.status import MAX_ITERATIONS, OK
 __all__ = ["Supply", "SupplySolution", "busbar_voltage"]
 
 ROUNDS = 30  # between mesh and transformers
-SHARP = 1e-9  # pu: Newton's tolerance of voltages in the mesh; its last step is squared
+SHARP = 1e-12  # pu: Newton's tolerance of voltages in the mesh; its last step is squared
 ITERATIONS = 30  # of Newton
 CHOICES = 2  # rounds in which taps are chosen; then they stay, so that they do not hunt
 
@@ -155,13 +155,17 @@ def _solve_lanes(
                     busbar[k, lane], drawn[k, lane] = found, 0.0
                     continue
                 moved = max(moved, abs(found - busbar[k, lane]))
-                more = charging[k] * (abs(found) ** 2 - abs(at[k, lane]) ** 2)
-                taken[k, lane] = complex(power[k, lane].real, power[k, lane].imag - more)
                 busbar[k, lane] = found
-                drawn[k, lane] = taken[k, lane] + z[k] * (abs(taken[k, lane]) / abs(found)) ** 2
             if turn >= choices and moved <= tolerance and not lost:
-                code = OK
+                code = OK  # what the mesh was solved with stays what is drawn, so that energy balances
                 break
+            for k in range(transformers):
+                if fallen[k, lane]:
+                    continue
+                square = abs(busbar[k, lane]) ** 2
+                more = charging[k] * (square - abs(at[k, lane]) ** 2)
+                taken[k, lane] = complex(power[k, lane].real, power[k, lane].imag - more)
+                drawn[k, lane] = taken[k, lane] + z[k] * abs(taken[k, lane]) ** 2 / square
         status[lane], mismatch[lane] = code, worst
         if code == OK:
             for k in range(n):
