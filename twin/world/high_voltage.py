@@ -118,13 +118,13 @@ class LaidHighVoltage:
         return np.asarray(order[np.unique(self.vertex[order], return_index=True)[1]])
 
 
-BASES = (
-    "laid by rule with ratings from its table",
-    "circuits as mapped, ratings and impedances assumed by voltage",
-    "circuits as mapped, voltage assumed too",
-    "made up to join a part that hangs loose",
-    "transformers between high-voltage levels, assumed",
-    "transformers to medium voltage, assumed by coincident peak",
+BASES = (  # what a branch comes from; ratings and impedances of all but the first are assumed by the tables above
+    "laid_by_rule",
+    "mapped_circuits",
+    "mapped_circuits_of_assumed_voltage",
+    "made_up_to_join_a_loose_part",
+    "assumed_transformers_between_levels",
+    "assumed_transformers_to_medium_voltage",
 )
 MAPPED, MAPPED_AT_ASSUMED_VOLTAGE, MADE_UP, BETWEEN_LEVELS, TO_MEDIUM_VOLTAGE = range(1, 6)
 

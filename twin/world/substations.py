@@ -105,7 +105,6 @@ def join_high_voltage(
     branch = _branches(laid, high, place, network.mv_voltage, rules.feeding, lowest[kept], busbar[kept], peak[kept])
     new = bus | branch
     made = {"synthetic": np.int32(1), "rule": rule}
-    basis = ", ".join(f"{k} {t}" for k, t in enumerate(BASES))
     old = power.assign(
         {
             name: (dim, np.zeros(power.sizes[dim], dtype), {"units": "1", "long_name": text, **made})
@@ -113,10 +112,12 @@ def join_high_voltage(
                 ("grid_voltage", "bus", "f8", "per-unit voltage that the grid beyond the province holds, 0 for none"),
                 ("tap_step", "branch", "f8", "change of the turns ratio per position of the tap changer, 0 for none"),
                 ("tap_most", "branch", "i1", "positions of the tap changer to either side of neutral"),
-                ("branch_basis", "branch", "i1", f"where the branch and its rating come from: {basis}"),
+                ("branch_basis", "branch", "i1", "where the branch comes from; high-voltage ratings are assumed"),
             )
         }
     )
+    flags = {"flag_values": np.arange(len(BASES), dtype=np.int8), "flag_meanings": " ".join(BASES)}
+    old["branch_basis"].attrs |= flags
     joined = {}
     for name, variable in old.variables.items():
         dim = variable.dims[0] if variable.dims else ""
