@@ -363,6 +363,11 @@ def test_inverters_stand_on_their_characteristics_and_hold_back_what_is_booked(p
     np.testing.assert_allclose(s.held_back[at], (1 - through) * pv[at], atol=2e-6 * pv.max())
     assert 0 < s.held_back.sum() < pv.sum()
     assert s.voltage[at].max() < free.voltage[at].max() - 1e-3
+    # the whole network with those answers, not split: voltages are what the characteristics were read at
+    q = np.zeros(len(pv))
+    q[at] = -np.interp(s.voltage[at], *np.array(BOTH["volt_var"]).T) * 0.9 * power["pv_capacity"].values[at]
+    joined = powerflow(network_of(power, s.load + s.held_back, q, s.tap), solver="meshed", tolerance=1e-10)
+    np.testing.assert_allclose(s.voltage, joined["vm_pu"].values[0], rtol=0, atol=1e-6)
     book = ledger.balances["pv_energy"]
     assert book.inflow == pytest.approx(pv.sum()) and ledger.balances["bus_energy"].worst < 1e-10
     # what the panels do not feed in, the grid beyond gives, less what that saves in losses
