@@ -20,7 +20,7 @@ from twin.components.demand import Demand
 from twin.components.power_flow import PowerFlow
 from twin.errors import ConvergenceError, DataError
 from twin.ledger import Ledger
-from twin.power import powerflow
+from twin.power import powerflow, ring_outages
 from twin.readers.osm_power import HighVoltageGrid
 from twin.readers.power_network import BASE, PowerNetwork
 from twin.wiring import Wiring
@@ -307,6 +307,14 @@ def test_one_transformer_may_be_out_at_the_coincident_peak(province):
         rated = power["s_rated"].values[k]
         units = [u for u in Feeding().s_rated if abs(rated / u - round(rated / u)) < 1e-9]
         assert any(rated - u >= peak for u in units)
+
+
+def test_outages_of_rings_do_not_see_the_high_voltage_network(province):
+    laid, power, _ = province
+    names = ("household_energy", "service_energy", "industry_energy")
+    load = np.sum([power[n].values for n in names], axis=0)[:, None] / 8760 * (1 + 0.2j)
+    alone, joined = ring_outages(laid, load=load[: laid.sizes["bus"]]), ring_outages(power, load=load)
+    xr.testing.assert_identical(alone, joined)
 
 
 def test_a_substation_beside_the_grid_is_refused():
