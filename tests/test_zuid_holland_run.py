@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import twin
+from twin.commands.congestion import congestion
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = """
@@ -102,6 +103,12 @@ def test_the_high_voltage_network_carries_the_province(run):
     # half a step of the tap changers, which is more of a ratio at its end, and 12 bits
     assert np.abs(voltage[:, substations] - 1.03).max() < 0.5 * 0.015 * 1.03 / (1 - 9 * 0.015) * 1.05 + 3e-4
     assert 0.002 < run["branch_losses"].values[:, basis > 0].sum() / run["bus_load"].values.sum() < 0.02
+
+
+def test_congestion_names_the_busiest_substation_and_circuit(week):
+    text = congestion(Path(week["path"]))
+    assert "asset hours not solved 0" in text and "of assumed ratings" in text
+    assert "substation" in text and "transformer-" in text and "circuit-" in text
 
 
 def test_deposition_is_that_of_a_province_not_of_an_island(run):

@@ -9,9 +9,11 @@ from kernels.power.congestion import accumulate_loading, accumulate_voltage, age
 from twin.analysis.indicators import step_seconds
 from twin.errors import RecordError
 
-__all__ = ["CongestionRecord", "congestion", "congestion_of"]
+__all__ = ["CIRCUIT", "TO_MEDIUM_VOLTAGE", "CongestionRecord", "congestion", "congestion_of"]
 
 STEPS = 168  # read at a time, so that a year is never held
+TO_MEDIUM_VOLTAGE = 5  # branch_basis of transformers of substations (docs/world.md)
+CIRCUIT = 2  # branch_kind of high-voltage circuits
 LOW, HIGH = 0.9, 1.1  # pu; supply voltage within 10 % of nominal (order of EN 50160)
 
 

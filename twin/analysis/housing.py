@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from twin.analysis.congestion import CIRCUIT, TO_MEDIUM_VOLTAGE
 from twin.analysis.indicators import step_seconds
 from twin.clock import LOCAL
 from twin.errors import RecordError
@@ -24,7 +25,6 @@ EVENING = range(16, 21)  # local hours
 CONNECTION = 17.25  # kW: three phases of 25 A at 230 V, the Dutch standard connection of a home
 N_MOLAR = 46.006  # g/mol of NOx as NO2
 SECONDS_PER_YEAR = 365.0 * 86_400
-TO_MEDIUM_VOLTAGE = 5  # branch_basis (docs/world.md) of transformers of substations
 GROUPS = (1, 4, 16)  # stations together, for coincidence
 QUARTER, NETWORK, ROADS, PROVINCE = "new homes", "network", "roads", "province"
 
@@ -233,7 +233,7 @@ class _Answer:
         """Circuits above their rating, and the busiest substation; ratings are assumed by voltage and peak."""
         if "branch_basis" not in self.data:
             return []
-        was, now = (len(_overloaded(d, kind=2)) for d in (self.before, self.data))
+        was, now = (len(_overloaded(d, kind=CIRCUIT)) for d in (self.before, self.data))
         before, after = (self._busiest_substation(d) for d in (self.before, self.data))
         return [
             self._row("high-voltage circuits above their rating (assumed)", NETWORK, "1", was, now),

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from twin.analysis.congestion import CIRCUIT, TO_MEDIUM_VOLTAGE
 from twin.analysis.congestion import congestion as congestion_in
 from twin.records import find_run, open_run
 
@@ -38,6 +40,7 @@ def congestion(path: Path, *, out: Path | None = None, most: int = 10, ambient: 
         f"  bus hours below 0.9 pu {low:g}, above 1.1 pu {high:g}; asset hours not solved "
         f"{assets['unknown_hours'].sum():g}",
     ]
+    lines += _busiest(assets)
     assumed = over[over["branch_basis"] > 0] if "branch_basis" in over else over[:0]
     if len(assumed):
         lines.append(f"  {len(assumed)} of them on the high-voltage network, whose ratings are assumed (*)")
@@ -51,3 +54,14 @@ def congestion(path: Path, *, out: Path | None = None, most: int = 10, ambient: 
         for name, row in zip(names.head(most), over.head(most).itertuples(), strict=True)
     ]
     return "\n".join(lines)
+
+
+def _busiest(assets: pd.DataFrame) -> list[str]:
+    """The busiest substation and high-voltage circuit, where the run has them."""
+    if "branch_basis" not in assets:
+        return []
+    high = assets[assets["branch_basis"] > 0]
+    groups = (("substation", high["branch_basis"] == TO_MEDIUM_VOLTAGE), ("circuit", high["branch_kind"] == CIRCUIT))
+    best = [(name, high[chosen].nlargest(1, "highest_loading")) for name, chosen in groups]
+    told = [f"{name} {b['highest_loading'].item():.0%} ({b['branch_id'].item()})" for name, b in best if len(b)]
+    return [f"  busiest of high voltage, of assumed ratings: {', '.join(told)}"] if told else []
