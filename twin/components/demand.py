@@ -11,15 +11,14 @@ from pydantic import Field, model_validator
 
 from kernels.power.battery import keep_below, store_surplus
 from kernels.power.demand import HOURS, diversity
-from kernels.power.heat import COP_CURVES, cop_by_lift, follow_load, heat_pump_power, per_heat, run_evenly
+from kernels.power.heat import COP_CURVES, cop_by_lift, run_evenly
 from kernels.power.solar import plane_of_array, pv_power, sun
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
-from twin.errors import DataError
+from twin.components.new_building import NewBuilding, electricity_per_heat
+from twin.components.profile_rows import hour_of_year
 
-__all__ = ["Demand", "degree_day_shape"]
-
-MONTH_START = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30])
+__all__ = ["Demand", "hour_of_year"]
 
 
 class Demand(Component):
@@ -29,7 +28,8 @@ class Demand(Component):
     the COP at the outdoor temperature, evened out as far as the buildings' mass allows where ``heat_inertia`` is
     given. New building (``floor_heat_demand``, ``hot_water_demand``): rooms by the degrees below the heating limit of
     the weather itself, floors that give their heat over days, hot water by its own profile and COP; with
-    ``building_mass`` their pumps fill the valleys of their bus's load. Photovoltaics: global radiation on the planes of
+    ``building_mass`` and ``hot_water_tank`` their pumps fill the valleys of their bus's load, planned over two days
+    (:mod:`twin.components.new_building`). Photovoltaics: global radiation on the planes of
     the roofs, panel temperature, inverter and feed-in limit;
     what the limit holds back is booked as curtailed. Batteries, where ``battery`` is given, stand with the panels.
     """
@@ -124,28 +124,8 @@ class Demand(Component):
         self._limit = (o.battery_limit or 0.0) * yearly / len(s.profile_household)
         to_degrees = pyproj.Transformer.from_crs(28992, 4326, always_xy=True)
         self._longitude, self._latitude = to_degrees.transform(float(s.bus_x.mean()), float(s.bus_y.mean()))
-        self._new_building(s, world)
-
-    def _new_building(self, s: SimpleNamespace, world: xr.DataTree) -> None:
-        """What only a scenario brings: floor heating and hot water of new homes, with their shapes of the year."""
-        power, n = world["power"].ds, len(s.dwellings)
-        none = np.zeros(n)
-        names = ("floor_heat_demand", "hot_water_demand", "floor_heat_pumps")
-        self._floor, self._water, pumps = (power[k].values if k in power else none for k in names)
-        self._floor_shape, per_degree = degree_day_shape(s.temperature, self.options.heating_limit)
-        self._mass = self.options.building_mass * pumps
-        self._floor_mean, self._floor_lent = np.full(n, np.nan), np.zeros(n)
-        self._most = self._floor * per_degree * (self.options.heating_limit - self.options.design_temperature)
-        if self._floor.any() and not self._floor_shape.any():
-            raise DataError(
-                f"component demand: no day is colder than heating_limit = {self.options.heating_limit:g} degC, so that "
-                f" floor_heat_demand has no day to fall on; raise the limit or leave out the heat"
-            )
-        hours = len(s.profile_household)
-        evenly = np.full(hours, 1.0 / hours)  # a tank that is warmed evenly
-        self._water_shape = power["profile_hot_water"].values if "profile_hot_water" in power else evenly
-        self._tank, self._warm = self.options.hot_water_tank * pumps, np.zeros(n)
-        self._water_mean, self._water_lent = np.full(n, np.nan), np.zeros(n)
+        self._per_heat = electricity_per_heat(s.temperature, self._cop, o.bivalence)
+        self._new = NewBuilding(world["power"].to_dataset(), s.temperature, o)
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
         """Add up the hour's demand and book it."""
@@ -160,11 +140,10 @@ class Demand(Component):
             self._day = day
         np.multiply(s.household_energy, s.profile_household[row], out=s.household)
         s.household *= self._factor[standard.hour]
-        self._pump(s, clock, row)
         s.work[:] = s.service_energy * s.profile_service[row] + s.industry_energy * s.profile_industry[row]
         fed, held = self._sun(s, clock)
         np.multiply(s.pv_capacity, fed, out=s.pv)
-        self._pump_new(s, clock, row)
+        self._pump(s, clock, row)
         s.load[:] = s.household + s.heat_pump + s.work + s.charging - s.pv
         self._store(s, clock)
         tangent = np.sqrt(1.0 / o.power_factor**2 - 1.0)
@@ -175,58 +154,30 @@ class Demand(Component):
             clock.ledger.give("pv_curtailed", held * float(s.pv_capacity.sum()) * clock.hours, "kWh")
 
     def _pump(self, s: SimpleNamespace, clock: Moment, row: int) -> None:
-        """Electricity of the heat pumps for the hour's heat."""
-        o, outdoors = self.options, s.temperature[clock.hour]
+        """Electricity of the heat pumps: of old homes for the hour's heat, of new ones as their plan has it."""
+        per_heat = self._per_heat[clock.hour]
         np.multiply(s.heat_demand, s.profile_heat[row], out=self._heat)
+        np.multiply(self._heat, per_heat, out=s.shift)  # what is asked for
         heat = self._heat
-        if o.heat_inertia > 0:
+        if self.options.heat_inertia > 0:
             if np.isnan(self._mean).any():
-                self._mean[:] = self._heat
-            run_evenly(self._heat, clock.hours, o.heat_memory, self._reserve, self._mean, self._lent, self._even)
+                self._mean[:] = heat
+            run_evenly(heat, clock.hours, self.options.heat_memory, self._reserve, self._mean, self._lent, self._even)
             heat = self._even
-        if o.cop == "linear":
-            heat_pump_power(
-                heat, outdoors, o.cop_base, o.cop_slope, o.cop_least, o.cop_most, o.bivalence, s.heat_pump
-            )  # fmt: skip
-        else:
-            np.multiply(heat, per_heat(outdoors, self._cop(outdoors), self._cop(o.bivalence), o.bivalence), s.heat_pump)
-
-    def _pump_new(self, s: SimpleNamespace, clock: Moment, row: int) -> None:
-        """Add the electricity of new homes' heat pumps: hot water, and floor heating from air as the load allows."""
-        o, air, outdoors = self.options, COP_CURVES["air"], s.temperature[clock.hour]
-        s.shift[:] = 0.0
-        if not self._floor.any() and not self._water.any():
-            return
-        np.multiply(self._water, self._water_shape[row], out=self._warm)
-        water = self._warm
-        if o.hot_water_tank > 0:
-            if np.isnan(self._water_mean).any():
-                self._water_mean[:] = self._water / len(self._water_shape)
-            run_evenly(
-                self._warm, clock.hours, o.heat_memory, self._tank, self._water_mean, self._water_lent, self._even
-            )  # fmt: skip
-            water = self._even
-        cop, at_point = (float(cop_by_lift(t, o.hot_water_sink, *air)) for t in (outdoors, o.bivalence))
-        s.heat_pump += water * per_heat(outdoors, cop, at_point, o.bivalence)
-        cop, at_point = (float(cop_by_lift(t, 30.0 - 0.5 * t, *air)) for t in (outdoors, o.bivalence))
-        factor = float(per_heat(outdoors, cop, at_point, o.bivalence))
-        np.multiply(self._floor, self._floor_shape[clock.hour], out=self._warm)
-        floor = self._warm
-        if o.building_mass > 0:
-            other = s.household + s.heat_pump + s.work + s.charging - s.pv
-            if np.isnan(self._floor_mean).any():
-                self._floor_mean[:] = other + factor * floor
-            follow_load(
-                floor, factor, other, clock.hours, o.heat_memory, self._mass, self._most, self._floor_mean,
-                self._floor_lent, self._even,
-            )  # fmt: skip
-            floor = self._even
-            s.shift[:] = factor * (floor - self._floor * self._floor_shape[clock.hour])
-        s.heat_pump += factor * floor
+        np.multiply(heat, per_heat, out=s.heat_pump)
+        new = self._new.bus
+        if len(new):
+            other = (s.household + s.heat_pump + s.work + s.charging - s.pv)[new]
+            given, asked = self._new.run(other, clock)
+            s.heat_pump[new] += given
+            s.shift[new] += asked
+        np.subtract(s.heat_pump, s.shift, out=s.shift)
 
     def _cop(self, outdoors: float) -> float:
-        """COP by lift of the chosen source at an outdoor temperature [degC]."""
+        """COP of old homes' pumps at an outdoor temperature [degC]: linear, or by lift from the chosen source."""
         o = self.options
+        if o.cop == "linear":
+            return min(max(o.cop_base + o.cop_slope * outdoors, o.cop_least), o.cop_most)
         source = {"air": outdoors, "ground": o.ground_temperature - 5.0, "water": o.ground_temperature - 5.0}[o.cop]
         sink = 40.0 - outdoors if o.sink == "radiator" else 30.0 - 0.5 * outdoors
         return float(cop_by_lift(source, sink, *COP_CURVES[o.cop]))
@@ -274,29 +225,5 @@ class Demand(Component):
     def state(self) -> dict[str, np.ndarray]:
         """Content of batteries and of the buildings' mass."""
         return {
-            "stored": self._stored, "heat_mean": self._mean, "heat_lent": self._lent, "water_mean": self._water_mean,
-            "water_lent": self._water_lent, "floor_mean": self._floor_mean, "floor_lent": self._floor_lent,
+            "stored": self._stored, "heat_mean": self._mean, "heat_lent": self._lent, **self._new.state(),
         }  # fmt: skip
-
-
-def degree_day_shape(temperature: np.ndarray, limit: float) -> tuple[np.ndarray, float]:
-    """Share of a mean year's room heat in each hour [1/h] of ``temperature`` [degC], and that share per degree.
-
-    Over whole days of whole years, in proportion to the degrees by which a reference temperature is below ``limit``;
-    even within a day, as floors of a new home give heat. The reference is the weighted mean of the day and the three
-    before it, weights 1, 1/2, 1/4, 1/8 (when2heat, after the German standard method for gas). All zero where no day is
-    below the limit.
-    """
-    days = -(-len(temperature) // HOURS)
-    whole = np.pad(temperature, (0, days * HOURS - len(temperature)), mode="edge").reshape(days, HOURS).mean(axis=1)
-    before = np.concatenate([np.full(3, whole[0]), whole])
-    reference = sum(0.5**k * before[3 - k : 3 - k + days] for k in range(4)) / 1.875
-    degrees = np.maximum(limit - reference, 0.0)
-    years = max(round(days / 365.25), 1)
-    per_degree = years / degrees.sum() / HOURS if degrees.any() else 0.0
-    return np.repeat(degrees * per_degree, HOURS)[: len(temperature)], per_degree
-
-
-def hour_of_year(month: int, day: int, hour: int) -> int:
-    """Row of a profile of 8,760 hours; 29 February takes the row of the 28th."""
-    return int(MONTH_START[month - 1] + min(day, 28 if month == 2 else 31) - 1) * HOURS + hour
