@@ -55,12 +55,16 @@ class Demand(Component):
         bivalence: float = -7.0  # degC
         heat_inertia: float = Field(default=0.0, ge=0)  # kWh of heat that the mass of one home may lend; 0 for none
         heat_memory: float = Field(default=24.0, gt=0)  # h over which pumps then even out their heat
-        # new building: outdoor temperature up to which it is heated, 12 degC for low-energy homes (order of VDI 4655)
+        # new building: outdoor temperature up to which it is heated, assumed (VDI 4655 has 15 degC for homes of all ages)
         heating_limit: float = 12.0
-        design_temperature: float = -10.0  # degC, for which new homes' heat pumps are chosen (ISSO 51)
+        design_temperature: float = -10.0  # degC, for which new homes' heat pumps are chosen (guarantee funds; kubr.nl 2025)
         building_mass: float = Field(
             default=0.0, ge=0
         )  # kWh of heat that a new home may lend; its pump then fills valleys
+        # of new homes: share of pumps with heat from the ground, not from air; share of the heat of 22 to 5 h UTC that
+        # is given in the three hours after it
+        ground_share: float = Field(default=0.0, ge=0, le=1)
+        night_setback: float = Field(default=0.0, ge=0, le=1)
         hot_water_sink: float = 50.0  # degC (when2heat)
         hot_water_tank: float = Field(default=0.0, ge=0)  # kWh of heat that the tank of one home may lend; 0 for none
         roofs: tuple[tuple[float, float, float], ...] = (  # azimuth and tilt [degree], share of the panels [A]

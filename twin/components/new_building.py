@@ -38,6 +38,7 @@ class NewBuilding:
         self.bus = new = np.flatnonzero((floor > 0) | (water > 0))
         self._floor, self._water = floor[new], water[new]
         self._floor_shape, per_degree = degree_day_shape(temperature, o.heating_limit)
+        self._floor_shape *= np.resize(_day_shape(o.night_setback), len(temperature))
         if self._floor.any() and not self._floor_shape.any():
             raise DataError(
                 f"component demand: no day is colder than heating_limit = {o.heating_limit:g} degC, so that "
@@ -46,20 +47,23 @@ class NewBuilding:
         hours = power.sizes["profile_hour"]
         evenly = np.full(hours, 1.0 / hours)  # a tank that is warmed evenly
         self._water_shape = power["profile_hot_water"].values if "profile_hot_water" in power else evenly
-        air = COP_CURVES["air"]
         if len(new):
-            self._per_floor = electricity_per_heat(
-                temperature, lambda t: float(cop_by_lift(t, 30.0 - 0.5 * t, *air)), o.bivalence
-            )
-            self._per_water = electricity_per_heat(
-                temperature, lambda t: float(cop_by_lift(t, o.hot_water_sink, *air)), o.bivalence
-            )
+            self._per_floor = self._per_heat(temperature, lambda t: 30.0 - 0.5 * t, o)
+            self._per_water = self._per_heat(temperature, lambda t: o.hot_water_sink, o)
         self._mass, self._tank = o.building_mass * pumps[new], o.hot_water_tank * pumps[new]
         self._most = self._floor * per_degree * (o.heating_limit - o.design_temperature)
         self._water_most = np.maximum(self._most, self._water * self._water_shape.max())  # one pump gives both
         self._floor_lent, self._water_lent = np.zeros((2, len(new)))
         self._seen = np.full((len(new), HOURS), np.nan)  # load without new heat by hour of the day (UTC)
         self._scratch = np.zeros((3, AHEAD))
+
+    @staticmethod
+    def _per_heat(temperature: np.ndarray, sink: Callable[[float], float], options: Any) -> np.ndarray:
+        """Electricity per heat [1] at each ``temperature``: air with an element, and a share from the ground."""
+        air, ground, below = COP_CURVES["air"], COP_CURVES["ground"], options.ground_temperature - 5.0
+        from_air = electricity_per_heat(temperature, lambda t: float(cop_by_lift(t, sink(t), *air)), options.bivalence)
+        from_ground = np.array([1.0 / cop_by_lift(below, sink(t), *ground) for t in temperature.tolist()])
+        return (1.0 - options.ground_share) * from_air + options.ground_share * from_ground
 
     def run(self, load: np.ndarray, clock: Moment) -> tuple[np.ndarray, np.ndarray]:
         """Electricity [kW] (bus) of the present step, and what it would be if heat were made as it is asked for.
@@ -94,6 +98,15 @@ class NewBuilding:
     def state(self) -> dict[str, np.ndarray]:
         """What is lent, and the load as seen a day ago."""
         return {"floor_lent": self._floor_lent, "water_lent": self._water_lent, "new_seen": self._seen}
+
+
+def _day_shape(setback: float) -> np.ndarray:
+    """Heat of each hour (UTC) over the day's mean: at night less by ``setback``, in the three hours after it more."""
+    shape = np.ones(HOURS)
+    night, morning = [22, 23, 0, 1, 2, 3, 4], [5, 6, 7]
+    shape[night] -= setback
+    shape[morning] += setback * len(night) / len(morning)
+    return shape
 
 
 def electricity_per_heat(temperature: np.ndarray, cop: Callable[[float], float], bivalence: float) -> np.ndarray:
