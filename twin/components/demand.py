@@ -55,9 +55,9 @@ class Demand(Component):
         bivalence: float = -7.0  # degC
         heat_inertia: float = Field(default=0.0, ge=0)  # kWh of heat that the mass of one home may lend; 0 for none
         heat_memory: float = Field(default=24.0, gt=0)  # h over which pumps then even out their heat
-        # new building: outdoor temperature up to which it is heated, assumed (VDI 4655 has 15 degC for homes of all ages)
+        # new building: outdoor temperature up to which it is heated, assumed (VDI 4655: 15 degC for all homes)
         heating_limit: float = 12.0
-        design_temperature: float = -10.0  # degC, for which new homes' heat pumps are chosen (guarantee funds; kubr.nl 2025)
+        design_temperature: float = -10.0  # degC, for which new homes' heat pumps are chosen (ISSO 51; kubr.nl 2025)
         building_mass: float = Field(
             default=0.0, ge=0
         )  # kWh of heat that a new home may lend; its pump then fills valleys
