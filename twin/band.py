@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import qmc
 
 from twin import session
 from twin.analysis.housing import HousingRun, member_table
@@ -62,11 +61,10 @@ class _Base:
 
 def draws(band: Band) -> np.ndarray:
     """Numbers of the members (member, parameter), a Latin hypercube between each parameter's two values."""
-    if not band.vary:
-        return np.zeros((band.members, 0))
-    unit = qmc.LatinHypercube(len(band.vary), rng=np.random.default_rng(band.members)).random(band.members)
-    low, high = (np.array([getattr(v, k) for v in band.vary]) for k in ("low", "high"))
-    return low + unit * (high - low)
+    n, rng = band.members, np.random.default_rng(band.members)
+    unit = [(rng.permutation(n) + rng.random(n)) / n for _ in band.vary]
+    drawn = [v.low + u * (v.high - v.low) for v, u in zip(band.vary, unit)]
+    return np.array(drawn).reshape(len(band.vary), n).T
 
 
 def member_tables(
