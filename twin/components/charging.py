@@ -67,15 +67,15 @@ class Charging(Component):
     class Options(ComponentOptions):
         """Declared values with their source."""
 
-        kwh_per_km: float = Field(default=0.20, gt=0)  # at the battery; order of Dutch fleet statistics
+        kwh_per_km: float = Field(default=0.20, gt=0)  # at the battery (joostdevree.nl, laadpaal)
         efficiency: float = Field(default=0.90, gt=0, le=1)  # battery over plug
         strategy: Strategy = "uncontrolled"
         trips_per_car: float = Field(default=2.5, gt=0)  # of a car on a working day [A]; turns trips into cars
-        # share of cars at home, public, work: two thirds of owners have a charger at home (Multiscope 2021), the rest assumed
+        # share of cars at home, public, work: two thirds of owners have a charger at home (Multiscope 2021); the others [A]
         charges_at: tuple[float, float, float] = (0.70, 0.15, 0.15)
         reach: float = Field(default=20.0, ge=0)  # kWh; a car plugs in from an energy owed, drawn daily up to this [A]
         spare: float = Field(default=0.0, ge=0)  # kWh; grid_aware: what a car may leave with, owed to its next stay
-        powers: tuple[float, ...] = (3.7, 7.4, 11.0)  # kW: one phase of 16 and 32 A, three phases of 16 A
+        powers: tuple[float, ...] = (3.7, 7.4, 11.0)  # kW: one phase of 16 and 32 A, three of 16 A (nu.nl 2018)
         home_powers: tuple[float, ...] = (0.25, 0.25, 0.50)  # share of home chargers [A]; elsewhere the strongest
 
         @model_validator(mode="after")
