@@ -71,7 +71,7 @@ class Charging(Component):
         efficiency: float = Field(default=0.90, gt=0, le=1)  # battery over plug
         strategy: Strategy = "uncontrolled"
         trips_per_car: float = Field(default=2.5, gt=0)  # of a car on a working day [A]; turns trips into cars
-        # share of cars at home, public, work: two thirds of owners have a charger at home (Multiscope 2021); the others [A]
+        # share of cars at home, public, work: two thirds of owners have a charger at home (Multiscope 2021)
         charges_at: tuple[float, float, float] = (0.70, 0.15, 0.15)
         reach: float = Field(default=20.0, ge=0)  # kWh; a car plugs in from an energy owed, drawn daily up to this [A]
         spare: float = Field(default=0.0, ge=0)  # kWh; grid_aware: what a car may leave with, owed to its next stay
