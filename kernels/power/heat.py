@@ -110,22 +110,18 @@ def _level_of(heat, low, high, gain, other, most, n):
 @njit
 def _next_level(asked, stored, reserve, gain, other, most):
     """First level of the plan of one bus, see :func:`fill_valleys`."""
-    steps, total, capacity, least, largest = asked.shape[0], 0.0, 0.0, -math.inf, math.inf
+    steps, total, least, largest = asked.shape[0], 0.0, -math.inf, math.inf
     bottom, top = other[0], other[0]  # between which all levels lie
     for n in range(1, steps + 1):
         k = n - 1
         total += asked[k]
-        capacity += most[k]
         bottom, top = min(bottom, other[k]), max(top, other[k] + most[k] / gain[k])
         spare = reserve if n < steps else 0.0  # what was lent is given back by the end
         needed, room = total - stored - spare, total - stored + spare
         if needed > _held(least, gain, other, most, n):
-            level = math.inf  # where pumps cannot give so much
-            if needed < capacity:
-                level = _level_of(needed, max(least, bottom), min(largest, top), gain, other, most, n)
-            if level > largest or _held(largest, gain, other, most, n) < needed:
+            if _held(largest, gain, other, most, n) < needed:  # the store's roof, or all that the pumps can give
                 return largest
-            least = level
+            least = _level_of(needed, max(least, bottom), min(largest, top), gain, other, most, n)
         if room < _held(largest, gain, other, most, n):
             if _held(least, gain, other, most, n) > room:
                 return least
