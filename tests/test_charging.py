@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import LinearConstraint, linprog, minimize
 
 from kernels.power.demand import home_distance
 from kernels.power.sessions import (
@@ -16,6 +17,7 @@ from kernels.power.sessions import (
     charge_by_signal,
     charge_day,
     charge_to_level,
+    expect_sessions,
     level_by_deadlines,
     plug_in,
     stay_hours,
@@ -265,7 +267,8 @@ def test_grid_aware_charging_finds_a_valley_that_no_profile_tells_of():
 )
 def test_water_fills_the_valleys_to_one_level(base, energy, level):
     due = np.append(np.zeros(len(base) - 1), energy)
-    assert level_by_deadlines(np.array(base), 1.0, due, np.empty(len(base))) == pytest.approx(level, rel=1e-14)
+    found = level_by_deadlines(np.array(base), 1.0, due, energy, np.empty(0), np.empty(len(base)))
+    assert found == pytest.approx(level, rel=1e-14)
 
 
 @settings(max_examples=50, deadline=None)
@@ -275,10 +278,70 @@ def test_water_fills_the_valleys_to_one_level(base, energy, level):
 )  # fmt: skip
 def test_the_level_is_the_lowest_that_keeps_every_deadline(base, due, hours):
     base, due = np.array(base), np.array(due)
-    level = level_by_deadlines(base, hours, due, np.empty(6))
+    level = level_by_deadlines(base, hours, due, due.sum(), np.empty(0), np.empty(6))
     held = np.cumsum(np.maximum(level - base, 0)) * hours
     slack = (held - np.cumsum(due))[due > 0]
     assert slack.min() == pytest.approx(0, abs=1e-9 * (1 + due.sum()))
+
+
+@pytest.mark.filterwarnings("ignore:Equality and inequality")
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), jobs=st.integers(1, 8))
+def test_no_schedule_has_a_lower_peak_where_what_will_come_is_known(seed, jobs):
+    # Jobs with a beginning, an end and an energy over a load; the linear programme of the lowest peak is the oracle.
+    # Who comes first leaves first: then cumulative bounds say all.
+    rng = np.random.default_rng(seed)
+    steps, base = 12, rng.uniform(0, 20, 12)
+    begin, end = np.sort(rng.integers(0, steps, jobs)), np.sort(rng.integers(0, steps, jobs))
+    end, energy = np.maximum(begin, end), rng.uniform(0.1, 30, jobs)
+    come, due = np.bincount(begin, energy, steps), np.bincount(end, energy, steps)
+    load, done = base.copy(), 0.0
+    for k in range(steps):
+        rest = due[k:].copy()
+        rest[0] += due[:k].sum() - done  # what is done already counts for the first that are due
+        for j in range(steps - k - 1):
+            if rest[j] < 0:
+                rest[j + 1] += rest[j]
+                rest[j] = 0.0
+        ready = come[: k + 1].sum() - done
+        if ready > 1e-9 and (rest > 1e-9).any():
+            later = np.append(0.0, come[k + 1 :])  # what comes now is there
+            level = level_by_deadlines(base[k:], 1.0, np.where(rest > 1e-9, rest, 0), ready, later, np.empty(steps))
+            now = min(max(level - base[k], 0.0), ready)
+            load[k] += now
+            done += now
+    assert done == pytest.approx(energy.sum())
+    # variables: energy of each job in each of its steps, and the peak
+    place = [(j, k) for j in range(jobs) for k in range(begin[j], end[j] + 1)]
+    under, equal = np.zeros((steps, len(place) + 1)), np.zeros((jobs, len(place) + 1))
+    for v, (j, k) in enumerate(place):
+        under[k, v] = equal[j, v] = 1.0
+    under[:, -1] = -1.0
+    best = linprog([0.0] * len(place) + [1.0], under, -base, equal, energy)
+    assert load.max() == pytest.approx(best.fun, rel=1e-7)
+    # the course is also the flattest: nothing that is there is charged in haste before the rest comes
+    cumulative = np.tril(np.ones((steps, steps)))
+    bounds = LinearConstraint(cumulative, np.cumsum(due), np.cumsum(come))
+    flat = minimize(
+        lambda x: ((base + x) ** 2).sum(), load - base, jac=lambda x: 2 * (base + x), method="SLSQP",
+        bounds=[(0, None)] * steps, constraints=bounds, options={"ftol": 1e-12, "maxiter": 500},
+    )  # fmt: skip
+    assert (load**2).sum() <= flat.fun * (1 + 1e-6)
+
+
+def test_cars_are_expected_as_at_their_last_stay():
+    come, go = np.empty((2, 2, 24))
+    start, weight = np.array([0, 2, 4]), np.array([1.0, 0.5, 1.0, 1.0])
+    ahead, stay, takes = (
+        np.array([2.5, 20.0, np.inf, 0.0]),
+        np.array([3.0, 10.0, 5.0, 2.0]),
+        np.array([8.0, 4.0, 9.0, 1.0]),
+    )
+    expect_sessions(start, 1.0, weight, ahead, stay, takes, come, go)
+    wanted_come, wanted_go = np.zeros((2, 2, 24))
+    wanted_come[0, 2], wanted_come[0, 20], wanted_come[1, 0] = 8.0, 2.0, 1.0
+    wanted_go[0, 5], wanted_go[1, 1] = 8.0, 1.0  # due at 5.5 and 2 h; what is due after a day is not seen yet
+    np.testing.assert_array_equal([come, go], [wanted_come, wanted_go])
 
 
 @pytest.mark.parametrize("strategy", ["uncontrolled", "grid_aware"])

@@ -13,7 +13,8 @@ from kernels.power.demand import diversity
 from kernels.power.heat import heat_pump_power
 from twin.clock import Moment
 from twin.component import Component, Out
-from twin.components.demand import Demand, hour_of_year
+from twin.components.demand import Demand
+from twin.components.profile_rows import hour_of_year
 from twin.ledger import Ledger
 from twin.wiring import Wiring
 

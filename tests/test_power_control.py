@@ -11,6 +11,9 @@ from power_grid_model.enum import TapChangingStrategy
 from power_grid_model.utils import json_deserialize_from_file
 
 import twin
+from kernels.jit import set_threads, threads
+from kernels.power import mesh
+from kernels.power.newton import STRIP
 from kernels.power.status import MAX_ITERATIONS, OK, TAP_HUNTING
 from twin.power import circuit_of, powerflow
 from twin.readers.networks import open_network
@@ -115,6 +118,42 @@ def test_frozen_factors_leave_what_newton_alone_leaves_and_a_failed_lane_no_trac
     assert (broken.status[21] >= MAX_ITERATIONS).all() and np.isnan(broken.vm_pu[21]).all()
     assert np.array_equal(broken.vm_pu[others], together.vm_pu[others])
     assert np.array_equal(broken.p_from[others], together.p_from[others])
+
+
+@pytest.mark.parametrize("lanes", [5, 300])
+def test_meshed_results_do_not_depend_on_threads(lanes):
+    net = pandapower.networks.case118()
+    ours, profiles = lanes_of(net, np.random.default_rng(5).uniform(0.6, 1.3, lanes))
+    before, found = threads(), []
+    try:
+        for n in (1, 2):
+            set_threads(n)
+            found.append(powerflow(ours, profiles=profiles))
+    finally:
+        set_threads(before)
+    for name in ("vm_pu", "va_degree", "p_from", "status", "mismatch"):
+        np.testing.assert_array_equal(found[0][name], found[1][name], err_msg=name)
+
+
+def test_lanes_are_shared_out_evenly_and_strips_stay_whole():
+    rng = np.random.default_rng(6)
+    for points, lanes in ((1, 40), (9, 512), (40, 3000)):
+        point = np.r_[np.arange(points), rng.integers(0, points, lanes - points)]
+        whole = mesh.lane_shares(point, points, 1)[0]
+        for slots in (1, 2, 7):
+            lane_of, task, slot, of = mesh.lane_shares(point, points, slots)
+            assert np.array_equal(np.sort(lane_of), np.arange(lanes)) and task[-1] == lanes and slot[-1] == len(of)
+            strips = {}
+            for c in range(len(of)):
+                mine = lane_of[task[c] : task[c + 1]]
+                assert (point[mine] == of[c]).all() and (np.diff(mine) > 0).all()
+                strips.setdefault(of[c], []).append(mine)
+            for k, parts in strips.items():  # cut between strips only: every strip is that of one slot
+                assert all(len(p) % STRIP == 0 for p in sorted(parts, key=lambda p: p[0])[:-1])
+                assert np.array_equal(np.sort(np.concatenate(parts)), np.sort(whole[point[whole] == k]))
+            work = np.diff(task[slot]) / lanes * slots
+            if points >= 4 * slots:
+                assert work.max() < 1.25
 
 
 def ring_with_feeders():

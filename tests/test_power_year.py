@@ -45,7 +45,7 @@ PLAIN = Demand.Options()
 OTHERS = [
     Demand.Options(cop="ground", sink="floor"),
     Demand.Options(cop="air", heat_inertia=3.0, hot_water_tank=4.0),
-    Demand.Options(heating_limit=15.0, hot_water_sink=60.0),
+    Demand.Options(heating_limit=15.0, hot_water_sink=60.0, building_mass=8.0, ground_share=0.5, night_setback=0.3),
 ]
 
 
@@ -83,7 +83,8 @@ def test_the_load_of_a_day_is_that_of_the_component(world, options, new):
     wiring.arrays["charging_power"][:] = 0
     o = YearOptions(steps_per_hour=1, seed=7, demand=options)
     buses = power.sizes["bus"]
-    shapes_of, stored = _Day(o, power, weather), _Stored(o, power, weather)
+    shapes_of = _Day(o, power, weather)
+    stored = _Stored(o, power, weather, shapes_of)
     for number in (20, 21, 180):
         day = datetime(2023, 1, 1) + timedelta(days=number)
         shapes, _ = shapes_of.shapes(day.date())
@@ -112,10 +113,9 @@ def test_new_homes_add_their_heat_to_the_year(world):
     assert heat * 4 / 365 / 5 < more < heat * 4 / 365 * 2  # COP 1 to 5; winter days ask for more than the mean
 
 
-@pytest.mark.parametrize("option", [{"building_mass": 10.0}, {"battery": 1.0}])
-def test_stores_that_follow_the_load_are_refused(world, option):
-    with pytest.raises(ConfigError, match="building_mass and battery"):
-        power_year(*world, YearOptions(demand=Demand.Options(**option)), days=[0])
+def test_stores_that_follow_charging_are_refused(world):
+    with pytest.raises(ConfigError, match="battery"):
+        power_year(*world, YearOptions(demand=Demand.Options(battery=1.0)), days=[0])
 
 
 @pytest.fixture(scope="module")

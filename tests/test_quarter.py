@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from twin import session
-from twin.analysis.housing import COLUMNS
+from twin import band, session
+from twin.analysis.housing import COLUMNS, HousingRun
+from twin.band import member_tables
 from twin.cli import app, main
+from twin.components.demand import Demand
 from twin.components.residents import Residents
 from twin.config import load
 from twin.errors import ConfigError, ScenarioError
+from twin.question import _configuration as configuration_of
 from twin.question import answer
 from twin.records import open_run
-from twin.scenario import AddHomes, EvShare, Scenario, load_question, load_scenario
+from twin.scenario import AddHomes, Band, EvShare, Scenario, load_question, load_scenario
 from twin.world.synthetic import SyntheticWorld
 from twin.world.synthetic import build as build_synthetic
 
@@ -205,8 +208,8 @@ set = [
 [[variant]]
 name = "c"
 title = "today's cars"
-[[variant.change]]
-{add}"""
+differs = {{ ev_share = "neighbours" }}
+"""
     path = config.parent / "quick.toml"
     path.write_text(text)
     return path
@@ -262,6 +265,95 @@ def test_grid_aware_homes_peak_lower_and_the_rebound_is_told(table):
     evening = value(answered, "b", "highest added power, 16 to 21 h, against")
     assert evening["delta"] < 0
     assert "h local)" in value(answered, "b", "highest power of their stations at other hours: rebound")["indicator"]
+
+
+@pytest.fixture(scope="module")
+def with_band(table, question):
+    """The same question with a band; its runs are there already."""
+    path = question.parent / "banded.toml"
+    path.write_text(
+        question.read_text()
+        + """
+[band]
+members = 10
+vary = [
+    { setting = "change.trips_per_home", low = 4.0, high = 6.0 },
+    { setting = "components.demand.hot_water_tank", low = 2.0, high = 6.0 },
+]
+"""
+    )
+    return answer(path, out=table[1], quiet=True)
+
+
+def test_a_band_lies_around_what_members_alone_can_tell(table, with_band):
+    answered, _ = table
+    assert with_band["indicator"].tolist() == answered["indicator"].tolist()
+    np.testing.assert_array_equal(with_band["delta"], answered["delta"])
+    banded = with_band["status"] == "computed, band of 10 members"
+    assert (with_band.loc[banded, "p05"] < with_band.loc[banded, "p95"]).all()
+    assert with_band.loc[~banded, ["p05", "p95"]].isna().all(axis=None)
+    for v in "abc":
+        energy = value(with_band, v, "energy driven")
+        # kilometres in proportion to trips: 4 to 6 around the run's 5
+        assert 0.8 <= energy["p05"] / energy["delta"] < 0.9 and 1.1 < energy["p95"] / energy["delta"] <= 1.2
+        assert value(with_band, v, "highest power of their stations (")["status"].endswith("of 10 members")
+        assert value(with_band, v, "transformers above their rating")["status"] == "computed, no band"
+
+
+def test_a_member_with_nothing_varied_is_the_run(table, question):
+    answered, out = table
+    asked = load_question(question).model_copy(update={"band": Band(members=10)})
+    files = {v: out / "quick" / f"small-quick_{v}.h5" for v in "ab"}
+    pairs = {"a": out / "quick" / "small.h5", "b": out / "quick" / "small-base_b.h5"}
+    runs = [tuple(HousingRun(v, "", open_run(f[v]), 0.2, 0.9) for f in (files, pairs)) for v in "ab"]
+    configs = [configuration_of(asked, variant) for variant in asked.variant[:2]]
+    first = member_tables(
+        asked.model_copy(update={"variant": asked.variant[:2]}), runs, configs, data=None, quiet=True
+    )[0]
+    for v in "ab":
+        for start in ("highest power of their stations (", "highest added power (", "energy driven"):
+            assert value(first, v, start)["delta"] == pytest.approx(value(answered, v, start)["delta"], rel=2e-3)
+
+
+def test_a_setting_that_a_variant_has_is_drawn_in_it_alone(table, question, monkeypatch):
+    seen = []
+
+    class Watched(Demand):
+        def __init__(self, options):
+            super().__init__(options)
+            seen.append(options.hot_water_tank)
+
+    monkeypatch.setattr(band, "Demand", Watched)
+    path = question.parent / "watched.toml"
+    path.write_text(
+        question.read_text()
+        + '[band]\nmembers = 10\nvary = [{ setting = "components.demand.hot_water_tank", low = 2.0, high = 6.0 }]\n'
+    )
+    answer(path, out=table[1], quiet=True)
+    a, b, c = seen[0::3], seen[1::3], seen[2::3]
+    assert set(a) == set(c) == {0.0} and len(set(b)) == 10 and 2.0 <= min(b) < max(b) <= 6.0
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ('vary = [{ setting = "change.heat", low = 1.0, high = 2.0 }]', "no field 'heat'"),
+        ('vary = [{ setting = "change.heat_kwh", low = 2.0, high = 1.0 }]', "low below high"),
+        ('vary = [{ setting = "run.seed", low = 1.0, high = 2.0 }]', "vary"),
+    ],
+)
+def test_what_a_band_cannot_vary_is_refused(question, tmp_path, text, word):
+    path = tmp_path / "q.toml"
+    path.write_text(question.read_text() + f"[band]\nmembers = 10\n{text}\n")
+    with pytest.raises(ScenarioError, match=word):
+        load_question(path)
+
+
+def test_what_differs_must_be_a_field(question, tmp_path):
+    path = tmp_path / "q.toml"
+    path.write_text(question.read_text().replace('ev_share = "neighbours"', "ev_shares = 1.0"))
+    with pytest.raises(ScenarioError, match="ev_shares"):
+        load_question(path)
 
 
 def test_a_question_can_be_read_as_its_scenario(question):

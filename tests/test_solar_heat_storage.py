@@ -6,9 +6,10 @@ import pvlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import LinearConstraint, linprog, minimize
 
 from kernels.power.battery import keep_below, store_surplus
-from kernels.power.heat import COP_CURVES, cop_by_lift, per_heat, run_evenly
+from kernels.power.heat import COP_CURVES, cop_by_lift, fill_valleys, per_heat, run_evenly
 from kernels.power.solar import diffuse_share, plane_of_array, pv_power, sun
 
 LATITUDE, LONGITUDE = 51.96, 4.45
@@ -128,6 +129,44 @@ def test_days_that_grow_colder_leave_something_to_lend():
         given.append(out[0])
     assert max(given[96:]) < 0.85 * max(asked[96:])
     assert np.abs(stored).max() < 10.0
+
+
+@pytest.mark.filterwarnings("ignore:Equality and inequality")
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), reserve=st.floats(0.5, 60), most=st.floats(4, 30))
+def test_no_plan_of_heat_has_a_lower_peak_where_what_will_come_is_known(seed, reserve, most):
+    # 18 h with all load known and nothing lent at the end; the linear programme of the lowest peak is the oracle
+    rng = np.random.default_rng(seed)
+    steps = 18
+    shape, other = rng.uniform(0, 4, steps), rng.uniform(0, 8, steps)
+    factor = rng.uniform(0.25, 0.5, steps if seed % 2 else 1) * np.ones(steps)
+    stored, scratch, out = np.zeros(1), np.empty((3, steps)), np.empty(1)
+    given = np.empty(steps)
+    for k in range(steps):
+        fill_valleys(
+            np.ones(1), shape[k:], factor[k:], other[None, k:], 1.0, np.array([reserve]), np.array([most]), stored,
+            *scratch[:, k:], out,
+        )  # fmt: skip
+        given[k] = out[0]
+        assert abs(stored[0]) <= reserve + 1e-9 and 0 <= out[0] <= most + 1e-9
+    assert given.sum() == pytest.approx(shape.sum(), rel=1e-8)
+    cumulative = np.tril(np.ones((steps, steps)))
+    none, peak = np.zeros((steps, 1)), -np.ones((steps, 1))
+    rows = [(factor * np.eye(steps), peak, -other), (cumulative, none, np.cumsum(shape) + reserve),
+            (-cumulative, none, reserve - np.cumsum(shape))]  # fmt: skip
+    under, limit = np.vstack([np.hstack(r[:2]) for r in rows]), np.concatenate([r[2] for r in rows])
+    all_of_it = np.append(np.ones(steps), 0.0)[None]
+    best = linprog(np.append(np.zeros(steps), 1.0), under, limit, all_of_it, [shape.sum()],
+                   bounds=[(0, most)] * steps + [(None, None)])  # fmt: skip
+    assert (other + factor * given).max() == pytest.approx(best.fun, rel=1e-6)
+    if seed % 2 == 0:  # where heat costs the same at all hours the course is also the flattest
+        bounds = LinearConstraint(cumulative, np.append(np.cumsum(shape)[:-1] - reserve, shape.sum()),
+                                  np.append(np.cumsum(shape)[:-1] + reserve, shape.sum()))  # fmt: skip
+        flat = minimize(
+            lambda x: ((other + factor * x) ** 2).sum(), given, jac=lambda x: 2 * factor * (other + factor * x),
+            method="SLSQP", bounds=[(0, most)] * steps, constraints=bounds, options={"ftol": 1e-12, "maxiter": 500},
+        )  # fmt: skip
+        assert ((other + factor * given) ** 2).sum() <= flat.fun * (1 + 1e-6)
 
 
 @settings(max_examples=40, deadline=None)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from twin import session
 from twin.analysis.housing import HousingRun, housing_table
+from twin.band import member_tables
 from twin.components.charging import Charging
 from twin.config import Configuration
 from twin.errors import ConfigError
@@ -34,14 +35,16 @@ def answer(
         return HousingRun(name, title, open_run(made.path), cars.kwh_per_km, cars.efficiency)
 
     base = run("base", None, None)
-    rows = []
+    rows, configs = [], []
     for variant in asked.variant:
         pair = base
         if variant.set:
             nothing = Scenario(name=f"base_{variant.name}", title=f"base, {variant.title}")
             pair = run(nothing.name, nothing, variant)
         rows.append((run(variant.name, asked.scenario(variant), variant), pair))
-    table = housing_table(base, rows, working_days=asked.working_days)
+        configs.append(_configuration(asked, variant))
+    members = member_tables(asked, rows, configs, data=data, quiet=quiet)
+    table = housing_table(base, rows, working_days=asked.working_days, members=members)
     table.to_csv(folder / f"{asked.name}.csv", index=False)
     return table
 

@@ -9,13 +9,23 @@ from typing import Annotated, Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from twin.config import explain, read_toml
 from twin.errors import ScenarioError
 from twin.world.quarter import add_homes_of_residents, add_residents, join_stations, quarters
 
-__all__ = ["AddHomes", "EvShare", "Question", "Scenario", "SetSpeed", "Variant", "load_question", "load_scenario"]
+__all__ = [
+    "AddHomes",
+    "Band",
+    "EvShare",
+    "Question",
+    "Scenario",
+    "SetSpeed",
+    "Variant",
+    "load_question",
+    "load_scenario",
+]
 
 ROAD_CLASSES = ("motorway", "ramp", "trunk", "primary", "secondary", "tertiary", "other")
 
@@ -51,17 +61,24 @@ class AddHomes(Verb):
     x: float  # m RD
     y: float
     radius: float = Field(default=1500.0, gt=0)
-    trips_per_home: float = Field(default=5.0, ge=0)  # vehicle trips per home and working day, Dutch practice 4 to 8
+    # vehicle trips per home and working day, Dutch practice 4 to 8. In the Rotterdam core 5 make 18,100 km per car and
+    # year; electric cars drove 18,142 km in 2022, all cars 11,992 (CBS table 85405NED)
+    trips_per_home: float = Field(default=5.0, ge=0)
     # 544,230 cars to 631,530 dwellings in the Rotterdam core (fuel table of 2023, PC4 table of 2020)
     cars_per_home: float = Field(default=0.86, gt=0)
     stations: Literal["existing", "new"] = "existing"
-    household_kwh: float = Field(default=2500.0, ge=0)  # per home and year
+    household_kwh: float = Field(default=2500.0, ge=0)  # per home and year, assumed
     heat_pump_share: float = Field(default=1.0, ge=0, le=1)
-    # useful heat per heat-pump home and year: rooms of new building, about 30 kWh/m2 on 105 m2 [A, order of BENG]
+    # useful heat of rooms per heat-pump home and year: 30 kWh/m2 on 105 m2, both assumed. The Dutch rule for new
+    # homes (BENG 1, heating and cooling) was meant to be 25 kWh/m2 (2015), and by NTA 8800 at most 70 (2018 draft)
+    # for what mostly stays well below it (lente-akkoord.nl, "Wat doet de nieuwe BENG met de woningbouw")
     heat_kwh: float = Field(default=3200.0, ge=0)
-    # hot water: 856 kWh per person (NTA 8800) x 2.1 persons per home (CBS)
+    # hot water, with losses of the tank: 2.1 persons (assumed) of 543 kWh (40 l a day from 8 to 40 degC) to 639 kWh
+    # (30 l to 60 degC) and a tank that loses 40 W are 1,490 to 1,690 kWh (warmtepomp-informatie.be,
+    # deurlooinstallaties.nl)
     hot_water_kwh: float = Field(default=1800.0, ge=0)
-    ev_share: float | None = Field(default=None, ge=0, le=1)  # of their car kilometres; None: as their neighbours
+    # electric share of their car kilometres
+    ev_share: Annotated[float, Field(ge=0, le=1)] | Literal["neighbours"] = "neighbours"
 
     def apply(self, world: xr.DataTree) -> None:
         """Add trips to ``zones`` and demand to ``power``."""
@@ -103,7 +120,7 @@ class AddHomes(Verb):
         light[:, rows] += out
         light[:, :, rows] += back.transpose(0, 2, 1)
         electric = zones["bev_share"].values[rows]
-        if self.ev_share is not None:
+        if self.ev_share != "neighbours":
             electric = np.full(len(rows), self.ev_share)
         cars = self.homes * self.cars_per_home * (out.sum(axis=(0, 2)) + back.sum(axis=(0, 2)))
         add_residents(world, rows, out, back, electric, cars / (self.homes * self.trips_per_home))
@@ -173,7 +190,10 @@ class Scenario(BaseModel):
 
 
 class Variant(BaseModel):
-    """One answer to a question: settings over the question's, own changes where they differ, components left out."""
+    """One answer to a question: settings over the question's, own changes, components left out.
+
+    ``differs`` are fields of the question's changes that have another value here; ``change`` replaces them altogether.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -181,14 +201,52 @@ class Variant(BaseModel):
     title: str = ""
     set: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    differs: dict[str, float | str] = {}
     change: tuple[Change, ...] | None = None
+
+
+class Vary(BaseModel):
+    """A parameter that the members of a band draw, evenly between two values.
+
+    ``setting`` is a field of the change (``change.heat_kwh``) or of a component (``components.charging.reach``); one
+    that variants set themselves is drawn in those variants alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    setting: str = Field(pattern=r"^(change\.[a-z_]+|components\.[a-z_]+\.[a-z_]+)$")
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _known(self) -> "Vary":
+        field = self.setting.removeprefix("change.")
+        if self.setting.startswith("change.") and field not in AddHomes.model_fields:
+            raise ValueError(f"setting: add_homes has no field {field!r}")
+        if not self.low < self.high:
+            raise ValueError(f"{self.setting}: low below high is wanted")
+        return self
+
+
+class Band(BaseModel):
+    """Members of a question by which its table gets a band: each with its own seed, parameters and time of the year.
+
+    ``starts`` are further beginnings, each of the question's length; members take them and the question's by turns.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    members: int = Field(ge=10)
+    starts: tuple[AwareDatetime, ...] = ()
+    vary: tuple[Vary, ...] = ()
 
 
 class Question(BaseModel):
     """A scenario with its province, its time and its variants, to be run against the base world.
 
     ``set`` are settings ``section.key=value`` of every run; ``without`` names components of the configuration that the
-    question does not need; ``working_days`` are the days of car traffic by which a year is counted.
+    question does not need; ``working_days`` are the days of car traffic by which a year is counted; ``band`` says
+    how the uncertainty of its numbers is found.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -203,10 +261,18 @@ class Question(BaseModel):
     without: tuple[str, ...] = ()
     change: tuple[Change, ...] = ()
     variant: tuple[Variant, ...] = Field(min_length=1)
+    band: Band | None = None
+
+    @model_validator(mode="after")
+    def _variants(self) -> "Question":
+        for variant in self.variant:
+            self.scenario(variant)  # what differs must be a field
+        return self
 
     def scenario(self, variant: Variant) -> Scenario:
         """The scenario of a variant."""
         changes = self.change if variant.change is None else variant.change
+        changes = tuple(type(c).model_validate({**c.model_dump(), **variant.differs}) for c in changes)
         return Scenario(name=f"{self.name}_{variant.name}", title=f"{self.title}: {variant.title}", change=changes)
 
 

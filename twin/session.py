@@ -25,7 +25,7 @@ from twin.scenario import Scenario, load_scenario
 from twin.simulation import Simulation
 from twin.world import build_world
 
-__all__ = ["Plan", "RunResult", "build", "plan", "run", "warm_up"]
+__all__ = ["Plan", "RunResult", "base_world", "build", "plan", "run", "warm_up"]
 
 
 @dataclass
@@ -89,6 +89,11 @@ def build(
         inputs = {**inputs, f"scenario {chosen.name}": chosen.model_dump_json()}
     _count_trips(tree)
     return Simulation(checked, tree, inputs=inputs)
+
+
+def base_world(config: Configuration, data: Path | str | None = None) -> xr.DataTree:
+    """The world of a configuration, without a scenario."""
+    return build_world(config, _data_root(data))[0]
 
 
 def run(

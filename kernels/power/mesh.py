@@ -8,14 +8,24 @@ import numpy as np
 
 from kernels.jit import threads
 from kernels.power.factorise import analyse, fill_positions
-from kernels.power.newton import solve_meshed
+from kernels.power.newton import NARROW, POINT_ERROR, STRIP, put_lanes, solve_meshed, take_lanes
 from kernels.power.status import OK
 
-__all__ = ["Mesh", "MeshSolution", "OperatingPoints", "admittance", "operating_points", "spacing", "weave"]
+__all__ = [
+    "Mesh",
+    "MeshSolution",
+    "OperatingPoints",
+    "admittance",
+    "lane_shares",
+    "operating_points",
+    "spacing",
+    "weave",
+]
 
 LEVEL = 0.05  # of all power: distance of operating points with factors of their own
 FEW = 256  # lanes: with fewer the distance is doubled, as each point costs a factor
-TASK = 256  # lanes of one task, for which the factor of their point is made once
+ROTATIONS = 16  # of the points, tried for the most even shares
+NARROW_COST, FACTOR_COST = 0.7, 0.2  # of the time of a wide strip, for an even share of each thread
 
 
 def admittance(n_bus, branch_from, branch_to, z, z_back, ratio, shunt_from, shunt_to, bus_shunt):
@@ -132,38 +142,28 @@ class Mesh:
         """
         lanes = p.shape[1]
         none, empty = np.empty((0, lanes)), np.empty((0, self.n_bus))
-        out = MeshSolution(
-            np.full((self.n_bus, lanes), np.nan),
-            np.full((self.n_bus, lanes), np.nan),
-            np.zeros(lanes, np.int8),
-            np.full(lanes, np.nan),
-            np.zeros(lanes, np.int64),
-            np.zeros((self.n_bus if limits is not None else 0, lanes), np.int8),
-        )
         cold = True
-        if points is None or lanes == 1:
-            # lanes apart, in as many tasks as there are
-            starts, lane_of = np.arange(lanes + 1), np.arange(lanes)
+        if points is None or lanes <= 1:
+            lane_of, task_start, slot_start = _lanes_apart(lanes, threads())
             loads: tuple[np.ndarray, ...] = (empty,) * 6
         else:
             one = [np.ascontiguousarray(x[:, None]) for x in points.reference]
             more = (one[2], one[3], one[4], one[5]) if len(one) > 2 else None
-            base = self.solve(start, one[0], one[1], scale=scale, parts=more, kind=kind, tolerance=tolerance)
+            near = max(tolerance, POINT_ERROR)
+            base = self.solve(start, one[0], one[1], scale=scale, parts=more, kind=kind, tolerance=near)
             if base.status[0] == OK:
                 inside = self.order
                 start = start.astype(complex)
                 start[inside] = base.v_real[inside, 0] + 1j * base.v_imag[inside, 0]
                 cold = False
-            lane_of = np.argsort(points.point, kind="stable")
-            sizes = np.bincount(points.point, minlength=points.p.shape[0])
-            pieces = np.maximum(-(-sizes // TASK), 1)  # long points in several tasks, each with the point's factor
-            of = np.repeat(np.arange(sizes.size), pieces)
-            inner = np.arange(of.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-            first = (np.cumsum(sizes) - sizes)[of] + inner * TASK
-            starts = np.append(first, lanes)
-            shares = points.parts if points.parts is not None else (empty,) * 4
-            loads = tuple(np.ascontiguousarray(x[of]) if x.size else x for x in (points.p, points.q, *shares))
+            lane_of, task_start, slot_start, of = lane_shares(points.point, points.p.shape[0], threads())
+            own = points.parts if points.parts is not None else (empty,) * 4
+            loads = tuple(np.ascontiguousarray(x[of]) if x.size else x for x in (points.p, points.q, *own))
         low, high = limits if limits is not None else (np.empty(0), np.empty(0))
+        # lanes in the order of the tasks until all is solved
+        v_real, v_imag = np.empty((self.n_bus, lanes)), np.empty((self.n_bus, lanes))
+        at_limit = np.zeros((self.n_bus if limits is not None else 0, lanes), np.int8)
+        status, mismatch, iterations = np.zeros(lanes, np.int8), np.full(lanes, np.nan), np.zeros(lanes, np.int64)
         solve_meshed(
             self.order,
             self.row,
@@ -175,29 +175,72 @@ class Mesh:
             self.first,
             self.later,
             self.target,
-            p,
-            q,
-            *(parts if parts is not None else (none, none, none, none)),
+            *(_taken(x, lane_of) for x in (p, q)),
+            *((_taken(x, lane_of) for x in parts) if parts is not None else (none, none, none, none)),
             scale,
             np.ascontiguousarray(start.real),
             np.ascontiguousarray(start.imag),
             cold,
-            starts,
-            lane_of,
+            task_start,
+            slot_start,
             *loads,
             low,
             high,
             tolerance,
             max_iterations,
-            min(threads(), starts.size - 1),
-            out.v_real,
-            out.v_imag,
-            out.status,
-            out.mismatch,
-            out.iterations,
-            out.at_limit,
+            v_real,
+            v_imag,
+            status,
+            mismatch,
+            iterations,
+            at_limit,
         )
-        return out
+        back = np.argsort(lane_of)
+        for x in (v_real, v_imag, at_limit):
+            put_lanes(x, lane_of)
+        return MeshSolution(v_real, v_imag, status[back], mismatch[back], iterations[back], at_limit)
+
+
+def _taken(x: np.ndarray, lane_of: np.ndarray) -> np.ndarray:
+    out = np.empty(x.shape)
+    take_lanes(x, lane_of, out)
+    return out
+
+
+def _lanes_apart(lanes: int, slots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lanes as tasks of their own, dealt out by turns: the first three of :func:`lane_shares`."""
+    turn = np.arange(lanes) % slots
+    return np.argsort(turn, kind="stable"), np.arange(lanes + 1), np.searchsorted(np.sort(turn), np.arange(slots + 1))
+
+
+def lane_shares(point: np.ndarray, points: int, slots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Lanes in tasks that share a point's factor, and tasks in ``slots`` shares of about equal work.
+
+    Points are dealt out by turns, as slow ones lie side by side, and the row of all strips is cut between strips,
+    from the point on that makes shares most even: a point that is cut is factored on both sides, and no strip's lanes
+    depend on the number of slots. Returns the lanes in the order of the tasks, first lane of each task and first task
+    of each slot, both with their end, and the point of each task.
+    """
+    turn = np.argsort(np.arange(points) % slots, kind="stable")
+    size = np.bincount(point, minlength=points)
+    best = np.inf
+    for shift in range(min(points, ROTATIONS)):
+        row = np.roll(turn, shift)
+        strips = -(-size[row] // STRIP)
+        of = np.repeat(np.arange(points), strips)
+        inner = np.arange(of.size) - np.repeat(np.cumsum(strips) - strips, strips)
+        cost = np.where(size[row][of] - inner * STRIP > NARROW, 1.0, NARROW_COST) + FACTOR_COST * (inner == 0)
+        slot = ((np.cumsum(cost) - cost / 2) * (slots / cost.sum())).astype(np.int64)
+        largest = np.bincount(slot, cost).max()
+        if largest < best:
+            best, chosen = largest, (row, of, inner, slot)
+    row, of, inner, slot = chosen
+    task = np.flatnonzero(np.append(True, (np.diff(of) > 0) | (np.diff(slot) > 0)))
+    place = np.empty(points, np.int64)
+    place[row] = np.arange(points)
+    begin = (np.cumsum(size[row]) - size[row])[of] + inner * STRIP
+    task_start, slot_start = np.append(begin[task], point.size), np.searchsorted(slot[task], np.arange(slots + 1))
+    return np.argsort(place[point], kind="stable"), task_start, slot_start, row[of[task]]
 
 
 def weave(

@@ -28,7 +28,18 @@ from kernels.jit import njit, pnjit, prange
 from kernels.power.factorise import factorise, solve_one, strip_solver
 from kernels.power.status import COLLAPSE_VOLTAGE, COLLAPSED, MAX_ITERATIONS, OK, REACTIVE_LIMIT, SINGULAR
 
-__all__ = ["HELD", "PQ", "PV", "newton_lane", "solve_meshed"]
+__all__ = [
+    "HELD",
+    "NARROW",
+    "POINT_ERROR",
+    "PQ",
+    "PV",
+    "STRIP",
+    "newton_lane",
+    "put_lanes",
+    "solve_meshed",
+    "take_lanes",
+]
 
 PQ, PV, HELD = 0, 1, 2
 STRIP = 32  # lanes iterated together: 4 AVX-512 or 8 AVX2 vectors
@@ -40,6 +51,7 @@ BALANCE = 1e-11  # of all load: sum of power mismatches that a frozen iteration 
 FROZEN_LIMIT = 40  # iterations of a frozen strip before lanes go on alone
 SLOWEST = 0.7  # shrinkage per frozen iteration, past which a lane goes on alone
 POINT_STEP = 0.02  # rad and ln pu: last Newton step to an operating point; its square is the error of the point
+POINT_ERROR = POINT_STEP * POINT_STEP / SHARPER  # as a tolerance
 SWITCHES = 25  # rounds of reactive limits before a lane is given up
 LIMIT_MARGIN = 1e-9  # pu of voltage and of power over a limit that count as reaching it
 
@@ -278,10 +290,10 @@ def _strip_of(W):
 
     @njit
     def solve_frozen(
-        lanes, count, n, order, row, column, g, b, kind, first, later, blocks, p, q, p1, q1, p2, q2, scale, at_r, at_i,
+        begin, count, n, order, row, column, g, b, kind, first, later, blocks, p, q, p1, q1, p2, q2, scale, at_r, at_i,
         tolerance, v, load, part, x, lane, v_real, v_imag, status, largest, iterations,
     ):  # fmt: skip
-        """Lanes ``lanes[:count]`` from the point ``at_r``, ``at_i`` (n) with its factor; unsolved: MAX_ITERATIONS."""
+        """``count`` lanes from ``begin``, from the point ``at_r``, ``at_i`` (n), with its factor; or MAX_ITERATIONS."""
         dependent = p1.shape[0] > 0
         # fields of lane: live, largest squared step, step before, sum of |load|, sum of |F|
         for w in range(5 * W):
@@ -292,7 +304,7 @@ def _strip_of(W):
         for k in range(n):
             bus, o = order[k], 2 * W * k
             for w in range(W):
-                t = lanes[w if w < count else 0]
+                t = begin + (w if w < count else 0)
                 v[o + w], v[o + W + w] = at_r[k], at_i[k]
                 load[o + w], load[o + W + w] = p[bus, t] * scale, q[bus, t] * scale
                 lane[3 * W + w] += abs(load[o + w]) + abs(load[o + W + w])
@@ -317,19 +329,19 @@ def _strip_of(W):
                     lane[w] = 0.0
                     left -= 1
                     if w < count:
-                        status[lanes[w]] = OK
-                        iterations[lanes[w]] = iteration + 1
+                        status[begin + w] = OK
+                        iterations[begin + w] = iteration + 1
                 elif not size < 1.0 or (iteration > 3 and rate > SLOWEST):
                     lane[w] = -1.0
                     left -= 1
                     if w < count:
-                        status[lanes[w]] = MAX_ITERATIONS
+                        status[begin + w] = MAX_ITERATIONS
                 lane[2 * W + w] = size
             if left == 0:
                 break
         mismatch(n, row, column, g, b, kind, load, part, dependent, v, x, lane[4 * W : 5 * W])
         for w in range(count):
-            t = lanes[w]
+            t = begin + w
             if lane[w] != 0.0:
                 status[t] = MAX_ITERATIONS
                 continue
@@ -348,8 +360,8 @@ def _strip_of(W):
         for k in range(n):
             bus, o = order[k], 2 * W * k
             for w in range(count):
-                if status[lanes[w]] == OK:
-                    v_real[bus, lanes[w]], v_imag[bus, lanes[w]] = v[o + w], v[o + W + w]
+                if status[begin + w] == OK:
+                    v_real[bus, begin + w], v_imag[bus, begin + w] = v[o + w], v[o + W + w]
 
     return solve_frozen
 
@@ -358,10 +370,27 @@ _solve_wide, _solve_narrow = _strip_of(STRIP), _strip_of(NARROW)
 
 
 @pnjit
+def take_lanes(x, lane_of, out):
+    """Columns ``lane_of`` (lane) of ``x`` into ``out`` (row, lane), so that lanes of a strip lie side by side."""
+    for i in prange(x.shape[0]):
+        for t in range(lane_of.size):
+            out[i, t] = x[i, lane_of[t]]
+
+
+@pnjit
+def put_lanes(x, lane_of):
+    """Undo :func:`take_lanes`, in place."""
+    for i in prange(x.shape[0]):
+        taken = x[i].copy()
+        for t in range(lane_of.size):
+            x[i, lane_of[t]] = taken[t]
+
+
+@pnjit
 def solve_meshed(
     order, row, column, g, b, place, kind, first, later, target, p, q, p1, q1, p2, q2, scale, start_r, start_i,
-    cold, point_start, lane_of, point_p, point_q, point_p1, point_q1, point_p2, point_q2, low, high, tolerance, limit,
-    slots, v_real, v_imag, status, mismatch, iterations, at_limit,
+    cold, task_start, slot_start, point_p, point_q, point_p1, point_q1, point_p2, point_q2, low, high,
+    tolerance, limit, v_real, v_imag, status, mismatch, iterations, at_limit,
 ):  # fmt: skip
     """Solve a meshed network for all lanes.
 
@@ -371,20 +400,21 @@ def solve_meshed(
     ``q1``, ``p2``, ``q2`` (bus or 0, lane) its current and impedance parts at 1 pu, times ``scale`` in pu;
     ``start_r``, ``start_i`` (bus) start, with the held voltages [pu]; ``cold`` begins with a step of the angles alone.
 
-    Operating points: ``lane_of[point_start[c] : point_start[c + 1]]`` are the lanes of point c, whose load is
-    ``point_p`` .. ``point_q2`` (point, bus or 0), times ``scale``; without a row there, its lanes are solved by Newton
-    alone. ``low``, ``high`` (bus or 0) reactive power that the generators of a PV bus may give [pu]. ``tolerance`` of
-    the voltage [pu]; ``limit`` Newton iterations; ``slots`` tasks side by side.
+    Tasks: ``task_start[c]`` to ``task_start[c + 1]`` are the lanes of task c; tasks ``slot_start[s]`` to
+    ``slot_start[s + 1]`` are solved one after another, and the slots side by side. A task's lanes share an operating
+    point, whose load is ``point_p`` .. ``point_q2`` (task, bus or 0), times ``scale``; without a row there, they are
+    solved by Newton alone. ``low``, ``high`` (bus or 0) reactive power that the generators of a PV bus may give [pu].
+    ``tolerance`` of the voltage [pu]; ``limit`` Newton iterations.
 
     Out: ``v_real``, ``v_imag`` (bus, lane) [pu], NaN where not solved; ``status``, ``mismatch`` (largest |S|
-    mismatch, pu), ``iterations`` (lane); ``at_limit`` (bus or 0, lane) +1 or -1 where a generator's limit binds. Buses
-    that ``order`` does not hold are left as they are.
+    mismatch, pu), ``iterations`` (lane); ``at_limit`` (bus or 0, lane) +1 or -1 where a generator's limit binds.
     """
     n = order.size
-    points = point_start.size - 1
     dependent = p1.shape[0] > 0
     limited = low.size > 0
-    for slot in prange(slots):
+    for bus in prange(v_real.shape[0]):  # also touches new memory row by row and on all threads
+        v_real[bus], v_imag[bus] = math.nan, math.nan
+    for slot in prange(slot_start.size - 1):
         blocks = np.empty((n + 2 * later.size, 4))
         f, s = np.empty((n, 2)), np.empty((n, 2))
         lp, lq, l1, k1, l2, k2 = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
@@ -400,10 +430,10 @@ def solve_meshed(
             set_point[k] = math.hypot(start_r[bus], start_i[bus])
             if limited:
                 qa[k], qb[k] = low[bus], high[bus]
-        for c in range(slot, points, slots):
-            lanes = lane_of[point_start[c] : point_start[c + 1]]
+        for c in range(slot_start[slot], slot_start[slot + 1]):
+            begin, end = task_start[c], task_start[c + 1]
             warm = False
-            for t in lanes:
+            for t in range(begin, end):
                 status[t] = MAX_ITERATIONS
             if point_p.shape[0] > 0:
                 for k in range(n):
@@ -415,32 +445,30 @@ def solve_meshed(
                         l2[k], k2[k] = point_p2[c, bus] * scale, point_q2[c, bus] * scale
                 code, _, _ = newton_lane(
                     n, row, column, g, b, place, kind, first, later, target, lp, lq, l1, k1, l2, k2, vr, vi,
-                    POINT_STEP * POINT_STEP / SHARPER, limit, cold, blocks, f, s,
+                    POINT_ERROR, limit, cold, blocks, f, s,
                 )  # fmt: skip
                 if code == OK:
                     # the Jacobian at the point itself, not at Newton's last but one iterate
                     _jacobian(n, row, column, g, b, place, kind, l1, k1, l2, k2, vr, vi, s, False, blocks)
                     warm = factorise(n, first, later, target, blocks)
                 if warm:
-                    done = 0
-                    while done < lanes.size:
-                        left = lanes.size - done
-                        if left > NARROW:
-                            group = lanes[done : done + STRIP]
+                    while begin < end:
+                        wide = end - begin > NARROW
+                        count = min(STRIP if wide else NARROW, end - begin)
+                        if wide:
                             _solve_wide(
-                                group, group.size, n, order, row, column, g, b, kind, first, later, blocks, p, q, p1,
-                                q1, p2, q2, scale, vr, vi, tolerance, v, load, part, x, lane, v_real, v_imag, status,
+                                begin, count, n, order, row, column, g, b, kind, first, later, blocks, p, q, p1, q1,
+                                p2, q2, scale, vr, vi, tolerance, v, load, part, x, lane, v_real, v_imag, status,
                                 mismatch, iterations,
                             )  # fmt: skip
                         else:
-                            group = lanes[done:]
                             _solve_narrow(
-                                group, group.size, n, order, row, column, g, b, kind, first, later, blocks, p, q, p1,
-                                q1, p2, q2, scale, vr, vi, tolerance, v, load, part, x, lane, v_real, v_imag, status,
+                                begin, count, n, order, row, column, g, b, kind, first, later, blocks, p, q, p1, q1,
+                                p2, q2, scale, vr, vi, tolerance, v, load, part, x, lane, v_real, v_imag, status,
                                 mismatch, iterations,
                             )  # fmt: skip
-                        done += group.size
-            for t in lanes:
+                        begin += count
+            for t in range(task_start[c], end):
                 if status[t] == OK and not limited:
                     continue
                 for k in range(n):

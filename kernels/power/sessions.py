@@ -18,9 +18,11 @@ __all__ = [
     "KINDS",
     "PUBLIC",
     "WORK",
+    "charge_as_expected",
     "charge_by_signal",
     "charge_day",
     "charge_to_level",
+    "expect_sessions",
     "level_by_deadlines",
     "plug_in",
     "stay_hours",
@@ -145,16 +147,38 @@ def charge_by_signal(signal, hours, power, since, until, owed, charged):
 
 
 @njit
-def level_by_deadlines(base, hours, due, ordered):
-    """Lowest level L [kW] that lets each energy go into the valleys of a load before its deadline.
+def expect_sessions(group_start, hours, weight, ahead, stay, takes, come, go):
+    """Energy that cars which are not there yet are expected to ask for, each as at its last stay; in place.
 
-    ``L = max over T of the level to which the energy due by T fills the valleys of base[:T]``: the first speed of the
-    optimal schedule of jobs that may all begin now (Yao, Demers and Shenker 1995, FOCS: 374-382), with a load beneath.
-    ``base`` (step) [kW], ``hours`` [h] length of each; ``due`` (step) [kWh] energy that must be in by the end of the
-    step; ``ordered`` (step) scratch. Exact, by sorting: of n steps the level stands above the m lowest where
-    ``(energy / hours + sum of the m lowest) / m`` does not reach the next one.
+    ``group_start`` (group + 1) cars in order of group; ``ahead`` (car) [h] from now until a car is expected, infinite
+    where it is not; ``stay`` (car) [h], ``takes`` (car) [kWh], ``weight`` (car) part of a car. Out, [kWh]: ``come``
+    (group, step) by the step in which it comes, ``go`` (group, step) by that at whose end it is due, where that lies
+    within the steps.
     """
-    level, energy = -np.inf, 0.0
+    steps = come.shape[1]
+    come[:, :] = 0.0
+    go[:, :] = 0.0
+    for g in range(group_start.shape[0] - 1):
+        for c in range(group_start[g], group_start[g + 1]):
+            if not ahead[c] < steps * hours:
+                continue
+            come[g, int(ahead[c] / hours)] += weight[c] * takes[c]
+            if ahead[c] + stay[c] <= steps * hours:
+                go[g, _step_before(ahead[c] + stay[c], hours, steps)] += weight[c] * takes[c]
+
+
+@njit
+def level_by_deadlines(base, hours, due, ready, come, ordered):
+    """Level L [kW] to which flexible energy now fills the valleys of a load, each part before its deadline.
+
+    The first stretch of the lowest course that cumulative bounds leave, as a string drawn taut between them: by the
+    end of step T at least what is due by then, and at most what is there by then. Of jobs that are all there now it is
+    ``L = max over T of the level to which the energy due by T fills the valleys of base[:T]``: the first speed of the
+    optimal schedule (Yao, Demers and Shenker 1995, FOCS: 374-382), with a load beneath.
+    ``base`` (step) [kW], ``hours`` [h] length of each; ``due`` (step) [kWh] energy that must be in by the end of the
+    step; ``ready`` [kWh] there now, ``come`` (step or 0) [kWh] that comes in the step; ``ordered`` (step) scratch.
+    """
+    least, most, energy = -np.inf, np.inf, 0.0
     for n in range(base.shape[0]):
         value, j = base[n], n
         while j > 0 and ordered[j - 1] > value:  # the lowest n + 1 steps stay sorted
@@ -162,76 +186,123 @@ def level_by_deadlines(base, hours, due, ordered):
             j -= 1
         ordered[j] = value
         energy += due[n]
-        if due[n] <= 0.0:
-            continue
-        total, here = energy / hours, 0.0
-        for m in range(n + 1):
-            total += ordered[m]
-            here = total / (m + 1)
-            if m == n or here <= ordered[m + 1]:
-                break
-        level = max(level, here)
-    return level
+        if due[n] > 0.0:
+            level = _filled(ordered, n + 1, energy / hours)
+            if level > most:
+                return most
+            least = max(least, level)
+        if n + 1 < come.shape[0]:
+            ready += come[n]
+            if come[n + 1] > 0.0:  # all that is there by now, before there is more
+                level = _filled(ordered, n + 1, ready / hours)
+                if level < least:
+                    return least
+                most = min(most, level)
+    return least
+
+
+@njit
+def _filled(ordered, n, total):
+    """Level to which ``total`` [kW] fills ``n`` ascending steps: above m of them where it does not reach the next."""
+    here = 0.0
+    for m in range(n):
+        total += ordered[m]
+        here = total / (m + 1)
+        if m == n - 1 or here <= ordered[m + 1]:
+            break
+    return here
 
 
 @njit
 def charge_to_level(
     group_start, forecast, hours, power, weight, since, until, owed, spare, ordered, due, room, charged
 ):  # fmt: skip
+    """:func:`charge_as_expected` where no cars are expected but those that are there."""
+    for g in range(group_start.shape[0] - 1):
+        _charge_group(
+            group_start[g], group_start[g + 1], forecast[g], hours, power, weight, since, until, owed, spare, due[:0],
+            due[:0], ordered, due, room, charged,
+        )  # fmt: skip
+
+
+@njit
+def charge_as_expected(
+    group_start, forecast, hours, power, weight, since, until, owed, spare, come, go, ordered, due, room, charged
+):  # fmt: skip
     """Charge the cars behind each transformer so that its load stays as low as their departures allow; in place.
 
-    What the plugged cars of a group owe fills the valleys of the group's forecast load, each before its own departure
-    (:func:`level_by_deadlines`), planned anew every step; now they charge what stands above the forecast of the
-    present step, those that leave first before the others. Each charges at least what its own departure asks for, and
-    at most its power. What a car owes up to ``spare`` [kWh] it may leave with: that is due at the end of its next
-    stay, a day later. ``group_start`` (group + 1) cars in order of group; ``forecast`` (group, step) [kW] from now
-    on; ``weight`` (car) part of a car; ``ordered``, ``due``, ``room`` (step) scratch; the others as
+    What the plugged cars of a group owe fills the valleys of the group's forecast load, each before its own departure,
+    and with it what cars still to come will ask for (:func:`level_by_deadlines`), planned anew every step; now they
+    charge what stands above the forecast of the present step, those that leave first before the others. Each charges
+    at least what its own departure asks for, and at most its power. What a car owes up to ``spare`` [kWh] it may leave
+    with: that is due at the end of its next stay, a day later. ``group_start`` (group + 1) cars in order of group;
+    ``forecast`` (group, step) [kW] from now on; ``weight`` (car) part of a car; ``come``, ``go`` (group, step) [kWh]
+    as of :func:`expect_sessions`; ``ordered``, ``due``, ``room`` (step) scratch; the others as
     :func:`charge_by_signal`.
     """
-    steps = forecast.shape[1]
     for g in range(group_start.shape[0] - 1):
-        a, b = group_start[g], group_start[g + 1]
-        least, most = 0.0, 0.0
-        due[:] = 0.0
-        room[:] = 0.0
-        for c in range(a, b):
-            charged[c] = 0.0
-            if until[c] <= 0.0 or owed[c] <= LEAST_OWED:
-                continue
-            now = min(power[c] * max(min(until[c], hours) - since[c], 0.0), owed[c])
-            soon = max(owed[c] - spare, 0.0)
-            must = min(max(soon - power[c] * max(until[c] - hours, 0.0), 0.0), now)
-            first = _step_before(until[c], hours, steps)
-            # a stay that is too short for what is owed takes in what it can
-            due[first] += weight[c] * min(soon, power[c] * max(until[c] - since[c], 0.0))
-            room[first] += weight[c] * max(min(now, soon) - must, 0.0)
-            if spare > 0.0:
-                next_one = _step_before(until[c] + DAY, hours, steps)
-                due[next_one] += weight[c] * min(owed[c], spare)
-                room[next_one] += weight[c] * (now - max(min(now, soon), must))
-            most += weight[c] * now
-            least += weight[c] * must
-        if most <= 0.0:
+        _charge_group(
+            group_start[g], group_start[g + 1], forecast[g], hours, power, weight, since, until, owed, spare, come[g],
+            go[g], ordered, due, room, charged,
+        )  # fmt: skip
+
+
+@njit
+def _bounds(power, hours, since, until, owed, spare):
+    """What a plugged car must charge now, what it can of that it may not leave with, and what it can at all [kWh]."""
+    now = min(power * max(min(until, hours) - since, 0.0), owed)
+    soon = max(owed - spare, 0.0)
+    must = min(max(soon - power * max(until - hours, 0.0), 0.0), now)
+    return must, max(min(now, soon), must), now
+
+
+@njit
+def _charge_group(
+    a, b, forecast, hours, power, weight, since, until, owed, spare, come, go, ordered, due, room, charged
+):  # fmt: skip
+    """:func:`charge_as_expected` for the cars ``a`` to ``b`` of one group."""
+    steps = forecast.shape[0]
+    least, most, ready = 0.0, 0.0, 0.0
+    due[:] = 0.0
+    room[:] = 0.0
+    for c in range(a, b):
+        charged[c] = 0.0
+        if until[c] <= 0.0 or owed[c] <= LEAST_OWED:
             continue
-        level = level_by_deadlines(forecast[g], hours, due, ordered)
-        more = min(max((level - forecast[g, 0]) * hours - least, 0.0), most - least)
-        for k in range(steps):  # shares of the room of each departure, the first ones first
-            share = min(more / room[k], 1.0) if room[k] > 0.0 else 0.0
-            more = max(more - room[k], 0.0)
-            room[k] = share
-        for c in range(a, b):
-            if until[c] <= 0.0 or owed[c] <= LEAST_OWED:
-                continue
-            now = min(power[c] * max(min(until[c], hours) - since[c], 0.0), owed[c])
-            soon = max(owed[c] - spare, 0.0)
-            must = min(max(soon - power[c] * max(until[c] - hours, 0.0), 0.0), now)
-            needed = max(min(now, soon), must)
-            charged[c] = must + room[_step_before(until[c], hours, steps)] * (needed - must)
-            if spare > 0.0:
-                charged[c] += room[_step_before(until[c] + DAY, hours, steps)] * (now - needed)
-            if charged[c] <= LEAST_OWED:  # a rest of rounding
-                charged[c] = 0.0
-            owed[c] -= charged[c]
+        must, needed, now = _bounds(power[c], hours, since[c], until[c], owed[c], spare)
+        first = _step_before(until[c], hours, steps)
+        # a stay that is too short for what is owed takes in what it can
+        stay = min(max(owed[c] - spare, 0.0), power[c] * max(until[c] - since[c], 0.0))
+        due[first] += weight[c] * stay
+        ready += weight[c] * stay
+        room[first] += weight[c] * (needed - must)
+        if spare > 0.0:
+            next_one = _step_before(until[c] + DAY, hours, steps)
+            due[next_one] += weight[c] * min(owed[c], spare)
+            ready += weight[c] * min(owed[c], spare)
+            room[next_one] += weight[c] * (now - needed)
+        most += weight[c] * now
+        least += weight[c] * must
+    if most <= 0.0:
+        return
+    for k in range(go.shape[0]):
+        due[k] += go[k]
+    level = level_by_deadlines(forecast, hours, due, ready, come, ordered)
+    more = min(max((level - forecast[0]) * hours - least, 0.0), most - least)
+    for k in range(steps):  # shares of the room of each departure, the first ones first
+        share = min(more / room[k], 1.0) if room[k] > 0.0 else 0.0
+        more = max(more - room[k], 0.0)
+        room[k] = share
+    for c in range(a, b):
+        if until[c] <= 0.0 or owed[c] <= LEAST_OWED:
+            continue
+        must, needed, now = _bounds(power[c], hours, since[c], until[c], owed[c], spare)
+        charged[c] = must + room[_step_before(until[c], hours, steps)] * (needed - must)
+        if spare > 0.0:
+            charged[c] += room[_step_before(until[c] + DAY, hours, steps)] * (now - needed)
+        if charged[c] <= LEAST_OWED:  # a rest of rounding
+            charged[c] = 0.0
+        owed[c] -= charged[c]
 
 
 @njit

@@ -16,7 +16,7 @@ from twin.analysis.indicators import step_seconds
 from twin.clock import LOCAL
 from twin.errors import RecordError
 
-__all__ = ["COLUMNS", "HousingRun", "housing_table"]
+__all__ = ["COLUMNS", "HousingRun", "housing_table", "member_table"]
 
 COLUMNS = (
     "variant", "indicator", "region", "unit", "base", "scenario", "delta", "p05", "p95", "method", "status",
@@ -25,6 +25,8 @@ EVENING = range(16, 21)  # local hours
 CONNECTION = 17.25  # kW: three phases of 25 A at 230 V, the Dutch standard connection of a home
 N_MOLAR = 46.006  # g/mol of NOx as NO2
 SECONDS_PER_YEAR = 365.0 * 86_400
+OF_HOUR = r" \(\d\d \w+ \d\d h local\)"  # what _Answer._time puts behind an indicator
+EVEN = 1e-9  # share below which members differ by rounding alone: no band
 GROUPS = (1, 4, 16)  # stations together, for coincidence
 QUARTER, NETWORK, ROADS, PROVINCE = "new homes", "network", "roads", "province"
 
@@ -41,24 +43,53 @@ class HousingRun:
 
 
 def housing_table(
-    base: HousingRun, variants: list[tuple[HousingRun, HousingRun]], *, working_days: float
+    base: HousingRun,
+    variants: list[tuple[HousingRun, HousingRun]],
+    *,
+    working_days: float,
+    members: list[pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """Table of :data:`COLUMNS`; a row per variant and indicator.
 
     ``variants`` are pairs of a variant's run and of a base run of the same settings, against which its power is held,
     so that what is told is the new homes' own. Steps are an hour; a year is ``working_days`` times the mean of the
-    run's whole working days. ``p05`` and ``p95`` are empty where no band was computed, and the status says so.
+    run's whole working days. ``members`` are tables of :func:`member_table`: ``p05`` and ``p95`` are quantiles of
+    their ``delta``. Both are empty where no band was computed, and the status says so.
     """
-    first = next((run for run, _ in variants), None)
-    rows: list[dict[str, Any]] = []
-    answers: dict[str, _Answer] = {}
-    for run, pair in variants:
-        answer = _Answer(run, pair, base, _homes(run), working_days)
-        answers[run.name] = answer
-        rows += answer.rows()
-    if first is not None:
-        rows += _against_first(answers, first.name)
+    answers = {run.name: _Answer(run, pair, base, _homes(run), working_days) for run, pair in variants}
+    rows = [row for answer in answers.values() for row in answer.rows()]
+    if variants:
+        rows += _against_first(answers, variants[0][0].name)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return _with_band(table, members) if members else table
+
+
+def member_table(variants: list[tuple[HousingRun, HousingRun]], *, working_days: float) -> pd.DataFrame:
+    """Rows of :func:`housing_table` that follow from the new homes' own load, and from their cars' kilometres."""
+    answers = {run.name: _Answer(run, pair, pair, _homes(run), working_days) for run, pair in variants}
+    rows = [row for answer in answers.values() for row in (*answer.energy(), *answer.added_power())]
+    rows += _against_first(answers, variants[0][0].name)
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _with_band(table: pd.DataFrame, members: list[pd.DataFrame]) -> pd.DataFrame:
+    """``table`` with the 5 and 95 % quantiles of ``delta`` over ``members``, row by row where they have it."""
+
+    def key(rows: pd.DataFrame) -> list[tuple[str, str]]:
+        bare = rows["indicator"].str.replace(OF_HOUR, "", regex=True)  # each member peaks at its own hour
+        return list(zip(rows["variant"], bare))
+
+    found: dict[tuple[str, str], list[float]] = {}
+    for member in members:
+        for k, delta in zip(key(member), member["delta"]):
+            found.setdefault(k, []).append(delta)
+    made = table.copy()
+    for row, k in enumerate(key(table)):
+        values = np.array(found.get(k, []))
+        if len(values) == len(members) and np.isfinite(values).all() and np.ptp(values) > EVEN * np.abs(values).max():
+            made.loc[row, ["p05", "p95"]] = np.quantile(values, (0.05, 0.95))
+            made.loc[row, "status"] = f"computed, band of {len(members)} members"
+    return made
 
 
 def _homes(run: HousingRun) -> tuple[float, float]:
@@ -143,15 +174,22 @@ class _Answer:
         """Energy [kWh] that the new residents' cars owe at the end."""
         return float(self.data["charging_owed"].values[-1]) - float(self.before["charging_owed"].values[-1])
 
+    def energy(self) -> list[dict[str, Any]]:
+        """What the new residents' cars use in a year."""
+        kwh, efficiency = self.per_km()
+        year = self.yearly() * kwh / 1e6
+        return [
+            self._row("energy driven in a year, at the battery", QUARTER, "GWh", 0.0, year),
+            self._row("energy for it from plugs in a year", QUARTER, "GWh", 0.0, year / efficiency),
+        ]
+
     def _cars(self) -> list[dict[str, Any]]:
         kwh, efficiency = self.per_km()
         driven = self._sum(self.data, "ev_distance").sum() * kwh / efficiency
         booked = sum(self._sum(self.data, n).sum() for n in ("charging_power", "charging_outside"))
         booked += float(self.data["charging_owed"].values[-1])
-        year = self.yearly() * kwh / 1e6
         return [
-            self._row("energy driven in a year, at the battery", QUARTER, "GWh", 0.0, year),
-            self._row("energy for it from plugs in a year", QUARTER, "GWh", 0.0, year / efficiency),
+            *self.energy(),
             self._row("charged + outside + owed over driven / efficiency, less 1", NETWORK, "1", 0.0,
                       booked / driven - 1 if driven else 0.0),
         ]  # fmt: skip
@@ -161,6 +199,11 @@ class _Answer:
         return np.isin(self.local.hour, list(EVENING))
 
     def _power(self) -> list[dict[str, Any]]:
+        most = [self._sum(d, "bus_load").max() / 1e3 for d in (self.before, self.data)]
+        return [*self.added_power(), self._row("highest power of the network", NETWORK, "MW", *most)]
+
+    def added_power(self) -> list[dict[str, Any]]:
+        """Power that the scenario adds: at the new homes' own stations, and in the whole network."""
         load = self.added["bus_load"]
         k, evening = int(load.argmax()), self.evening()
         parts = {n: self.added[f"{n}_power"][k] for n in ("household", "heat_pump", "charging")}
@@ -178,8 +221,6 @@ class _Answer:
         made += [
             self._row("highest added power, 16 to 21 h", NETWORK, "MW", 0.0, load[evening].max()),
             self._row(f"highest added power at other hours: rebound ({self._time(r)})", NETWORK, "MW", 0.0, load[r]),
-            self._row("highest power of the network", NETWORK, "MW",
-                      self._sum(self.before, "bus_load").max() / 1e3, self._sum(self.data, "bus_load").max() / 1e3),
         ]  # fmt: skip
         return made + self._coincidence()
 
@@ -297,8 +338,10 @@ def _against_first(answers: dict[str, _Answer], first: str) -> list[dict[str, An
             row("energy charged in a year: 1", QUARTER, "1", 1.0, charged[1] / charged[0])
         evening = [float(a.added["bus_load"][a.evening()].max()) for a in (one, other)]
         row("highest added power, 16 to 21 h", QUARTER, "MW", *evening)
-        row("overloaded transformers that the other has not", NETWORK, "1", len(one.overloaded() - other.overloaded()),
-            len(other.overloaded() - one.overloaded()))  # fmt: skip
+        if all("branch_loading" in a.data for a in (one, other)):
+            over = one.overloaded(), other.overloaded()
+            row("overloaded transformers that the other has not", NETWORK, "1", len(over[0] - over[1]),
+                len(over[1] - over[0]))  # fmt: skip
         if all("road_resident_nox" in a.data for a in (one, other)):
             a, b = (x.data["road_resident_nox"].values.astype("f8").sum(axis=0) for x in (one, other))
             row("links with exhaust of new residents", ROADS, "1", int((a > 0).sum()), int((b > 0).sum()))

@@ -11,10 +11,20 @@ from scipy.spatial import cKDTree
 
 from kernels.power.counter import uniforms
 from kernels.power.demand import HOURS, home_distance, home_ends
-from kernels.power.sessions import HOME, KINDS, PUBLIC, WORK, charge_by_signal, charge_to_level, plug_in, stay_hours
+from kernels.power.sessions import (
+    HOME,
+    KINDS,
+    PUBLIC,
+    WORK,
+    charge_as_expected,
+    charge_by_signal,
+    expect_sessions,
+    plug_in,
+    stay_hours,
+)
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
-from twin.components.demand import hour_of_year
+from twin.components.profile_rows import hour_of_year
 from twin.components.residents import Residents
 from twin.errors import ConfigError, DataError
 from twin.world.feeders import stations_of
@@ -44,8 +54,9 @@ class Charging(Component):
     the lowest forecast load of the whole province, which stands for a price; ``grid_aware`` in the valleys of the
     forecast load of the car's own transformer, planned anew every hour. All leave each car what its departure asks;
     grid_aware may leave it up to ``spare`` short, over its next stay.
-    The load of a transformer without its charging at home and at work and without shifts of heat is foreseen as metered
-    at the same hour a day ago; on the first day as its yearly energies and profiles have it.
+    The load of a transformer without charging and without shifts of heat is foreseen as metered at the same hour a day
+    ago; on the first day as its yearly energies and profiles have it. With grid_aware, cars that are not there are
+    expected to come, stay and ask for energy as at their last stay.
     """
 
     leaves_out = (
@@ -56,14 +67,15 @@ class Charging(Component):
     class Options(ComponentOptions):
         """Declared values with their source."""
 
-        kwh_per_km: float = Field(default=0.20, gt=0)  # at the battery; order of Dutch fleet statistics
+        kwh_per_km: float = Field(default=0.20, gt=0)  # at the battery (joostdevree.nl, laadpaal)
         efficiency: float = Field(default=0.90, gt=0, le=1)  # battery over plug
         strategy: Strategy = "uncontrolled"
         trips_per_car: float = Field(default=2.5, gt=0)  # of a car on a working day [A]; turns trips into cars
-        charges_at: tuple[float, float, float] = (0.70, 0.15, 0.15)  # share of cars at home, public, work [A]
+        # share of cars at home, public, work: two thirds of owners have a charger at home (Multiscope 2021)
+        charges_at: tuple[float, float, float] = (0.70, 0.15, 0.15)
         reach: float = Field(default=20.0, ge=0)  # kWh; a car plugs in from an energy owed, drawn daily up to this [A]
         spare: float = Field(default=0.0, ge=0)  # kWh; grid_aware: what a car may leave with, owed to its next stay
-        powers: tuple[float, ...] = (3.7, 7.4, 11.0)  # kW: one phase of 16 and 32 A, three phases of 16 A
+        powers: tuple[float, ...] = (3.7, 7.4, 11.0)  # kW: one phase of 16 and 32 A, three of 16 A (nu.nl 2018)
         home_powers: tuple[float, ...] = (0.25, 0.25, 0.50)  # share of home chargers [A]; elsewhere the strongest
 
         @model_validator(mode="after")
@@ -130,7 +142,7 @@ class Charging(Component):
         self._period_trips = s.all_trips[:, 0].sum(axis=(1, 2))
         self._residents = Residents(world)
         self._driven = np.zeros(n + len(self._residents))  # kWh, of origins and of rows of new residents
-        self._light = np.zeros(s.distance.shape)
+        self._light = np.zeros(s.all_trips.shape[2:])
         self._place_cars(s, world)
         there = s.hourly_share[:, 0] * self._period_trips
         self._arrive, self._leave = stay_hours(there @ s.home_share, there @ (1.0 - s.home_share))
@@ -180,6 +192,8 @@ class Charging(Component):
         cars = len(self._car)
         self._owed, self._plugged = np.zeros(cars), np.zeros(cars, np.int8)
         self._since, self._until, self._charged, self._before, self._driven_later = (np.zeros(cars) for _ in range(5))
+        # what each car is expected to do, as at its last stay: hours until it comes, length of the stay, energy
+        self._ahead, self._length, self._takes = np.full(cars, np.inf), np.zeros(cars), np.zeros(cars)
 
     @staticmethod
     def _at_home(world: xr.DataTree, quarter: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -240,6 +254,7 @@ class Charging(Component):
         self._profiles = np.stack((s.profile_household, s.profile_service, s.profile_industry, s.profile_heat))
         self._forecast = np.zeros((groups, HOURS))
         self._scratch = np.zeros((3, HOURS))
+        self._come, self._go = np.zeros((2, groups, HOURS))
         self._metered = np.full((groups, SECONDS_OF_DAY // LEAST_STEP), np.nan)
         self._before_charging = np.full(len(s.household_energy), np.nan)
 
@@ -260,26 +275,9 @@ class Charging(Component):
         if clock.hours > 1:
             raise ConfigError(f"component charging: every = {clock.seconds} s; sessions need steps of an hour or less")
         day_type = max(local.weekday() - 4, 0)
-        weights = s.hourly_share[day_type, 0, local.hour] * self._period_trips
-        home = float(weights @ s.home_share / weights.sum()) if weights.sum() > 0 else 0.5
-        np.multiply(s.trips[0], clock.hours, out=self._light)
-        home_distance(self._light, s.distance, home, s.ev_distance)
-        total = float(s.ev_distance.sum())
-        clock.ledger.take("light_distance", total, "km")
-        n, new, need = len(s.ev_distance), self._residents, o.kwh_per_km / o.efficiency
-        if len(new):
-            out, back = (clock.hours * trips for trips in new.hour(local))
-            theirs = new.book(out, back, s.distance, home, s.ev_distance) * new.bev_share
-        s.ev_distance *= s.bev_share
-        np.multiply(s.ev_distance, need * self._on_network, out=self._driven[:n])
-        s.outside[:] = need * s.ev_distance - self._driven[:n]
-        if len(new):
-            np.multiply(theirs, need, out=self._driven[n:])
-            np.add.at(s.ev_distance, new.origin, theirs)
-        s.ev_fraction[...] = float(s.ev_distance.sum()) / total if total > 0 else 0.0
+        self._drive(s, clock)
         self._before[:] = self._owed + self._driven_later
         per_car = np.divide(self._driven, self._cars, out=np.zeros_like(self._driven), where=self._cars > 0)
-        np.add(s.outside, self._driven[:n], out=s.outside, where=self._cars[:n] == 0)
         share, stands = per_car[self._owner], self._plugged == 1
         self._driven_later[stands] += share[stands]  # a car drives its part of the hour's kilometres once it has left
         self._owed[~stands] += share[~stands]
@@ -292,6 +290,7 @@ class Charging(Component):
         left = self._plugged == 0
         self._owed[left] += self._driven_later[left]
         self._driven_later[left] = 0.0
+        self._remember(stands, clock.hours)
         self._meter(s, clock)
         self._charge(clock)
         s.power[:] = np.bincount(self._bus, self._weight * self._charged, minlength=len(s.power))
@@ -299,10 +298,7 @@ class Charging(Component):
         s.power /= clock.hours
         now = self._owed + self._driven_later
         s.owed[...] = float(now @ self._weight)
-        stays = self._kind != PUBLIC  # short stays in public come anew every day: they are load, not plan
-        self._before_charging[:] = np.bincount(
-            self._bus[stays], (self._weight * self._charged)[stays] / clock.hours, minlength=len(s.power)
-        )
+        self._before_charging[:] = s.power
         clock.ledger.balance(
             "charging_energy",
             inflow=float(s.ev_distance.sum()) * o.kwh_per_km / o.efficiency,
@@ -312,6 +308,37 @@ class Charging(Component):
         )
         clock.ledger.give("charging_energy", inside, "kWh")
 
+    def _drive(self, s: SimpleNamespace, clock: Moment) -> None:
+        """Electric kilometres of the hour by origin, and what they take from the plug by owner."""
+        local = clock.local
+        weights = s.hourly_share[max(local.weekday() - 4, 0), 0, local.hour] * self._period_trips
+        home = float(weights @ s.home_share / weights.sum()) if weights.sum() > 0 else 0.5
+        np.multiply(s.trips[0], clock.hours, out=self._light)
+        home_distance(self._light, s.distance, home, s.ev_distance)
+        total = float(s.ev_distance.sum())
+        clock.ledger.take("light_distance", total, "km")
+        n, new, need = len(s.ev_distance), self._residents, self.options.kwh_per_km / self.options.efficiency
+        if len(new):
+            out, back = (clock.hours * trips for trips in new.hour(local))
+            theirs = new.book(out, back, s.distance, home, s.ev_distance) * new.bev_share
+        s.ev_distance *= s.bev_share
+        np.multiply(s.ev_distance, need * self._on_network, out=self._driven[:n])
+        s.outside[:] = need * s.ev_distance - self._driven[:n]
+        np.add(s.outside, self._driven[:n], out=s.outside, where=self._cars[:n] == 0)
+        if len(new):
+            np.multiply(theirs, need, out=self._driven[n:])
+            np.add.at(s.ev_distance, new.origin, theirs)
+        s.ev_fraction[...] = float(s.ev_distance.sum()) / total if total > 0 else 0.0
+
+    def _remember(self, stood: np.ndarray, hours: float) -> None:
+        """Keep what each car that comes asks for: so it is expected a day later, once."""
+        self._ahead -= hours
+        self._ahead[self._ahead < 0] = np.inf
+        comes = ~stood & (self._plugged == 1)
+        self._ahead[comes] = self._since[comes] + HOURS
+        self._length[comes] = self._until[comes] - self._since[comes]
+        self._takes[comes] = np.minimum(self._owed[comes], self._power[comes] * self._length[comes])
+
     def _charge(self, clock: Moment) -> None:
         """Charge the plugged cars by the strategy."""
         o = self.options
@@ -320,14 +347,19 @@ class Charging(Component):
         if o.strategy in {"grid_aware", "price_following"}:
             if self._forecast.shape[1] != ahead:
                 self._forecast, self._scratch = np.zeros((len(self._energy), ahead)), np.zeros((3, ahead))
+                self._come, self._go = np.zeros((2, len(self._energy), ahead))
             rows = [hour_of_year(t.month, t.day, t.hour) for t in (clock.standard + dt for dt in later)]
             np.matmul(self._energy, self._profiles[:, rows], out=self._forecast)
             known = self._metered[:, [_slot(clock.start + dt) for dt in later]]
             np.copyto(self._forecast, known, where=np.isfinite(known))
         if o.strategy == "grid_aware":
-            charge_to_level(
+            expect_sessions(
+                self._group_start, clock.hours, self._weight, self._ahead, self._length, self._takes, self._come,
+                self._go,
+            )  # fmt: skip
+            charge_as_expected(
                 self._group_start, self._forecast, clock.hours, self._power, self._weight, self._since, self._until,
-                self._owed, o.spare, *self._scratch, self._charged,
+                self._owed, o.spare, self._come, self._go, *self._scratch, self._charged,
             )  # fmt: skip
             return
         signal = np.zeros(ahead)
@@ -341,7 +373,8 @@ class Charging(Component):
         """Energy owed by each car, and for what it drives next; whether it is plugged in; load metered in a day."""
         return {
             "owed": self._owed, "driven_later": self._driven_later, "plugged": self._plugged, "metered": self._metered,
-            "before_charging": self._before_charging,
+            "before_charging": self._before_charging, "ahead": self._ahead, "length": self._length,
+            "takes": self._takes,
         }  # fmt: skip
 
 

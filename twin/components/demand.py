@@ -11,16 +11,16 @@ from pydantic import Field, model_validator
 
 from kernels.power.battery import keep_below, store_surplus
 from kernels.power.demand import HOURS, diversity
-from kernels.power.heat import COP_CURVES, cop_by_lift, follow_load, per_heat, run_evenly
+from kernels.power.heat import COP_CURVES, cop_by_lift, run_evenly
 from kernels.power.solar import plane_of_array, pv_power, sun
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
-from twin.errors import DataError
+from twin.components.new_building import NewBuilding, electricity_per_heat
+from twin.components.profile_rows import hour_of_year
 
-__all__ = ["Demand", "degree_day_shape", "electricity_per_heat", "hour_of_year"]
+__all__ = ["Demand", "cop_of_homes"]
 
 BEYOND = ("household_energy", "heat_demand", "service_energy", "industry_energy", "pv_capacity")
-MONTH_START = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30])
 
 
 class Demand(Component):
@@ -30,7 +30,8 @@ class Demand(Component):
     the COP at the outdoor temperature, evened out as far as the buildings' mass allows where ``heat_inertia`` is
     given. New building (``floor_heat_demand``, ``hot_water_demand``): rooms by the degrees below the heating limit of
     the weather itself, floors that give their heat over days, hot water by its own profile and COP; with
-    ``building_mass`` their pumps fill the valleys of their bus's load. Photovoltaics: global radiation on the planes of
+    ``building_mass`` and ``hot_water_tank`` their pumps fill the valleys of their bus's load, planned over two days
+    (:mod:`twin.components.new_building`). Photovoltaics: global radiation on the planes of
     the roofs, panel temperature, inverter and feed-in limit;
     what the limit holds back is booked as curtailed. Batteries, where ``battery`` is given, stand with the panels.
     """
@@ -56,12 +57,16 @@ class Demand(Component):
         bivalence: float = -7.0  # degC
         heat_inertia: float = Field(default=0.0, ge=0)  # kWh of heat that the mass of one home may lend; 0 for none
         heat_memory: float = Field(default=24.0, gt=0)  # h over which pumps then even out their heat
-        # new building: outdoor temperature up to which it is heated, 12 degC for low-energy homes (order of VDI 4655)
+        # new building: outdoor temperature up to which it is heated, assumed (VDI 4655: 15 degC for all homes)
         heating_limit: float = 12.0
-        design_temperature: float = -10.0  # degC, for which new homes' heat pumps are chosen (ISSO 51)
+        design_temperature: float = -10.0  # degC, for which new homes' heat pumps are chosen (ISSO 51; kubr.nl 2025)
         building_mass: float = Field(
             default=0.0, ge=0
         )  # kWh of heat that a new home may lend; its pump then fills valleys
+        # of new homes: share of pumps with heat from the ground, not from air; share of the heat of 22 to 5 h UTC that
+        # is given in the three hours after it
+        ground_share: float = Field(default=0.0, ge=0, le=1)
+        night_setback: float = Field(default=0.0, ge=0, le=1)
         hot_water_sink: float = 50.0  # degC (when2heat)
         hot_water_tank: float = Field(default=0.0, ge=0)  # kWh of heat that the tank of one home may lend; 0 for none
         roofs: tuple[tuple[float, float, float], ...] = (  # azimuth and tilt [degree], share of the panels [A]
@@ -129,30 +134,10 @@ class Demand(Component):
         self._limit = (o.battery_limit or 0.0) * yearly / len(s.profile_household)
         to_degrees = pyproj.Transformer.from_crs(28992, 4326, always_xy=True)
         self._longitude, self._latitude = to_degrees.transform(float(s.bus_x.mean()), float(s.bus_y.mean()))
-        self._new_building(s, world)
-        power = world["power"].ds
+        self._per_heat = electricity_per_heat(s.temperature, lambda t: cop_of_homes(o, t), o.bivalence)
+        power = world["power"].to_dataset()
+        self._new = NewBuilding(power, s.temperature, o)
         self._beyond = {k: power[f"beyond_{k}"].values if f"beyond_{k}" in power else np.zeros(n) for k in BEYOND}
-
-    def _new_building(self, s: SimpleNamespace, world: xr.DataTree) -> None:
-        """What only a scenario brings: floor heating and hot water of new homes, with their shapes of the year."""
-        power, n = world["power"].ds, len(s.dwellings)
-        none = np.zeros(n)
-        names = ("floor_heat_demand", "hot_water_demand", "floor_heat_pumps")
-        self._floor, self._water, pumps = (power[k].values if k in power else none for k in names)
-        self._floor_shape, per_degree = degree_day_shape(s.temperature, self.options.heating_limit)
-        self._mass = self.options.building_mass * pumps
-        self._floor_mean, self._floor_lent = np.full(n, np.nan), np.zeros(n)
-        self._most = self._floor * per_degree * (self.options.heating_limit - self.options.design_temperature)
-        if self._floor.any() and not self._floor_shape.any():
-            raise DataError(
-                f"component demand: no day is colder than heating_limit = {self.options.heating_limit:g} degC, so that "
-                f" floor_heat_demand has no day to fall on; raise the limit or leave out the heat"
-            )
-        hours = len(s.profile_household)
-        evenly = np.full(hours, 1.0 / hours)  # a tank that is warmed evenly
-        self._water_shape = power["profile_hot_water"].values if "profile_hot_water" in power else evenly
-        self._tank, self._warm = self.options.hot_water_tank * pumps, np.zeros(n)
-        self._water_mean, self._water_lent = np.full(n, np.nan), np.zeros(n)
 
     def step(self, s: SimpleNamespace, clock: Moment) -> None:
         """Add up the hour's demand and book it."""
@@ -167,11 +152,10 @@ class Demand(Component):
             self._day = day
         np.multiply(s.household_energy, s.profile_household[row], out=s.household)
         s.household *= self._factor[standard.hour]
-        self._pump(s, clock, row)
         s.work[:] = s.service_energy * s.profile_service[row] + s.industry_energy * s.profile_industry[row]
         fed, held = self._sun(s, clock)
         np.multiply(s.pv_capacity, fed, out=s.pv)
-        self._pump_new(s, clock, row)
+        self._pump(s, clock, row)
         s.load[:] = s.household + s.heat_pump + s.work + s.charging - s.pv
         self._store(s, clock)
         tangent = np.sqrt(1.0 / o.power_factor**2 - 1.0)
@@ -188,55 +172,31 @@ class Demand(Component):
 
     def _consumed_beyond(self, s: SimpleNamespace, clock: Moment, row: int) -> np.ndarray:
         """Consumption (bus) [kW] where no feeders are laid: the same shapes, without diversity, inertia or charging."""
-        o, b, outdoors = self.options, self._beyond, s.temperature[clock.hour]
-        electric = electricity_per_heat(o, outdoors)[0]
+        b, electric = self._beyond, self._per_heat[clock.hour]
         return np.asarray(
             b["household_energy"] * s.profile_household[row] + b["heat_demand"] * s.profile_heat[row] * electric
             + b["service_energy"] * s.profile_service[row] + b["industry_energy"] * s.profile_industry[row]
         )  # fmt: skip
 
     def _pump(self, s: SimpleNamespace, clock: Moment, row: int) -> None:
-        """Electricity of the heat pumps for the hour's heat."""
-        o, outdoors = self.options, s.temperature[clock.hour]
+        """Electricity of the heat pumps: of old homes for the hour's heat, of new ones as their plan has it."""
+        per_heat = self._per_heat[clock.hour]
         np.multiply(s.heat_demand, s.profile_heat[row], out=self._heat)
+        np.multiply(self._heat, per_heat, out=s.shift)  # what is asked for
         heat = self._heat
-        if o.heat_inertia > 0:
+        if self.options.heat_inertia > 0:
             if np.isnan(self._mean).any():
-                self._mean[:] = self._heat
-            run_evenly(self._heat, clock.hours, o.heat_memory, self._reserve, self._mean, self._lent, self._even)
+                self._mean[:] = heat
+            run_evenly(heat, clock.hours, self.options.heat_memory, self._reserve, self._mean, self._lent, self._even)
             heat = self._even
-        np.multiply(heat, electricity_per_heat(o, outdoors)[0], out=s.heat_pump)
-
-    def _pump_new(self, s: SimpleNamespace, clock: Moment, row: int) -> None:
-        """Add the electricity of new homes' heat pumps: hot water, and floor heating from air as the load allows."""
-        o, outdoors = self.options, s.temperature[clock.hour]
-        s.shift[:] = 0.0
-        if not self._floor.any() and not self._water.any():
-            return
-        np.multiply(self._water, self._water_shape[row], out=self._warm)
-        water = self._warm
-        if o.hot_water_tank > 0:
-            if np.isnan(self._water_mean).any():
-                self._water_mean[:] = self._water / len(self._water_shape)
-            run_evenly(
-                self._warm, clock.hours, o.heat_memory, self._tank, self._water_mean, self._water_lent, self._even
-            )  # fmt: skip
-            water = self._even
-        _, of_water, factor = electricity_per_heat(o, outdoors)
-        s.heat_pump += water * of_water
-        np.multiply(self._floor, self._floor_shape[clock.hour], out=self._warm)
-        floor = self._warm
-        if o.building_mass > 0:
-            other = s.household + s.heat_pump + s.work + s.charging - s.pv
-            if np.isnan(self._floor_mean).any():
-                self._floor_mean[:] = other + factor * floor
-            follow_load(
-                floor, factor, other, clock.hours, o.heat_memory, self._mass, self._most, self._floor_mean,
-                self._floor_lent, self._even,
-            )  # fmt: skip
-            floor = self._even
-            s.shift[:] = factor * (floor - self._floor * self._floor_shape[clock.hour])
-        s.heat_pump += factor * floor
+        np.multiply(heat, per_heat, out=s.heat_pump)
+        new = self._new.bus
+        if len(new):
+            other = (s.household + s.heat_pump + s.work + s.charging - s.pv)[new]
+            given, asked = self._new.run(other, clock)
+            s.heat_pump[new] += given
+            s.shift[new] += asked
+        np.subtract(s.heat_pump, s.shift, out=s.shift)
 
     def _sun(self, s: SimpleNamespace, clock: Moment) -> tuple[float, float]:
         """Power fed in and curtailed per kW of panels, over all roofs, with the sun of the middle of the step."""
@@ -281,52 +241,14 @@ class Demand(Component):
     def state(self) -> dict[str, np.ndarray]:
         """Content of batteries and of the buildings' mass."""
         return {
-            "stored": self._stored, "heat_mean": self._mean, "heat_lent": self._lent, "water_mean": self._water_mean,
-            "water_lent": self._water_lent, "floor_mean": self._floor_mean, "floor_lent": self._floor_lent,
+            "stored": self._stored, "heat_mean": self._mean, "heat_lent": self._lent, **self._new.state(),
         }  # fmt: skip
 
 
-def electricity_per_heat(o: Demand.Options, outdoors: float) -> tuple[float, float, float]:
-    """Electricity per heat [1] at an outdoor temperature [degC]: of today's heat pumps, and in new building, from
-    air, of hot water and of floor heating.
-    """
-    air = COP_CURVES["air"]
-
-    def today(t: float) -> float:
-        if o.cop == "linear":
-            return min(max(o.cop_base + o.cop_slope * t, o.cop_least), o.cop_most)
-        source = t if o.cop == "air" else o.ground_temperature - 5.0
-        sink = 40.0 - t if o.sink == "radiator" else 30.0 - 0.5 * t
-        return float(cop_by_lift(source, sink, *COP_CURVES[o.cop]))
-
-    def water(t: float) -> float:
-        return float(cop_by_lift(t, o.hot_water_sink, *air))
-
-    def floor(t: float) -> float:
-        return float(cop_by_lift(t, 30.0 - 0.5 * t, *air))
-
-    found = [float(per_heat(outdoors, c(outdoors), c(o.bivalence), o.bivalence)) for c in (today, water, floor)]
-    return found[0], found[1], found[2]
-
-
-def degree_day_shape(temperature: np.ndarray, limit: float) -> tuple[np.ndarray, float]:
-    """Share of a mean year's room heat in each hour [1/h] of ``temperature`` [degC], and that share per degree.
-
-    Over whole days of whole years, in proportion to the degrees by which a reference temperature is below ``limit``;
-    even within a day, as floors of a new home give heat. The reference is the weighted mean of the day and the three
-    before it, weights 1, 1/2, 1/4, 1/8 (when2heat, after the German standard method for gas). All zero where no day is
-    below the limit.
-    """
-    days = -(-len(temperature) // HOURS)
-    whole = np.pad(temperature, (0, days * HOURS - len(temperature)), mode="edge").reshape(days, HOURS).mean(axis=1)
-    before = np.concatenate([np.full(3, whole[0]), whole])
-    reference = sum(0.5**k * before[3 - k : 3 - k + days] for k in range(4)) / 1.875
-    degrees = np.maximum(limit - reference, 0.0)
-    years = max(round(days / 365.25), 1)
-    per_degree = years / degrees.sum() / HOURS if degrees.any() else 0.0
-    return np.repeat(degrees * per_degree, HOURS)[: len(temperature)], per_degree
-
-
-def hour_of_year(month: int, day: int, hour: int) -> int:
-    """Row of a profile of 8,760 hours; 29 February takes the row of the 28th."""
-    return int(MONTH_START[month - 1] + min(day, 28 if month == 2 else 31) - 1) * HOURS + hour
+def cop_of_homes(o: Demand.Options, outdoors: float) -> float:
+    """COP of today's homes' pumps at an outdoor temperature [degC]: linear, or by lift from the chosen source."""
+    if o.cop == "linear":
+        return min(max(o.cop_base + o.cop_slope * outdoors, o.cop_least), o.cop_most)
+    source = outdoors if o.cop == "air" else o.ground_temperature - 5.0
+    sink = 40.0 - outdoors if o.sink == "radiator" else 30.0 - 0.5 * outdoors
+    return float(cop_by_lift(source, sink, *COP_CURVES[o.cop]))

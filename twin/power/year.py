@@ -6,7 +6,7 @@ that is ever held in memory.
 
 import time
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pyproj
@@ -24,9 +24,13 @@ from kernels.power.solar import plane_of_array, pv_power, sun
 from kernels.power.status import MAX_ITERATIONS, OK
 from kernels.power.tree import RADIAL
 from twin.analysis.congestion import CongestionRecord
+from twin.clock import STANDARD, Moment
 from twin.components.charging import EVENING, PUBLIC_STAY, Strategy
-from twin.components.demand import Demand, degree_day_shape, electricity_per_heat, hour_of_year
+from twin.components.demand import Demand, cop_of_homes
+from twin.components.new_building import NewBuilding, electricity_per_heat
+from twin.components.profile_rows import hour_of_year
 from twin.errors import ConfigError, DataError
+from twin.ledger import Ledger
 from twin.power.droop import Droop
 from twin.world.feeders import BASE, feeders_of, stations_of
 
@@ -121,6 +125,9 @@ class _Day:
         self._begin = np.datetime64(weather["weather_time"].values[0], "h")
         x, y = float(power["bus_x"].mean()), float(power["bus_y"].mean())
         self._at = pyproj.Transformer.from_crs(28992, 4326, always_xy=True).transform(x, y)
+        self.per_heat = electricity_per_heat(
+            weather["temperature"].values, lambda t: cop_of_homes(o.demand, t), o.demand.bivalence
+        )  # of today's homes, by hour of the weather
 
     def weather_rows(self, day: date) -> np.ndarray:
         """Rows of the weather of the day's hours in standard time."""
@@ -139,7 +146,6 @@ class _Day:
         rows = self.weather_rows(day)
         outdoors = self._weather["temperature"].values[rows]
         radiation = self._weather["global_radiation"].values[rows]
-        electric = np.array([electricity_per_heat(d, t)[0] for t in outdoors])
         fed, held = np.zeros((2, 24 * n))
         number = day.timetuple().tm_yday
         for h in range(24):
@@ -153,59 +159,49 @@ class _Day:
                     given, cut = pv_power(plane, outdoors[h], d.system, d.inverter, d.feed_in_limit)
                     fed[h * n + k] += share * given
                     held[h * n + k] += share * cut
-        return [household, heat * np.repeat(electric, n), service, industry, fed, held], np.repeat(outdoors, n)
+        return [household, heat * np.repeat(self.per_heat[rows], n), service, industry, fed, held], np.repeat(
+            outdoors, n
+        )
 
 
 class _Stored:
     """Heat that is no product of yearly amount and shape, hour by hour as in component demand: that which masses and
-    tanks carry over, and new building with its floors and hot water.
+    tanks carry over, and new building with its floors and hot water. Plans of its pumps see the load without cars.
     """
 
-    def __init__(self, o: YearOptions, power: xr.Dataset, weather: xr.Dataset) -> None:
-        self._o, d, n = o, o.demand, power.sizes["bus"]
-        if d.building_mass > 0 or d.battery > 0:
+    def __init__(self, o: YearOptions, power: xr.Dataset, weather: xr.Dataset, shapes: _Day) -> None:
+        if o.demand.battery > 0:
             raise ConfigError(
-                "power year: building_mass and battery of the demand follow the load of the step before; the year of "
-                "feeders on their own has neither: leave them out, or run the province"
+                "power year: battery of the demand follows the load with charging of each step; the year of feeders on "
+                "their own has none: leave it out, or run the province"
             )
-        self.evened = d.heat_inertia > 0
-        none = np.zeros(n)
-        floor, water, pumps = (
-            power[k].values if k in power else none
-            for k in ("floor_heat_demand", "hot_water_demand", "floor_heat_pumps")
-        )
-        self._new = np.flatnonzero((floor > 0) | (water > 0))
-        self._floor, self._water = floor[self._new], water[self._new]
-        self._temperature = weather["temperature"].values
-        self._floor_shape, _ = degree_day_shape(self._temperature, d.heating_limit)
-        if self._floor.any() and not self._floor_shape.any():
-            raise DataError(f"power year: no day is colder than heating_limit = {d.heating_limit:g} degC; raise it")
-        profile = power["profile_heat"].values
-        self._heat_shape = profile
-        evenly = np.full(len(profile), 1.0 / len(profile))
-        self._water_shape = power["profile_hot_water"].values if "profile_hot_water" in power else evenly
-        self._heat = power["heat_demand"].values
-        self._mass = _Store(d.heat_inertia * power["heat_pumps"].values)
-        self._tank = _Store(d.hot_water_tank * pumps[self._new], self._water / len(profile))
+        self._o, self._per_heat = o, shapes.per_heat
+        self._new = NewBuilding(power, weather["temperature"].values, o.demand)
+        self._heat, self._shape = power["heat_demand"].values, power["profile_heat"].values
+        n, self.evened = len(self._heat), o.demand.heat_inertia > 0
+        self._reserve = o.demand.heat_inertia * power["heat_pumps"].values
+        self._mean, self._lent, self._even = np.full(n, np.nan), np.zeros(n), np.zeros(n)
 
     def add(self, day: date, rows: np.ndarray, load: np.ndarray, reactive: np.ndarray, tangent: float) -> None:
-        """Add the day's electricity to ``load`` and ``reactive`` (bus, lane)."""
-        d, n = self._o.demand, self._o.steps_per_hour
+        """Add the day's electricity to ``load`` and ``reactive`` (bus, lane); ``rows`` (hour) of the weather."""
+        d, n, new = self._o.demand, self._o.steps_per_hour, self._new.bus
+        midnight = datetime(day.year, day.month, day.day, tzinfo=STANDARD)
         first = hour_of_year(day.month, day.day, 0)
-        for h in range(24) if self.evened or self._new.size else ():
+        for h in range(24) if self.evened or new.size else ():
             lanes = slice(h * n, (h + 1) * n)
-            today, of_water, of_floor = electricity_per_heat(d, self._temperature[rows[h]])
             if self.evened:
-                drawn = today * self._mass.even(self._heat * self._heat_shape[first + h], d.heat_memory)
+                heat = self._heat * self._shape[first + h]
+                if np.isnan(self._mean).any():
+                    self._mean[:] = heat
+                run_evenly(heat, 1.0, d.heat_memory, self._reserve, self._mean, self._lent, self._even)
+                drawn = self._per_heat[rows[h]] * self._even
                 load[:, lanes] += drawn[:, None]
                 reactive[:, lanes] += tangent * drawn[:, None]
-            if self._new.size:
-                water = self._water * self._water_shape[first + h]
-                if d.hot_water_tank > 0:
-                    water = self._tank.even(water, d.heat_memory)
-                drawn = of_water * water + of_floor * (self._floor * self._floor_shape[rows[h]])
-                load[self._new, lanes] += drawn[:, None]
-                reactive[self._new, lanes] += tangent * drawn[:, None]
+            if new.size:
+                now = Moment(midnight + timedelta(hours=h), 3600, h, int(rows[h]), self._o.seed, "demand", Ledger())
+                drawn, _ = self._new.run(load[new, lanes].mean(axis=1), now)
+                load[new, lanes] += drawn[:, None]
+                reactive[new, lanes] += tangent * drawn[:, None]
 
 
 class _Inverters:
@@ -259,21 +255,6 @@ class _Inverters:
         out.magnitude[forest.order] = magnitude
 
 
-class _Store:
-    """Heat that is lent and given back, with its running mean."""
-
-    def __init__(self, reserve: np.ndarray, mean: np.ndarray | None = None) -> None:
-        self._reserve, self._lent, self._out = reserve, np.zeros(len(reserve)), np.zeros(len(reserve))
-        self._mean = mean
-
-    def even(self, heat: np.ndarray, memory: float) -> np.ndarray:
-        """Heat delivered in an hour."""
-        if self._mean is None:
-            self._mean = heat.copy()
-        run_evenly(heat, 1.0, memory, self._reserve, self._mean, self._lent, self._out)
-        return self._out
-
-
 def power_year(
     power: xr.Dataset, weather: xr.Dataset, options: YearOptions | None = None, *, days: Iterable[int] | None = None
 ) -> xr.Dataset:
@@ -294,7 +275,8 @@ def power_year(
         raise ConfigError("power year: no day to compute; name at least one")
     buses = power.sizes["bus"]
     fixed = [np.ascontiguousarray(power[name].values, np.float64) for name in FIXED]
-    cars, shapes, stored = _Cars(o, power), _Day(o, power, weather), _Stored(o, power, weather)
+    cars, shapes = _Cars(o, power), _Day(o, power, weather)
+    stored = _Stored(o, power, weather, shapes)
     if stored.evened:
         fixed[FIXED.index("heat_demand")] = np.zeros(buses)
     load, reactive, charging = (np.zeros((buses, lanes)) for _ in range(3))
@@ -326,7 +308,7 @@ def power_year(
     for back in range(SPIN_UP, 0, -1):
         _charge(o, cars, first - timedelta(days=back), load, charging)
     owed = float(cars.owed.sum())
-    stored = _Stored(o, power, weather)  # stores begin with the first day
+    stored = _Stored(o, power, weather, shapes)  # stores begin with the first day
     for number in wanted:
         day = date(o.year, 1, 1) + timedelta(days=number)
         began = time.process_time()
@@ -367,7 +349,8 @@ def power_year(
         hours=float(len(wanted) * 24), steps=len(wanted) * lanes, buses=buses, cars=len(cars.car),
         seconds=seconds, status_counts=status, **{f"{k}_mwh": v for k, v in energy.items()},
         owed_change_mwh=(float(cars.owed.sum()) - owed) / 1e3, strategy=o.strategy,
-        note="kilometres of cars are declared, not those of the traffic kernel; cars keep standard time all year",
+        note="kilometres of cars are declared, not those of the traffic kernel; cars keep standard time all year; "
+        "plans of new homes' heat pumps see the load without cars",
     )  # fmt: skip
 
 
