@@ -23,7 +23,6 @@ COLUMNS = (
 )  # fmt: skip
 EVENING = range(16, 21)  # local hours
 CONNECTION = 17.25  # kW: three phases of 25 A at 230 V, the Dutch standard connection of a home
-N_MOLAR = 46.006  # g/mol of NOx as NO2
 SECONDS_PER_YEAR = 365.0 * 86_400
 OF_HOUR = r" \(\d\d \w+ \d\d h local\)"  # what _Answer._time puts behind an indicator
 EVEN = 1e-9  # share below which members differ by rounding alone: no band
