@@ -54,8 +54,8 @@ def write(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("case texts")
     (folder / "climate.005").write_bytes((data / "nitrogen" / "inputs" / "ops" / "a005105c.005").read_bytes())
 
-    def computed(control=CONTROL, sources=SOURCES, receptors=RECEPTORS, encode=str.encode, **flags):
-        files = {"c.ctr": control, "s.brn": sources, "r.rcp": receptors, "maps/s.brn": sources}
+    def computed(control=CONTROL, sources=SOURCES, points=RECEPTORS, encode=str.encode, **flags):
+        files = {"c.ctr": control, "s.brn": sources, "r.rcp": points, "maps/s.brn": sources}
         (folder / "maps").mkdir(exist_ok=True)
         for name, text in files.items():
             (folder / name).write_bytes(encode(text))
@@ -86,9 +86,9 @@ VARIANTS = {
     "double precision": {
         "control": CONTROL.replace("0.25", "2.5D-1").replace("0.24", "24.d-2"),
         "sources": SOURCES.replace("E", "D").replace("BRN-VDRSION", "BRN-VERSION"),
-        "receptors": RECEPTORS.replace("156000", "1.56D5"),
+        "points": RECEPTORS.replace("156000", "1.56D5"),
     },
-    "without header": {"receptors": RECEPTORS.split("\n", 1)[1]},
+    "without header": {"points": RECEPTORS.split("\n", 1)[1]},
     "version 2": {"sources": version(2)},
     "version 4": {"sources": version(4)},
     "two threads": {"threads": 2},
@@ -141,7 +141,7 @@ def test_a_map_of_roughness_is_in_metres_or_in_the_ten_thousandths_of_the_refere
 
 
 FAULTS = {
-    "half a number": ({"receptors": RECEPTORS.split("\n", 1)[1].replace("463000", "46x")}, "r.rcp: line 1.*no number"),
+    "half a number": ({"points": RECEPTORS.split("\n", 1)[1].replace("463000", "46x")}, "r.rcp: line 1.*no number"),
     "no selection": ({"control": CONTROL.replace("TARGETGROUP 0", "TARGETGROUP all")}, "TARGETGROUP is 'all'; whole"),
     "negative roughness": ({"control": CONTROL.replace("0.25", "-0.25")}, "ROUGHNESS is negative"),
     "roughness in centimetres": ({"z0": "25"}, "roughness length 25 is not in 0..3 m"),
