@@ -102,7 +102,6 @@ def test_crosswind_sum_is_the_flux_of_the_source(air):
     exposure = np.empty(x.size)
     plume_tables.exposure_table(
         x,
-        np.ones(x.size),
         30.0,
         0.0,
         lattice_fraction(air),
@@ -126,7 +125,9 @@ def test_conversion_along_the_plume_is_exponential():
     x = plume_tables.nodes(30e3)
     shares = np.empty((6, x.size))
     none = np.zeros((1, 5))
-    plume_tables.removal_tables(x, 2e-4, none, 0.0, 0.1, np.array([[700.0, 0.35, 1e4]]), *shares, np.empty(1))
+    plume_tables.removal_tables(
+        x, 2e-4, none, 0.0, np.zeros(x.size), 0.1, np.array([[700.0, 0.35, 1e4]]), *shares, np.empty(1)
+    )
 
     def slowness(d):
         sz = vertical_spread(d, 0.0, 0.1, 700.0, 1e4, 0.35)
@@ -182,7 +183,9 @@ def test_what_the_cloud_holds_is_emptied_and_no_more():
     for rate in (1e-3, 1e-1, 10.0):
         shares = np.empty((6, x.size))
         rain = np.array([[0.0, rate, 0.0, 0.0, 0.5]])
-        plume_tables.removal_tables(x, 0.0, rain, 0.0, 0.1, np.array([[60.0, 0.1, 25.0]]), *shares, np.empty(1))
+        plume_tables.removal_tables(
+            x, 0.0, rain, 0.0, np.zeros(x.size), 0.1, np.array([[60.0, 0.1, 25.0]]), *shares, np.empty(1)
+        )
         taken.append(shares[2, -1])
     assert taken[2] == pytest.approx(taken[1], rel=0.05)
     assert taken[2] < 0.5
@@ -264,7 +267,7 @@ def axis(velocity, air=STABLE):
     x = plume_tables.nodes(30e3)
     hours = np.array([[air.mixing_height, air.friction_velocity, air.obukhov_length]])
     free, out = np.empty((2, 1, x.size))
-    plume_tables.exposure_table(x, np.ones(x.size), 0.0, 0.0, 1.0, 4.0, 0.1, hours, free[0])
+    plume_tables.exposure_table(x, 0.0, 0.0, 1.0, 4.0, 0.1, hours, free[0])
     axis_depletion.deplete_exposure(free, velocity, *axis_depletion.lag_index(x), out)
     return x, free[0], out[0]
 
@@ -338,7 +341,7 @@ def test_wind_from_all_directions_is_the_mean_over_circles():
     x = plumes.x
     hours = np.array([[CONVECTIVE.mixing_height, CONVECTIVE.friction_velocity, CONVECTIVE.obukhov_length]])
     free = np.empty(x.size)
-    plume_tables.exposure_table(x, np.ones(x.size), 0.0, 0.0, 1.0, 4.0, 0.1, hours, free)
+    plume_tables.exposure_table(x, 0.0, 0.0, 1.0, 4.0, 0.1, hours, free)
     r = np.linspace(0, 15e3, 3001)
     z = norm.ppf((np.arange(400) + 0.5) / 400)[:, None]
     s = np.broadcast_to(r, (400, r.size))
