@@ -191,6 +191,44 @@ def test_what_the_cloud_holds_is_emptied_and_no_more():
     assert taken[2] < 0.5
 
 
+@pytest.mark.parametrize("air", [NEUTRAL, STABLE])
+@pytest.mark.parametrize("height", [0.5, 30.0])
+def test_rain_finds_no_less_than_nothing_in_what_has_deposited(air, height):
+    # 75 km downwind, rain in the first hour of age alone: a deficit that is washed out by its own age would still be in
+    # the rain where the plume is not (-1e-2 to -5e-2 of the largest cell)
+    plumes = HourlyPlumes(9, 300, CELL, [HeightClass(height)])
+    rate = Rates(5e-6, 5e-5, 4e-4, 1e-4, 1e-3, 0.7, 0.002, 0.006)
+    plumes.prepare(air, 270.0, [rate, rate], [[0], [0]])
+    field, surface = np.zeros((9, 300)), np.full((9, 300), 0.006)
+    field[4, 2] = 1.0
+    out = plumes.solve(0, [(0, plumes.fft.spectrum(field))], field, surface)
+    assert out.wet.sum() > 0.01 and out.wet.min() > -1e-4 * out.wet.max()
+    assert (out.dry + out.wet).min() > -5e-6 * out.dry.max()
+    # deposition is velocity times concentration, and some percent of what is left is aerosol
+    assert out.dry.sum() == pytest.approx((0.006 * CELL**2 * out.concentration).sum(), rel=0.05)
+    assert out.dry.sum() + out.wet.sum() + out.exported.sum() == pytest.approx(1.0, abs=1e-12)
+
+
+def test_rain_along_a_plume_that_deposits_takes_its_share_of_what_is_left():
+    # continuous light rain and deposition d(x) that is given: dm = -w m dt - dd with w the rate of
+    # rain in its limit of small rates; by quadrature m = exp(-w t) - int exp(-w (t - t')) dd
+    x = plume_tables.nodes(20e3)
+    rate, deposited = 1e-5, 0.6 * -np.expm1(-x / 5e3)
+    shares = np.empty((6, x.size))
+    rain = np.tile([rate, rate, 0.0, 0.0, 1.0], (12, 1))
+    hours = np.array([[700.0, 0.35, 1e4]])
+    plume_tables.removal_tables(x, 0.0, rain, 0.0, deposited, 0.1, hours, *shares, np.empty(12))
+    wind = np.empty(x.size)
+    middle = 0.5 * (x + np.append(0.0, x[:-1]))
+    plume_tables.axis_state(middle, 0.0, 0.1, hours, np.empty(x.size), wind, np.empty(x.size))
+    time = np.cumsum(np.diff(x, prepend=0.0) / wind)
+    gained, at = np.diff(deposited, prepend=0.0), time - 0.5 * np.diff(time, prepend=0.0)
+    for k in (150, 200, 255):
+        want = np.exp(-rate * time[k]) - (np.exp(-rate * (time[k] - at[: k + 1])) * gained[: k + 1]).sum()
+        assert shares[0, k] == pytest.approx(want, abs=2e-3)
+    np.testing.assert_allclose(shares[:4].sum(axis=0) + shares[5] + deposited, 1.0, atol=1e-12)
+
+
 def test_rain_takes_its_two_limits():
     # a young plume loses f times the rate; an old one at most what f hours of rain take, spread over the hour
     rate, f = 1e-3, 0.4
