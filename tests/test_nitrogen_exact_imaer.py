@@ -20,14 +20,24 @@ SHAPES = {
     "Polygon": "<gml:Polygon {srs}><gml:exterior><gml:LinearRing><gml:posList>155000 463000 155400 463000 155400 "
     "463100 155000 463100 155000 463000</gml:posList></gml:LinearRing></gml:exterior></gml:Polygon>",
 }
+SHAPES["Curve"] = SHAPES["LineString"].replace("LineString", "Curve")
+SHAPES["bow tie"] = SHAPES["Polygon"].replace("155400 463000 155400 463100", "155400 463100 155400 463000")
 RD = 'srsName="urn:ogc:def:crs:EPSG::28992"'
 
 
-def gml(shape="Point", srs=RD, height="5.0", emission="3153.6", doctype="", extra=""):
+SPECIFIED = "<i:SpecifiedHeatContent><i:value>0.5</i:value></i:SpecifiedHeatContent>"
+CALCULATED = (
+    "<i:CalculatedHeatContent><i:emissionTemperature>80</i:emissionTemperature><i:outflowDiameter>1.5"
+    "</i:outflowDiameter><i:outflowVelocity>9</i:outflowVelocity><i:outflowDirection>{}</i:outflowDirection>"
+    "</i:CalculatedHeatContent>"
+)
+
+
+def gml(shape="Point", srs=RD, height="5.0", emission="3153.6", doctype="", extra="", heat=SPECIFIED, profile=""):
     characteristics = (
-        "<i:emissionSourceCharacteristics><i:EmissionSourceCharacteristics><i:heatContent><i:SpecifiedHeatContent>"
-        f"<i:value>0.5</i:value></i:SpecifiedHeatContent></i:heatContent><i:emissionHeight>{height}</i:emissionHeight>"
-        "<i:spread>0.0</i:spread></i:EmissionSourceCharacteristics></i:emissionSourceCharacteristics>"
+        f"<i:emissionSourceCharacteristics><i:EmissionSourceCharacteristics><i:heatContent>{heat}</i:heatContent>"
+        f"<i:emissionHeight>{height}</i:emissionHeight><i:spread>0.0</i:spread>{profile}"
+        "</i:EmissionSourceCharacteristics></i:emissionSourceCharacteristics>"
     )
     return (
         HEAD.format(doctype=doctype)
@@ -75,6 +85,9 @@ def bomb():
         (gml(emission="much"), "'much', not a number"),
         (gml(emission="-1"), "ES.7.*negative"),
         (gml(emission="0"), "no source emits NH3"),
+        (gml(srs=RD + ' srsDimension="3"'), "ES.7: coordinates of dimension '3'"),
+        (gml("Curve"), "ES.7: geometry of another kind"),
+        (gml("bow tie"), "ES.7: the polygon crosses itself"),
     ],
 )
 def test_faults_are_one_clear_error(tmp_path, text, words):
@@ -86,6 +99,24 @@ def test_faults_are_one_clear_error(tmp_path, text, words):
 def test_release_height_serves_features_without_characteristics(tmp_path):
     table = read_imaer(write(tmp_path, gml(height="")), "NH3", release_height=4.0)
     assert (table["height"] == 4.0).all()
+
+
+def test_outflow_keeps_its_direction(tmp_path):
+    # a negative exit velocity is a horizontal one, as in a .brn
+    for word, velocity in {"VERTICAL": 9.0, "HORIZONTAL": -9.0}.items():
+        table = read_imaer(write(tmp_path, gml(heat=CALCULATED.format(word))), "NH3")
+        assert table["exit_velocity"].item() == velocity and table["exit_temperature"].item() == 80.0
+        assert table["stack_diameter"].item() == 1.5 and np.isnan(table["heat_content"].item())
+
+
+def test_a_profile_over_time_is_a_standard_one_or_counted(tmp_path):
+    kind = "<i:timeVaryingProfile><i:{0}TimeVaryingProfile>{1}</i:{0}TimeVaryingProfile></i:timeVaryingProfile>"
+    standard = kind.format("Standard", "<i:standardType>ANIMAL_HOUSING</i:standardType>")
+    table = read_imaer(write(tmp_path, gml(profile=standard)), "NH3")
+    assert table["diurnal_code"].item() == 4 and table.attrs["left_out"] == {}
+    own = kind.format("Reference", '<i:customTimeVaryingProfile xmlns:x="http://www.w3.org/1999/xlink" x:href="#P.1"/>')
+    table = read_imaer(write(tmp_path, gml(profile=own)), "NH3")
+    assert table["diurnal_code"].item() == 0 and table.attrs["left_out"] == {"profile over time of its own": 1}
 
 
 def test_given_examples_are_read(data):

@@ -260,6 +260,8 @@ def at(row, column, value):
         (at(2, "time", "2023-01-16T02:00+01:00"), "line 4.*not in UTC"),
         (at(2, "time", "yesterday"), "line 4: time 'yesterday' is no time"),
         (at(2, "time", "2023-01-16T02:30Z"), "line 4.*no whole hour"),
+        (at(2, "time", "16-01-2023 02:00"), "line 4.*no time; give 2023-01-16T00:00Z"),
+        (lambda t: t.assign(again=5.0).rename(columns={"again": "temperature"}), "column temperature occurs twice"),
         (at(4, "temperature", 280.0), r"temperature is 280.*04:00 UTC; -50 to 60 \[degC\]"),
         (at(4, "wind_speed", ""), "wind_speed is nan"),
         (at(4, "wind_direction", 990), "wind_direction is 990"),
@@ -273,6 +275,15 @@ def test_faults_of_hourly_weather_name_hour_and_column(data, tmp_path, change, w
     with pytest.raises(DataError, match=words) as error:
         read_hourly_weather(path, hours.start, hours.stop)
     assert "weather.csv" in str(error.value)
+
+
+def test_a_line_longer_than_the_head_is_refused(data, tmp_path):
+    path = tmp_path / "weather.csv"
+    _, hours = hourly_csv(data, path, lambda t: t)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], lines[1] + ",7,8", *lines[2:]]) + "\n")
+    with pytest.raises(DataError, match="not a table of comma-separated values"):
+        read_hourly_weather(path, hours.start, hours.stop)
 
 
 def test_a_calm_hour_of_ones_own_has_no_direction(data, tmp_path):

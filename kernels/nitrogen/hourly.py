@@ -2,7 +2,8 @@
 
 Tables along the plume axis, depleted by a surface of one base velocity (:mod:`kernels.nitrogen.axis_depletion`),
 become kernels on the lattice (:mod:`kernels.nitrogen.lattice_plume`). What the surfaces differ from it enters the
-equation of depletion, C - H_0 * ((v_base - v) C) = sum H * E, which is solved by generalised conjugate residuals. The
+equation of depletion, C - H_0 * ((v_base - v) C) = sum H * E, which is solved by generalised conjugate residuals. Rain
+takes from plumes over the base surface, of the emission that leaves what this equation leaves. The
 driver is plain Python between Numba kernels and ``scipy.fft``; its work arrays are allocated once.
 """
 
@@ -42,7 +43,8 @@ REPORTED = np.radians(5.0)  # half of the 10 degrees to which a direction is rou
 LARGEST_ITERATIONS = 24
 LANES = 8
 ROUND_OFF = 2.0e-7  # of the largest: what transforms in single precision leave where no plume is
-TOLERANCE = 5.0e-7  # of the emission: deposition that the residual stands for
+RELEASED = 4.0e-5  # of the emission: what is booked as dry deposition in rain may differ from v C
+TOLERANCE = 2.0e-6  # of the emission: deposition that the residual stands for
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,46 @@ def _absolute(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @njit
+def _total(a: np.ndarray) -> float:
+    total = 0.0
+    for i in range(a.shape[0]):
+        row = 0.0
+        for j in range(a.shape[1]):
+            row += abs(a[i, j])
+        total += row
+    return total
+
+
+@njit
+def _add_difference(out: np.ndarray, a: np.ndarray, b: np.ndarray, factor: np.ndarray) -> None:
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] += (a[i, j] - b[i, j]) * factor[i, j]
+
+
+@njit
+def _divide(out: np.ndarray, factor: float, a: np.ndarray, inverse: np.ndarray) -> None:
+    """``inverse`` = 1/(1 - factor * a), and ``out`` times factor and that in its place."""
+    one = np.float32(1.0)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            real, imaginary = one - factor * a[i, j].real, factor * a[i, j].imag
+            scale = one / (real * real + imaginary * imaginary)
+            inverse[i, j] = np.complex64(complex(real * scale, imaginary * scale))
+            out[i, j] *= factor * inverse[i, j]
+
+
+@njit
+def _add_excess(
+    out: np.ndarray, emission: np.ndarray, base: float, velocity: np.ndarray, concentration: np.ndarray, area: float
+) -> None:
+    """Add emission and what cells do not take of a plume over the base surface, (v_base - v) C."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] += emission[i, j] + (base - velocity[i, j]) * concentration[i, j] * area
+
+
+@njit
 def _add(a: np.ndarray, factor: float, b: np.ndarray) -> None:
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
@@ -239,7 +281,7 @@ class HourlyPlumes:
         self.given = np.empty((ny, nx), np.float32)
         self.net = np.empty(self.fft.spectrum_shape, complex)
         self.sink = np.empty(self.fft.spectrum_shape, complex)
-        self.work, self.free = (np.empty(self.fft.spectrum_shape, np.complex64) for _ in range(2))
+        self.work, self.free, self.inverse = (np.empty(self.fft.spectrum_shape, np.complex64) for _ in range(3))
         self.directions = [np.empty((2, ny, nx), np.float32) for _ in range(LARGEST_ITERATIONS)]
         shape = (ny, nx)
         self.solutions = [
@@ -289,18 +331,28 @@ class HourlyPlumes:
         for rate, classes, share, solution in zip(rates, active, self.shares, self.solutions):
             rain = rate.rain()
             washed = np.empty(len(rain))
-            removal_tables(self.x, rate.conversion, rain, rate.secondary_velocity, *profile, *share, washed)
-            solution.by_hour = washed
+            losses = (self.x, rate.conversion, rain, rate.secondary_velocity)
+            removal_tables(*losses, np.zeros(self.x.size), *profile, *share, washed)
             self.first.append((len(plumes), len(sinks)))
             kinds = ((0.0, 1.0, 0.0), *(heights[c] + (self.classes[c].initial_spread,) for c in classes))
             free, depleted = np.empty((2, len(kinds), self.x.size))
             for exposure, (height, below, spread) in zip(free, kinds):
-                exposure_table(self.x, share[0], height, spread, below, REFERENCE_HEIGHT, *profile, exposure)
+                exposure_table(self.x, height, spread, below, REFERENCE_HEIGHT, *profile, exposure)
             deplete_exposure(free, rate.base_velocity, *self.lag, depleted)
             gained = np.diff(free, axis=1, prepend=0.0)
-            self.remaining.append(np.diff(depleted, axis=1, prepend=0.0) / np.where(gained > 0.0, gained, np.inf))
+            left = np.diff(depleted, axis=1, prepend=0.0)
+            self.remaining.append(left / np.where(gained > 0.0, gained, np.inf))
+            # rain and conversion go by the age of the plume, for what has deposited as for what has not
+            left *= 0.5 * (share[0] + np.append(1.0, share[0][:-1]))
+            np.cumsum(left, axis=1, out=depleted)
             plumes.extend(depleted)
-            sinks.append(share[3])
+            dry = share[3]
+            if washed.any():  # rain takes from a plume what has not deposited on its way over the base surface
+                base = rate.base_velocity * depleted[0]
+                removal_tables(*losses, base, *profile, *share, washed)
+                dry = share[3] + base
+            solution.by_hour = washed
+            sinks.append(dry)
             if washed[0] > 0.0:
                 sinks.append(share[2])
             if washed[1:].any():
@@ -390,6 +442,12 @@ class HourlyPlumes:
         deposited *= area
         net = self.field[1]
         np.subtract(total, deposited, out=net)
+        if out.by_hour.any():
+            self.free[...] = 0.0
+            for c, spectrum in emission:
+                _add_difference(self.free, spectra[0], spectra[1 + classes.index(c)], spectrum)
+            self._release(spectra[0], self.rates[substance].base_velocity, velocity, total, out.concentration, net)
+            np.subtract(total, net, out=deposited)
         self.fft.forward(net, self.net)
         _product(self.sink, self.sinks.spectra[sink], self.net)
         self.fft.backward(self.sink, out.dry)
@@ -407,6 +465,66 @@ class HourlyPlumes:
         edge_export(self.through_x[2 * substance + 1], self.through_y[2 * substance + 1], net, held)
         out.airborne = float(held.sum())
         return out
+
+    def _release(
+        self,
+        ground: np.ndarray,
+        base: float,
+        velocity: np.ndarray,
+        total: np.ndarray,
+        concentration: np.ndarray,
+        net: np.ndarray,
+    ) -> None:
+        """Emission N at the ground over the base surface that leaves the same: N - v_base H_0 * N = E - v C, in place.
+
+        What has deposited by some age is then missing in the rain at that age. Of sources at the ground N is
+        E + (v_base - v) C; others add n with n - v_base H_0 * n = v_base (H_0 - H) * E (its right side but for v_base
+        lies in ``self.free``). The start is that on the padded lattice, which differs by what comes round; the residual
+        is part of what is booked as dry deposition, so that no mass is lost.
+
+        Args:
+            ground: spectrum of H_0.
+            base: v_base [m s-1].
+            velocity, total, concentration: as in :meth:`solve` and its result.
+            net: (ny, nx) E - v C, becomes N [g s-1 per cell].
+        """
+        n, residual = self.own, self.field[0]
+        emitted = float(total.sum())
+        _divide(self.free, np.float32(base), ground, self.inverse)
+        self.fft.backward(self.free, n)
+        _add_excess(n, total, base, velocity, concentration, self.cell_size**2)
+        self.given[...] = base
+        np.subtract(net, self._carried(ground, 0.0, n, residual), out=residual)
+        for k in range(LARGEST_ITERATIONS):
+            if _total(residual) <= RELEASED * emitted:
+                break
+            step, change = self.directions[k]
+            self.single[...] = residual
+            spectrum = self.fft.forward(self.single, self.work)
+            _product(spectrum, spectrum, self.inverse)
+            self.fft.backward(spectrum, step)
+            self._carried(ground, 0.0, step, change)
+            if not self._descend(k, n, residual):
+                break
+        net[...] = n
+
+    def _descend(self, k: int, solution: np.ndarray, residual: np.ndarray) -> bool:
+        """One step of generalised conjugate residuals along direction ``k``; whether it leads anywhere."""
+        step, change = self.directions[k]
+        for m in range(k):
+            old, old_change = self.directions[m]
+            factor = _dot(change, old_change)
+            _add(change, -factor, old_change)
+            _add(step, -factor, old)
+        norm = _dot(change, change) ** 0.5
+        if norm == 0.0:
+            return False
+        change /= norm
+        step /= norm
+        factor = _dot(change, residual)
+        _add(solution, factor, step)
+        _add(residual, -factor, change)
+        return True
 
     def _deplete(self, ground: np.ndarray, own: float, velocity: np.ndarray, total: np.ndarray, out: Solution) -> None:
         """Solve y - (H_0 - k) * (w y) = H * E with k the cell's own part of H_0 and w = d/(1 - k d).
@@ -431,19 +549,8 @@ class HourlyPlumes:
             step, change = self.directions[n]
             step[...] = residual
             self._carried(ground, own, step, change)
-            for m in range(n):
-                old, old_change = self.directions[m]
-                factor = _dot(change, old_change)
-                _add(change, -factor, old_change)
-                _add(step, -factor, old)
-            norm = _dot(change, change) ** 0.5
-            if norm == 0.0:
+            if not self._descend(n, c, residual):
                 return
-            change /= norm
-            step /= norm
-            factor = _dot(change, residual)
-            _add(c, factor, step)
-            _add(residual, -factor, change)
             out.iterations = n + 1
 
     def _carried(self, ground: np.ndarray, own: float, y: np.ndarray, out: np.ndarray) -> np.ndarray:

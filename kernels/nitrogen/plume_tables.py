@@ -171,7 +171,6 @@ def axis_state(
 @njit
 def exposure_table(
     x: np.ndarray,
-    left: np.ndarray,
     height: float,
     initial_spread: float,
     fraction: float,
@@ -180,14 +179,13 @@ def exposure_table(
     hours: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Cumulative exposure [s m-1] along the axis of a plume: integral of M P/u dx.
+    """Cumulative exposure [s m-1] along the axis of a plume without losses: integral of P/u dx.
 
     P is the vertical density at receptor height and u the wind at the plume; the crosswind-integrated
-    concentration of a source of Q [g s-1] is Q M P/u.
+    concentration of a source of Q [g s-1] is Q P/u.
 
     Args:
         x: (n) distances [m], see :func:`nodes`.
-        left: (n) share M of the emission still airborne at each distance [1].
         height: plume height [m].
         initial_spread: vertical spread of the source itself [m].
         fraction: share of the plume below the mixing height [1].
@@ -209,7 +207,7 @@ def exposure_table(
         u = transport_wind(h, sz, depth[i], z0, hours[k, 1], hours[k, 2])
         k = min(int(time / 3600.0), hours.shape[0] - 1)
         # by logarithmic steps: dx = x dln(x)
-        now = left[i] * fraction * vertical_density(receptor_height, h, sz, depth[i]) / u * x[i]
+        now = fraction * vertical_density(receptor_height, h, sz, depth[i]) / u * x[i]
         total += now if i == 0 else 0.5 * (now + before) * math.log(x[i] / x[i - 1])
         out[i] = total
         before = now
@@ -221,6 +219,7 @@ def removal_tables(
     conversion: float,
     rain: np.ndarray,
     secondary_velocity: float,
+    deposited: np.ndarray,
     z0: float,
     hours: np.ndarray,
     primary: np.ndarray,
@@ -243,6 +242,7 @@ def removal_tables(
         rain: (k, 5) by hour of age: scavenging rates while it rains [s-1] of the primary species below and in cloud,
             of the secondary species below and in cloud, and rain in the hour [h]; older plumes meet no rain.
         secondary_velocity: dry deposition velocity of the secondary species [m s-1].
+        deposited: (n) cumulative dry deposition of the primary species [1].
         z0: roughness length [m].
         hours: (k, 3) boundary layer by hour of age, see :func:`axis_state`.
         primary, secondary: (n) airborne shares at each distance [1].
@@ -286,13 +286,14 @@ def removal_tables(
             secondary_wet += rain_rate(rain[k, 3], duration, age) * top
         rate2 = secondary_wet + dry_rate
         rate = conversion + rate1
-        lost = m * -math.expm1(-rate * dt)
+        taken = deposited[i] - (deposited[i - 1] if i > 0 else 0.0)
+        lost = (m - 0.5 * taken) * -math.expm1(-rate * dt)
         made = lost * conversion / rate if rate1 > 0.0 else lost
         washed = lost - made if rate1 > 0.0 else 0.0
         gone = (s + 0.5 * made) * -math.expm1(-rate2 * dt)
         washed2 = gone * secondary_wet / rate2 if rate2 > 0.0 else 0.0
-        held += (m + s - 0.5 * (washed + gone)) * dt
-        m -= lost
+        held += (m + s - 0.5 * (washed + gone + taken)) * dt
+        m -= lost + taken
         s += made - gone
         if k == 0:
             w += washed + washed2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,7 @@ def deposit_case(
     if receptors is not None and str(receptors) == "hexagons" and reach is None:
         reach = REACH.value
     places = _places(receptors, everything, reach, cell) if receptors is not None else _receptors(control)
-    arguments["z0"] = _value(z0, "--z0") if z0 is not None else _roughness(control)
+    arguments["z0"] = _value(z0, "--z0", _roughness_map) if z0 is not None else _roughness(control)
     arguments["land_use"] = _land_use(landuse, control)
     arguments["background"] = _background(background, control)
     if mode == "hourly":
@@ -309,7 +310,7 @@ def _apply_control(control: Control, arguments: dict[str, Any]):
         raise DataError(f"{control.where('PHASE')}: gases (1) are computed, particles are not")
     table = read_brn(control.file("EMFILE"))
     for key, column in (("TARGETGROUP", "category"), ("COUNTRY", "country")):
-        chosen = [int(float(word)) for word in control.text(key).split()]
+        chosen = control.integers(key)
         if chosen and chosen != [0]:
             attrs = table.attrs
             table = table[table[column].isin(chosen)].reset_index(drop=True)
@@ -354,6 +355,9 @@ def _receptors(control: Control | None):
         raise ConfigError("the receptors are missing; give --receptors")
     kind = control.integer("RECEPTYPE")
     if kind == 1:
+        for key in ("NCOLS", "NROWS", "RESO"):
+            if not control.number(key) > 0:
+                raise DataError(f"{control.where(key)} is {control.text(key)}; a positive number is needed")
         return Grid(
             control.number("XCENTER"),
             control.number("YCENTER"),
@@ -369,12 +373,12 @@ def _receptors(control: Control | None):
     raise DataError(f"{control.where('RECEPTYPE')} is {kind}; a user grid (1) and points (2) are computed")
 
 
-def _value(text: str | float, option: str) -> float | Map:
+def _value(text: str | float, option: str, of_file: Callable[[Path], Map] = read_map) -> float | Map:
     """A number, or a map by its file name."""
     try:
         value = float(text)
     except ValueError:
-        return read_map(str(text))
+        return of_file(Path(str(text)))
     if not math.isfinite(value) or value <= 0:
         raise ConfigError(f"{option} {text}: a positive number or the name of a map is needed")
     return value
@@ -384,18 +388,27 @@ def _map_file(control: Control, key: str, option: str) -> Path:
     """A map beside the control file or in its folder of data."""
     if not control.text(key):
         raise DataError(f"{control.where(key)} is empty and ROUGHNESS is 0; give {key} or {option}")
-    for folder in (control.path.parent, control.path.parent / control.text("DATADIR")):
-        if (folder / control.text(key)).is_file():
-            return folder / control.text(key)
+    for place in (control.text(key), f"{control.text('DATADIR')}/{control.text(key)}"):
+        if control.beside(place).is_file():
+            return control.beside(place)
     raise DataError(f"{control.where(key)}: map {control.text(key)} does not exist; give the file or {option}")
 
 
 def _roughness(control: Control | None) -> float | Map:
     if control is None:
         raise ConfigError("the roughness length is missing; give --z0 (a value in m, or a map)")
+    if control.number("ROUGHNESS", 0.0) < 0:
+        raise DataError(f"{control.where('ROUGHNESS')} is negative; give metres, or 0 and a map Z0FILE")
     if control.number("ROUGHNESS", 0.0) > 0:
         return control.number("ROUGHNESS")
-    found = read_map(_map_file(control, "Z0FILE", "--z0"))
+    return _roughness_map(_map_file(control, "Z0FILE", "--z0"))
+
+
+def _roughness_map(path: Path) -> Map:
+    """A map in metres; OPS maps hold roughness in whole ten-thousandths (nitrogen.md 3.2)."""
+    found = read_map(path)
+    if path.suffix.lower() in {".tif", ".tiff"}:
+        return found
     return Map(found.values * 1.0e-4, found.left, found.top, found.dx, found.dy, found.file)
 
 
@@ -485,7 +498,7 @@ def _given_conversion(control: Control) -> Conversion | None:
 
 
 def _roads(control: Control, ozone: str | float | None) -> Roads | None:
-    categories = frozenset(int(float(word)) for word in control.text("ROADS").split())
+    categories = frozenset(control.integers("ROADS"))
     if not categories or categories == {0}:
         return None
     switches = control.switches("ROADSOPT") or [1, 1]

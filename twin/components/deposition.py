@@ -83,9 +83,10 @@ class Deposition(Component):
         "one travel time for all source heights in the losses by rain and conversion; secondary aerosol deposits "
         "from the whole mixing layer with one regional velocity; what a cell "
         "takes beyond the mean surface is spread over it, so that beside an isolated source on a surface that takes "
-        "more, a cell can fall below zero, by at most a few thousandths of the hour's largest; what has deposited is "
-        "missing in the rain as a deficit of its own age, so that wet deposition more than an hour downwind can be "
-        "below zero by a few percent of its largest: nothing is cut off, the mass stays right"
+        "more, a cell can fall below zero, by at most a few thousandths of the hour's largest; what such cells take is "
+        "missing in the rain as a deficit of its own age, so that where surfaces differ wet deposition more than an "
+        "hour downwind can be below zero by up to three thousandths of its largest: nothing is cut off, the mass stays "
+        "right"
     )
 
     class Options(ComponentOptions):

@@ -50,6 +50,7 @@ _NOX_AS_MEASURED = 1.08  # printed NOx concentration is divided by this where ch
 _DIFFUSION = {"NH3": 0.240, "NOx": 0.145}  # cm2/s, OPS user manual
 _KEPT_PAIRS = 65536  # road pairs whose dispersion is kept between the passes of road chemistry (28 MB)
 _GAMMA_WATER = 430.0  # NH4/H ratio of surface water, constant map of OPS-LT 5.3
+_ROUGHEST = 3.0  # m, the greatest roughness length of a receptor file (nitrogen.md 11.2)
 _CLEAN = float(np.exp(1.0 + 12.4 / 8.6))
 
 
@@ -473,15 +474,33 @@ def _receptors(places, cell, z0, land_use, background):
     values[:, pairs.RZ0] = (
         places["z0"].to_numpy(float) if given else _value_at(z0, x, y, "roughness length", file, "receptor")
     )
+    rough = values[:, pairs.RZ0]
+    wrong = np.flatnonzero(~((rough > 0) & (rough <= _ROUGHEST)))
+    if wrong.size:
+        raise DataError(
+            f"{file}: {_line(places, wrong[0])}: roughness length {rough[wrong[0]]:g} is not in 0..{_ROUGHEST:g} m"
+        )
     shares = np.zeros((count, 9))
     names = [f"land_use_{lu}" for lu in range(1, 10)]
     if all(name in places for name in names):
         shares[:] = places[names].to_numpy(float)
+        total = shares.sum(axis=1)
+        wrong = np.flatnonzero(~((shares >= 0).all(axis=1) & (np.abs(total - 100.0) <= 1.0)))
+        if wrong.size:
+            raise DataError(
+                f"{file}: {_line(places, wrong[0])}: shares of land use add up to {total[wrong[0]]:g}; 99 to 101 % of "
+                "parts that are not negative are needed"
+            )
         shares /= shares.sum(axis=1, keepdims=True)
+    elif any(name in places for name in names):
+        missing = [name for name in names if name not in places]
+        raise DataError(
+            f"{file}: columns {', '.join(missing)} are missing; give the shares of all nine classes, or none"
+        )
     else:
         use = _value_at(land_use, x, y, "land use", file, "receptor").astype(int)
         if ((use < 1) | (use > 9)).any():
-            raise DataError(f"land use {use[(use < 1) | (use > 9)][0]} is no DEPAC class 1..9")
+            raise DataError(f"land use {use[(use < 1) | (use > 9)][0]} is no DEPAC class 1..9; give one of them")
         shares[np.arange(count), use - 1] = 1.0
     levels = _levels(background, x, y)
     values[:, pairs.RNH3], values[:, pairs.RSO2] = levels["NH3"], levels["SO2"]
@@ -555,11 +574,10 @@ def _maps(z0, land_use, background, rates, table, places) -> pairs.Maps:
                 _value_at(value, x, y, kind, points.attrs.get("file", f"{what}s"), what)
     z0_map = z0 if isinstance(z0, Map) else Map(np.full((1, 1), float(z0)), *frame)
     use_map = land_use if isinstance(land_use, Map) else Map(np.full((1, 1), int(land_use)), *frame)
+    _refuse_cells(use_map, ~np.isin(use_map.values, np.arange(1, 10)), "land use must be a DEPAC class 1..9")
+    rough = z0_map.values
+    _refuse_cells(z0_map, ~((rough > 0) & (rough <= _ROUGHEST)), f"roughness length must lie in 0..{_ROUGHEST:g} m")
     use = use_map.values.astype(np.int64)
-    if ((use < 1) | (use > 9)).any():
-        raise DataError(f"{use_map.file}: land use must be a DEPAC class 1..9")
-    if not (z0_map.values > 0).all():
-        raise DataError(f"{z0_map.file}: roughness length must be > 0 m in every cell")
     layers, mean = [], []
     back_frame = frame
     shape = (1, 1)
@@ -600,6 +618,16 @@ def _maps(z0, land_use, background, rates, table, places) -> pairs.Maps:
         np.asarray(back_frame, dtype=float),
         np.array(mean),
     )
+
+
+def _refuse_cells(found: Map, wrong: np.ndarray, needed: str) -> None:
+    """Paths from source to receptor may cross any cell: refuse a map with wrong or missing ones."""
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise DataError(
+            f"{found.file}: {needed}; it is {found.values[row, column]:g} in {int(wrong.sum())} of {wrong.size} cells, "
+            f"first in row {row + 1}, column {column + 1}; correct or fill them"
+        )
 
 
 def _present(shares: np.ndarray, use: np.ndarray) -> np.ndarray:

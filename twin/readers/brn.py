@@ -11,6 +11,8 @@ import pandas as pd
 from pyproj import Transformer
 
 from twin.errors import DataError
+from twin.readers.fortran_text import number as fortran_number
+from twin.readers.fortran_text import read_lines
 
 __all__ = ["MISSING", "read_brn"]
 
@@ -43,7 +45,6 @@ _HOTTEST = 2000.0  # degC of flue gas, the largest that OPS allows
 # Fixed format of files without a version: I4, 2I8, E10.3, F7.3, F6.1, I7, F6.1, 4I4, 2X, A12
 _FIXED = (4, 8, 8, 10, 7, 6, 7, 6, 4, 4, 4, 4)
 _VERSION = re.compile(r"!\s*BRN-VERSION\s+(\S+)", re.IGNORECASE)
-_EXPONENT = str.maketrans("dD", "eE")  # Fortran's double precision exponent
 
 
 def read_brn(path: str | Path) -> pd.DataFrame:
@@ -60,13 +61,7 @@ def read_brn(path: str | Path) -> pd.DataFrame:
     impossible value, an unknown version, or a file without sources.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="latin-1")
-    except OSError as error:
-        raise DataError(
-            f"{path}: emission file cannot be read ({error.strerror}); give an existing .brn file"
-        ) from error
-    lines = text.splitlines()
+    lines = read_lines(path, "emission file")
     version = _version(path, lines)
     columns = _COLUMNS[version or 1]
     rows: list[list[float]] = []
@@ -131,7 +126,7 @@ def _cut(line: str) -> list[str]:
 
 def _number(path: Path, line: int, name: str, word: str) -> float:
     try:
-        value = float(word.translate(_EXPONENT))
+        value = fortran_number(word)
     except ValueError:
         raise DataError(f"{path}: line {line}: {name} is {word!r}, not a number; correct it") from None
     if not math.isfinite(value):

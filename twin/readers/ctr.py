@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from twin.errors import DataError
+from twin.readers.fortran_text import number as fortran_number
+from twin.readers.fortran_text import read_lines
 
 __all__ = ["Control", "read_ctr"]
 
@@ -98,9 +101,22 @@ class Control:
                 raise DataError(f"{self.where(key)} is missing or empty; give a number")
             return default
         try:
-            return float(word)
+            value = fortran_number(word)
         except ValueError:
-            raise DataError(f"{self.where(key)} is {word!r}, not a number") from None
+            value = math.nan
+        if not math.isfinite(value):
+            raise DataError(f"{self.where(key)} is {word!r}, not a number")
+        return value
+
+    def integers(self, key: str) -> list[int]:
+        """Whole numbers of a keyword, apart by blanks or commas."""
+        try:
+            values = [fortran_number(word) for word in self.text(key).replace(",", " ").split()]
+        except ValueError:
+            values = [math.nan]
+        if not all(value.is_integer() for value in values):
+            raise DataError(f"{self.where(key)} is {self.text(key)!r}; whole numbers, apart by blanks, are needed")
+        return [int(value) for value in values]
 
     def integer(self, key: str, default: int | None = None) -> int:
         """Value of a keyword as a whole number."""
@@ -118,10 +134,18 @@ class Control:
 
     def file(self, key: str) -> Path:
         """A file beside the control file, or absolute."""
-        word = self.text(key)
-        if not word:
+        if not self.text(key):
             raise DataError(f"{self.where(key)} names no file")
-        return (self.path.parent / word).resolve() if not Path(word).is_absolute() else Path(word)
+        return self.beside(self.text(key))
+
+    def beside(self, word: str) -> Path:
+        """Place of a path of the control file, which may have been written on Windows."""
+        here = self.path.parent / word
+        return (here if here.exists() else self.path.parent / word.replace("\\", "/")).resolve()
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word
 
 
 def read_ctr(path: str | Path) -> Control:
@@ -131,16 +155,10 @@ def read_ctr(path: str | Path) -> Control:
     is needed, and a process that is not computed.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="latin-1")
-    except OSError as error:
-        raise DataError(
-            f"{path}: control file cannot be read ({error.strerror}); give an existing .ctr file"
-        ) from error
     values: dict[str, str] = {}
     lines: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.startswith("*"):
+    for number, line in enumerate(read_lines(path, "control file"), start=1):
+        if not line.strip() or line.lstrip().startswith("*"):
             continue
         words = line.split(None, 1)
         key = words[0].upper()
@@ -150,7 +168,7 @@ def read_ctr(path: str | Path) -> Control:
             raise DataError(f"{path}: line {number}: unknown keyword {words[0]!r}{hint}")
         if key in values:
             raise DataError(f"{path}: line {number}: {key} is given twice (first on line {lines[key]}); keep one")
-        values[key] = words[1].strip() if len(words) > 1 else ""
+        values[key] = _unquoted(words[1].strip()) if len(words) > 1 else ""
         lines[key] = number
     control = Control(path, values, lines)
     for key in _NEEDED:

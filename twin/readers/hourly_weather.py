@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from twin.readers.knmi import read_knmi
 
 __all__ = ["HOURLY_COLUMNS", "read_hourly_weather"]
 
+_YEAR_FIRST = re.compile(r"\d{4}-\d\d-\d\d")
 MEASURABLE = 0.1  # mm in the hour: less may come in a shower too short to be reported
 # column: unit, lowest and highest value
 HOURLY_COLUMNS = {
@@ -45,9 +48,14 @@ def read_hourly_weather(path: str | Path, start: pd.Timestamp, stop: pd.Timestam
     if not path.is_file():
         raise DataError(f"{path}: no such file; give hourly weather as .csv or the hourly file of a KNMI station")
     try:
-        table = pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # lines longer than the head
+            table = pd.read_csv(path, index_col=False, skipinitialspace=True)
+    except (ValueError, UnicodeDecodeError, pd.errors.ParserWarning) as error:
         raise DataError(f"{path}: not a table of comma-separated values ({error})") from None
+    twofold = [name for name in ("time", *HOURLY_COLUMNS) if f"{name}.1" in table]
+    if twofold:
+        raise DataError(f"{path}: column {twofold[0]} occurs twice; remove one")
     missing = [name for name in ("time", *HOURLY_COLUMNS) if name not in table]
     if missing:
         raise DataError(
@@ -90,7 +98,7 @@ def read_hourly_weather(path: str | Path, start: pd.Timestamp, stop: pd.Timestam
 
 def _hour(path: Path, line: int, text: str) -> pd.Timestamp:
     try:
-        stamp = pd.Timestamp(text)
+        stamp = pd.Timestamp(text) if _YEAR_FIRST.match(text) else pd.NaT  # 05-01 is May in one country only
     except ValueError:
         stamp = pd.NaT
     if stamp is pd.NaT:

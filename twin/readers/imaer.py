@@ -49,6 +49,7 @@ class _Source:
         self.emission: dict[str, float] = {}
         self.numbers: dict[str, float] = {}
         self.profile = ""
+        self.horizontal = False
         self.shape = ""
         self.points: list[float] = []
         self.srs = ""
@@ -105,6 +106,13 @@ class _Reader:
         elif name in {"Point", "LineString", "Polygon"} and "geometry" in self.stack:
             self.now.shape = name
             self.now.srs = attributes.get("srsName", "")
+        if "geometry" in self.stack and attributes.get("srsDimension", "2") != "2":
+            raise DataError(
+                f"{self.path}: line {self.parser.CurrentLineNumber}: {self.now.kind} {self.now.name}: coordinates of "
+                f"dimension {attributes['srsDimension'][:40]!r}; give x and y alone"
+            )
+        elif name in {"customTimeVaryingProfile", "monthlyVariation"}:
+            self.now.left_out.add("profile over time of its own")
 
     def _data(self, data: str) -> None:
         self.text.append(data)
@@ -134,8 +142,10 @@ class _Reader:
                 source.numbers[name] = self._number(word, name)
             elif name == "value" and self.stack[-1] == "SpecifiedHeatContent":
                 source.numbers["heatContent"] = self._number(word, "heat content")
-            elif name == "standardType":
+            elif name == "standardType" and "monthlyVariation" not in self.stack:
                 source.profile = word
+            elif name == "outflowDirection":
+                source.horizontal = word == "HORIZONTAL"
         elif name == "elevation" and word != "NORMAL":
             source.left_out.add("elevation of a road")
         elif name == "tunnelFactor" and self._number(word, name) != 1.0:
@@ -173,8 +183,8 @@ def read_imaer(path: str | Path, substance: str, release_height: float | None = 
     diurnal profile of traffic, in category :data:`ROAD_CATEGORY`; other features without characteristics (ships,
     mobile machines) need ``release_height`` [m]. Features without an emission of the substance are
     counted in attrs["without_emission"], calculation points and other features in attrs["other_features"], and
-    attrs["left_out"] says of what has no effect here (buildings, barriers, elevated roads, tunnels) how many features
-    of the substance have it.
+    attrs["left_out"] says of what has no effect here (buildings, barriers, elevated roads, tunnels, profiles over time
+    that are no standard ones: such a source is continuous) how many features of the substance have it.
 
     Raises :class:`twin.errors.DataError` naming file, line and feature for malformed or hostile GML (entities, a
     document type, oversized files or attributes), another CRS than RD New, a source without height or geometry.
@@ -214,6 +224,8 @@ def read_imaer(path: str | Path, substance: str, release_height: float | None = 
 
 def _rows(path: Path, source: _Source, rate: float, release_height: float | None) -> list[dict]:
     where = f"{path}: line {source.line}: {source.kind} {source.name}"
+    if not source.shape:
+        raise DataError(f"{where}: geometry of another kind; give a Point, LineString or Polygon")
     if "28992" not in source.srs:
         raise DataError(f"{where}: CRS is {source.srs or 'not given'}; geometry must be in RD New (EPSG:28992)")
     points = np.array(source.points, dtype=float)
@@ -227,6 +239,7 @@ def _rows(path: Path, source: _Source, rate: float, release_height: float | None
         raise DataError(f"{where}: no emissionHeight; export the file with characteristics, or give a release height")
     if source.profile and source.profile not in _PROFILES:
         raise DataError(f"{where}: profile {source.profile} is not known; {', '.join(_PROFILES)} are")
+    velocity = number.get("outflowVelocity", np.nan)
     diameter = 0.0
     if source.shape == "LineString":
         line = LineString(points)
@@ -237,6 +250,8 @@ def _rows(path: Path, source: _Source, rate: float, release_height: float | None
         if len(points) < 4:
             raise DataError(f"{where}: a polygon of {len(points)} points")
         shape = Polygon(points)
+        if not shape.is_valid or shape.area == 0.0:
+            raise DataError(f"{where}: the polygon crosses itself or has no area; correct its points")
         xy = np.array([(shape.centroid.x, shape.centroid.y)])
         diameter = float(np.sqrt(shape.area))
     else:
@@ -249,7 +264,7 @@ def _rows(path: Path, source: _Source, rate: float, release_height: float | None
         "diameter": diameter,
         "spread": _ROAD_SPREAD if road else number.get("spread", 0.0),
         "stack_diameter": number.get("outflowDiameter", np.nan),
-        "exit_velocity": number.get("outflowVelocity", np.nan),
+        "exit_velocity": -velocity if source.horizontal else velocity,  # negative: horizontal, as in a .brn
         "exit_temperature": number.get("emissionTemperature", np.nan),
         "diurnal_code": 3 if road else _PROFILES.get(source.profile, 0),
         "category": ROAD_CATEGORY if road else 1,

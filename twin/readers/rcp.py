@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from twin.errors import DataError
+from twin.readers.fortran_text import number as fortran_number
+from twin.readers.fortran_text import read_lines
 
 __all__ = ["read_rcp"]
 
@@ -29,16 +31,16 @@ def read_rcp(path: str | Path, heights: bool = False, shares: bool = False) -> p
         return _read_csv(path)
     needed = 4 + heights + (11 if shares else 0)
     records: list[tuple] = []
-    for number, line in enumerate(path.read_text(encoding="latin-1").splitlines(), start=1):
+    for number, line in enumerate(read_lines(path, "receptor file"), start=1):
         words = line.split()
         if not words or line.lstrip().startswith("!"):
             continue
         if len(words) < needed:
             raise DataError(f"{path}: line {number}: {len(words)} columns where {needed} are needed; complete the line")
         try:
-            values = [float(word) for word in words[2:needed]]
+            values = [fortran_number(word) for word in words[2:needed]]
         except ValueError:
-            if not records:  # header
+            if not records and not any(map(_is_number, words[2:needed])):  # header
                 continue
             raise DataError(f"{path}: line {number}: a coordinate or value is no number: {line.strip()}") from None
         records.append((number, words[1], *values))
@@ -57,6 +59,14 @@ def read_rcp(path: str | Path, heights: bool = False, shares: bool = False) -> p
             line = table["line"].iloc[wrong[0]]
             raise DataError(f"{path}: line {line}: z0 outside 0-3 m or land-use percentages that do not add up to 100")
     return _finish(path, table)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        fortran_number(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
