@@ -154,14 +154,23 @@ def test_interpolation_between_surfaces_reproduces_what_is_linear():
 
 def test_paths_unlike_all_sampled_ones_change_no_more_than_those():
     rng = np.random.default_rng(5)
-    here, there = rng.normal(0, 1, (2, path.COEFFICIENTS)).astype(np.float32)
-    here[path.TERMS :] = there[path.TERMS :] = -0.3, 0.4
+    coefficients = rng.normal(0, 1, (path.TERMS + 2, 2 * path.STRENGTHS)).astype(np.float32)
+    coefficients[path.TERMS :] = np.array([[-0.3], [0.4]])
     terms, own = np.empty(path.TERMS, dtype=np.float32), np.zeros(path.STRENGTHS, dtype=np.float32)
-    for size in (0.5, 5.0, 500.0):
+    scratch = np.empty((3, 2 * path.STRENGTHS), dtype=np.float32)
+    found = np.empty((path.RESPONSES, 1))
+    within = 0
+    for size in (0.5, 5.0, 500.0, *np.full(200, 0.05)):
         strengths = (size * rng.normal(0, 1, path.STRENGTHS)).astype(np.float32)
         path.terms_of(strengths * path.PATH_POINTS, own, terms)
-        np.testing.assert_allclose(terms, path.polynomial(strengths.clip(-1, 1)[None])[0], rtol=1e-5, atol=1e-6)
-        assert -0.3 - 1e-6 <= path.respond(here, there, np.float32(0.3), terms) <= 0.4 + 1e-6
+        expected = path.polynomial(strengths.clip(-1, 1)[None])[0]
+        np.testing.assert_allclose(terms, expected, rtol=1e-5, atol=1e-6)
+        path.respond(coefficients, 0, np.float32(0.3), terms, scratch, found, 0)
+        for m in range(path.RESPONSES):
+            value = expected @ (0.7 * coefficients[: path.TERMS, m] + 0.3 * coefficients[: path.TERMS, 4 + m])
+            assert found[m, 0] == pytest.approx(value.clip(-0.3, 0.4), abs=1e-5)
+            within += abs(value) < 0.3
+    assert within > 30
 
 
 def test_places_of_a_tile_reproduce_a_quadratic_field():

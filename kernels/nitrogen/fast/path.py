@@ -7,10 +7,10 @@ respond each in their way. Coefficients are tabulated over direction and distanc
 
 import numpy as np
 
-from kernels.jit import SAFE_FASTMATH, fused_njit, njit
+from kernels.jit import fused_njit
+from kernels.rows import put, row4, row8
 
 __all__ = [
-    "COEFFICIENTS",
     "PATH_POINTS",
     "RESPONSES",
     "STRENGTHS",
@@ -22,10 +22,9 @@ __all__ = [
     "terms_of",
 ]
 
-STRENGTHS = 4  # of the ground: one load of 16 bytes
+STRENGTHS = 4  # of the ground: one row
 RESPONSES = 3  # of dry and wet deposition of the primary species, and of the secondary species
 TERMS = 17  # of the polynomial: 1, linear, quadratic, cubes of the first two strengths
-COEFFICIENTS = TERMS + 2  # of the terms, and the least and greatest value of the polynomial
 TURN = 30  # whole degrees that share coefficients: a sector of the climatology
 PATH_POINTS = 21  # of a path, both ends included
 
@@ -43,6 +42,8 @@ def along_paths(rx, ry, sx, sy, weight, n, ground, frame, out):
 
     ``ground`` (ny, nx, STRENGTHS) float32 around all of them, ``frame``: x left, y top, cell size x and y [m].
     """
+    columns = ground.shape[1]
+    cells = ground.reshape(ground.shape[0] * columns, STRENGTHS)
     right, below = 1.0 / frame[2], 1.0 / frame[3]
     cx, cy = (rx - frame[0]) * right, (frame[1] - ry) * below
     step = 1.0 / (PATH_POINTS - 1.0)
@@ -51,14 +52,10 @@ def along_paths(rx, ry, sx, sy, weight, n, ground, frame, out):
             continue
         px = ((sx[j] - frame[0]) * right - cx) * step
         py = ((frame[1] - sy[j]) * below - cy) * step
-        a = b = c = d = np.float32(0.0)
-        for p in range(1, PATH_POINTS):
-            row, column = np.uint64(np.int64(cy + p * py)), np.uint64(np.int64(cx + p * px))
-            a += ground[row, column, 0]
-            b += ground[row, column, 1]
-            c += ground[row, column, 2]
-            d += ground[row, column, 3]
-        out[j, 0], out[j, 1], out[j, 2], out[j, 3] = a, b, c, d
+        total = row4(cells, np.int64(cy + py) * columns + np.int64(cx + px))
+        for p in range(2, PATH_POINTS):
+            total = total + row4(cells, np.int64(cy + p * py) * columns + np.int64(cx + p * px))
+        put(out, j, total)
 
 
 @fused_njit
@@ -77,16 +74,21 @@ def terms_of(sums, own, terms):
     terms[15], terms[16] = a * a * a, b * b * b
 
 
-# finite numbers only: the order of a sum of seventeen terms may change
-@njit(fastmath=SAFE_FASTMATH)
-def respond(here, there, share, terms):
-    """Value of the polynomial between two stations, within the limits of what was tabulated.
+@fused_njit
+def respond(coefficients, first, share, terms, scratch, out, j):
+    """Values of the polynomials between two stations, within the limits of what was tabulated: ``out[:, j]``.
 
-    ``here``, ``there`` (COEFFICIENTS,): coefficients of the terms, least and greatest value.
+    ``coefficients`` (rows, 2*STRENGTHS) float32, from row ``first``: of the TERMS, and least and greatest value, at the
+    nearer station in columns 0 to 2, at the farther one in columns 4 to 6. ``scratch`` (3, 2*STRENGTHS) float32.
     """
-    total = np.float32(0.0)
-    for m in range(TERMS):
-        total += terms[m] * (here[m] + share * (there[m] - here[m]))
-    low = here[TERMS] + share * (there[TERMS] - here[TERMS])
-    high = here[TERMS + 1] + share * (there[TERMS + 1] - here[TERMS + 1])
-    return min(max(total, low), high)
+    total = row8(coefficients, first)
+    for m in range(1, TERMS):
+        total = total + terms[m] * row8(coefficients, first + m)
+    put(scratch, 0, total)
+    put(scratch, 1, row8(coefficients, first + TERMS))
+    put(scratch, 2, row8(coefficients, first + TERMS + 1))
+    for m in range(RESPONSES):
+        value = scratch[0, m] + share * (scratch[0, 4 + m] - scratch[0, m])
+        low = scratch[1, m] + share * (scratch[1, 4 + m] - scratch[1, m])
+        high = scratch[2, m] + share * (scratch[2, 4 + m] - scratch[2, m])
+        out[m, j] = min(max(value, low), high)

@@ -72,7 +72,7 @@ def _add_tabulated(tables: Tables, plume: tiles.Plume, rows: np.ndarray, near: n
     counts = np.zeros(len(order.rows), dtype=np.int64)
     dry = np.zeros((len(order.rows), tiles.SECTORS))
     tiles.add_sources(order.tiles, order.x, order.y, order.neighbours, order.shares, sources, plume, out, dry, counts)
-    out[:, 1] += (dry * tables.own_surface[order.rows]).sum(axis=1)
+    out[:, 1] += out[:, 7] + (dry * tables.own_surface[order.rows]).sum(axis=1)
     return int(counts.sum())
 
 
@@ -199,7 +199,7 @@ def _load(prepared: Any, run: Run) -> None:
         np.zeros((1, 720, lookup.COLUMNS), dtype=np.float32),
         np.zeros(1, dtype=np.int64),
         np.zeros((0, 0, 0, lookup.COLUMNS), dtype=np.float32),
-        np.zeros((2, 1, 1, 2, path.RESPONSES, path.COEFFICIENTS), dtype=np.float32),
+        np.zeros((2, 1, 1, 1, path.TERMS + 2, 2 * path.STRENGTHS), dtype=np.float32),
         np.zeros(1, dtype=np.int64),
         0.0,
         1.0,

@@ -96,10 +96,13 @@ class Tables:
         anchors = self.surfaces.member[self.surfaces.anchors.surface]
         full = anchors[: int(self.surfaces.anchors.table.max()) + 1]
         values = self._values(member, full)
+        changes = self._changes(plume, member, full)
+        if len(changes):
+            values[..., lookup.COLUMNS - 1] = values[..., 0]
         return tiles.Plume(
             values,
             self.surfaces.anchors.table,
-            self._changes(plume, member, full),
+            changes,
             self._responses(plume, anchors),
             self.surfaces.anchors.which,
             float(np.log(self.distance[0])),
@@ -225,9 +228,9 @@ class Tables:
         Paths of about the length in question weigh most: long paths are mixtures, short ones are not.
         """
         count, turns = len(anchors), 360 // path.TURN
-        response = np.zeros((2, count, turns, _STATIONS, path.RESPONSES, path.COEFFICIENTS), dtype=np.float32)
+        response = np.zeros((2, count, turns, _STATIONS, path.RESPONSES, path.TERMS + 2), dtype=np.float32)
         if self.uniform:
-            return response
+            return _between_stations(response)
         rows = np.flatnonzero(self.kinds.plume == plume)
         z0 = np.log(self.prepared.sources.values[:, pairs.SZ0])
         degree = np.repeat(np.arange(turns) * float(path.TURN), _STATIONS)
@@ -253,7 +256,7 @@ class Tables:
         for missing in (0, 1):
             if not (self.rough[rows] == bool(missing)).any():
                 response[missing] = response[1 - missing]
-        return response
+        return _between_stations(response)
 
     def _total(self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray) -> np.ndarray:
         out = self.ring(member, degree, distance, receptors, along)
@@ -338,6 +341,15 @@ class Tables:
         slopes[1:10] = np.hstack((fit[2:11], fit[11:20]))
         slopes[10:, : fit.shape[1]] = fit[20:]
         return slopes
+
+
+def _between_stations(response: np.ndarray) -> np.ndarray:
+    """Coefficients (..., stations, RESPONSES, TERMS + 2) as the kernel takes them: of two stations side by side."""
+    *before, stations, responses, rows = response.shape
+    both = np.zeros((*before, stations - 1, rows, 2 * path.STRENGTHS), dtype=np.float32)
+    both[..., :responses] = np.swapaxes(response[..., :-1, :, :], -1, -2)
+    both[..., path.STRENGTHS : path.STRENGTHS + responses] = np.swapaxes(response[..., 1:, :, :], -1, -2)
+    return both
 
 
 def _responses_of(result: np.ndarray, base: np.ndarray) -> np.ndarray:
