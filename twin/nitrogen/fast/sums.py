@@ -11,7 +11,7 @@ from kernels.nitrogen.exact import pairs
 from kernels.nitrogen.fast import lookup, path, tiles
 from twin.errors import ConfigError
 from twin.nitrogen.fast.error import checked_pairs, only, receptor_error
-from twin.nitrogen.fast.tables import Run, Tables
+from twin.nitrogen.fast.tables import MERGED, Run, Tables
 from twin.nitrogen.fast.transform import add_transformed, lattice_of, offsets_of, worth_it
 
 __all__ = ["run_fast"]
@@ -182,7 +182,11 @@ def _add_near(prepared: Any, run: Run, near: np.ndarray, out: np.ndarray) -> int
         close = sources.values[some].copy()
         close[:, pairs.SREACH] = near[some]
         few = pairs.Receptors(places[rows], prepared.receptors.shares[rows])
-        part = prepared._replace(sources=sources._replace(values=close, codes=sources.codes[some]), receptors=few)
+        part = prepared._replace(
+            sources=sources._replace(values=close, codes=sources.codes[some]),
+            receptors=few,
+            options=prepared.options._replace(merged=MERGED),
+        )
         exact = run(part)
         out[rows, : exact[0].shape[1]] += exact[0]
         count += exact[4]
