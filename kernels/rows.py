@@ -1,7 +1,7 @@
 """Rows of a few single-precision numbers, as one vector of the processor.
 
-A row of a contiguous float32 array (rows, n) with n = 4 or 8 is loaded whole (``row4``, ``row8``); rows are added, and
-multiplied by rows and numbers, and ``put`` back. Loops over so few columns would stay scalar: the compiler unrolls
+A row of a contiguous float32 array (rows, 8) is loaded whole (``row8``); rows are added, and multiplied by rows and
+numbers, and ``put`` back. Loops over so few columns would stay scalar: the compiler unrolls
 them before it looks for vectors, and cannot know that the arrays do not overlap.
 """
 
@@ -11,7 +11,7 @@ import llvmlite.ir as ir
 from numba import types
 from numba.extending import intrinsic, models, overload, register_model
 
-__all__ = ["Row", "put", "row4", "row8"]
+__all__ = ["Row", "put", "row8"]
 
 
 class Row(types.Type):
@@ -57,7 +57,7 @@ def _loading(width):
 
 
 # (array, index): the row
-row4, row8 = _loading(4), _loading(8)
+row8 = _loading(8)
 
 
 @intrinsic

@@ -154,10 +154,10 @@ def test_interpolation_between_surfaces_reproduces_what_is_linear():
 
 def test_paths_unlike_all_sampled_ones_change_no_more_than_those():
     rng = np.random.default_rng(5)
-    coefficients = rng.normal(0, 1, (path.TERMS + 2, 2 * path.STRENGTHS)).astype(np.float32)
+    coefficients = rng.normal(0, 1, (path.TERMS + 2, 2 * path.FARTHER)).astype(np.float32)
     coefficients[path.TERMS :] = np.array([[-0.3], [0.4]])
     terms, own = np.empty(path.TERMS, dtype=np.float32), np.zeros(path.STRENGTHS, dtype=np.float32)
-    scratch = np.empty((3, 2 * path.STRENGTHS), dtype=np.float32)
+    scratch = np.empty((3, 2 * path.FARTHER), dtype=np.float32)
     found = np.empty((path.RESPONSES, 1))
     within = 0
     for size in (0.5, 5.0, 500.0, *np.full(200, 0.05)):
@@ -167,7 +167,9 @@ def test_paths_unlike_all_sampled_ones_change_no_more_than_those():
         np.testing.assert_allclose(terms, expected, rtol=1e-5, atol=1e-6)
         path.respond(coefficients, 0, np.float32(0.3), terms, scratch, found, 0)
         for m in range(path.RESPONSES):
-            value = expected @ (0.7 * coefficients[: path.TERMS, m] + 0.3 * coefficients[: path.TERMS, 4 + m])
+            value = expected @ (
+                0.7 * coefficients[: path.TERMS, m] + 0.3 * coefficients[: path.TERMS, path.FARTHER + m]
+            )
             assert found[m, 0] == pytest.approx(value.clip(-0.3, 0.4), abs=1e-5)
             within += abs(value) < 0.3
     assert within > 30

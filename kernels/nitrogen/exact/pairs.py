@@ -651,8 +651,8 @@ def sub_receptors(cell, side, height, x, dx, dy):
 def _merge(column, row, count, ex, ey, step, merged):
     """How many sub-sources of a square go with one of them, at which column and row; none where another stands for it.
 
-    Squares of three by three about the receptor, at (``ex``, ``ey``) from the middle of the source, and what the source's
-    edge leaves of them, go as one from ``merged`` of their sides on. ``step`` [m]: side of a sub-source.
+    Squares of three by three about the receptor, at (``ex``, ``ey``) from the middle of the source, and what its edge
+    leaves of them, go as one from ``merged`` of their sides on. ``step`` [m]: side of a sub-source.
     """
     if merged == np.inf:
         return 1, float(column), float(row)
@@ -713,7 +713,9 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     qx, qy = sx, sy
                     cells = 1
                     if divide > 0:
-                        cells, column, row = _merge(js % count, js // count, count, ex, ey, side / count, options.merged)
+                        cells, column, row = _merge(
+                            js % count, js // count, count, ex, ey, side / count, options.merged
+                        )
                         if cells == 0:
                             continue
                         qx = _single(sx + (column - divide) * side / count)

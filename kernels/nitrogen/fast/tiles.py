@@ -16,7 +16,7 @@ import numpy as np
 from kernels.jit import fused_njit, njit, pnjit, prange
 from kernels.nitrogen.exact.elementary import exp
 from kernels.nitrogen.fast.lookup import COLUMNS, FOLLOWS, Places, between, locate
-from kernels.nitrogen.fast.path import RESPONSES, STRENGTHS, TERMS, TURN, along_paths, respond, terms_of
+from kernels.nitrogen.fast.path import FARTHER, RESPONSES, STRENGTHS, TERMS, TURN, along_paths, respond, terms_of
 from kernels.nitrogen.fast.surface import SECTOR, Corners, change_at, find_corners
 from kernels.rows import put, row8
 
@@ -54,7 +54,7 @@ class Plume(NamedTuple):
     values: np.ndarray  # (tables, 360*nodes, COLUMNS) float32, per g/s times x^2
     table: np.ndarray  # (anchors,) int64: the one of each anchor
     changes: np.ndarray  # (kinds, surfaces, 360/SECTOR*stations, COLUMNS) float32; no kinds: nothing changes
-    # (2, anchors, 360/TURN, stations - 1, TERMS + 2, 2*STRENGTHS) float32: smooth and rough under the source, between
+    # (2, anchors, 360/TURN, stations - 1, TERMS + 2, 2*FARTHER) float32: smooth and rough under the source, between
     # two stations, see path.respond
     responses: np.ndarray
     anchor: np.ndarray  # (surfaces,) int64
@@ -231,7 +231,7 @@ def _workspace():
     """Of :func:`_strengthen`: terms, three rows, responses."""
     return (
         np.empty(TERMS, dtype=np.float32),
-        np.empty((3, 2 * STRENGTHS), dtype=np.float32),
+        np.empty((3, 2 * FARTHER), dtype=np.float32),
         np.empty((RESPONSES, _BATCH)),
     )
 

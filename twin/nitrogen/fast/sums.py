@@ -203,7 +203,7 @@ def _load(prepared: Any, run: Run) -> None:
         np.zeros((1, 720, lookup.COLUMNS), dtype=np.float32),
         np.zeros(1, dtype=np.int64),
         np.zeros((0, 0, 0, lookup.COLUMNS), dtype=np.float32),
-        np.zeros((2, 1, 1, 1, path.TERMS + 2, 2 * path.STRENGTHS), dtype=np.float32),
+        np.zeros((2, 1, 1, 1, path.TERMS + 2, 2 * path.FARTHER), dtype=np.float32),
         np.zeros(1, dtype=np.int64),
         0.0,
         1.0,

@@ -29,6 +29,7 @@ _BANDS = 3  # of distances at which it is sampled
 _SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
 _PARTS_FOR_SURFACES = (0.0, 0.4)  # of the tables' logarithm of distance: what a receptor's own surface lacks
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
+_DAMPING = 0.01  # of the polynomials' coefficients, in pivots: strengths are of order one
 _ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
 _SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
 
@@ -79,12 +80,8 @@ class Tables:
     def evaluations(self, plume: int) -> int:
         """Exact pairs that the tables of a plume take."""
         anchors, full = len(self.surfaces.anchors.surface), int(self.surfaces.anchors.table.max()) + 1
-        changes = (
-            (len(self.kinds.kinds[plume]) * len(self.surfaces.member) + full)
-            * 360
-            // surface.SECTOR
-            * len(self.changing)
-        )
+        changed = len(self.kinds.kinds[plume]) * len(self.surfaces.member) + full
+        changes = changed * 360 // surface.SECTOR * len(self.changing)
         response = 0 if self.uniform else 2 * (len(self.pivots) + 1) * 360 // path.TURN * _STATIONS
         return full * 360 * len(self.distance) + anchors * response + changes
 
@@ -99,7 +96,7 @@ class Tables:
         anchors = self.surfaces.member[self.surfaces.anchors.surface]
         full = anchors[: int(self.surfaces.anchors.table.max()) + 1]
         values = self._values(member, full)
-        changes = self._changes(plume, member, full)
+        changes = self._changes(plume, member)
         if len(changes):
             values[..., lookup.COLUMNS - 1] = values[..., 0]
         return tiles.Plume(
@@ -211,19 +208,19 @@ class Tables:
         distance = np.tile(self.changing, 360 // surface.SECTOR)
         return self.ring(member, degree, distance, receptors, self.reference)
 
-    def _changes(self, plume: int, member: int, full: np.ndarray) -> np.ndarray:
+    def _changes(self, plume: int, member: int) -> np.ndarray:
         """What turns the tables of full resolution into those of each kind of a plume at every surface."""
         kinds, receptors = self.kinds.kinds[plume], self.surfaces.member
         rows = 360 // surface.SECTOR * len(self.changing)
         if len(kinds) == 1 and len(receptors) == 1:
             return np.zeros((0, 0, rows, lookup.COLUMNS), dtype=np.float32)
-        base = self._coarsely(member, full)
+        anchors = self.surfaces.anchors
+        base = self._coarsely(member, receptors[anchors.surface[: int(anchors.table.max()) + 1]])
         changes = np.zeros((len(kinds), len(receptors), rows, lookup.COLUMNS), dtype=np.float32)
         for k, kind in enumerate(kinds):
             results = self._coarsely(int(kind), receptors)
-            for s, anchor in enumerate(self.surfaces.anchors.which):
-                table = self.surfaces.anchors.table[anchor]
-                changes[k, s] = surface.change_of(results[s], base[table])
+            for s, anchor in enumerate(anchors.which):
+                changes[k, s] = surface.change_of(results[s], base[anchors.table[anchor]])
         return changes
 
     def _responses(self, plume: int, anchors: np.ndarray) -> np.ndarray:
@@ -251,7 +248,7 @@ class Tables:
             logs = logs.reshape(len(logs), count, turns, _STATIONS, path.RESPONSES)
             for i, station in enumerate(self.stations):
                 weight = np.exp(-0.5 * np.log(self.lengths / station) ** 2) + 0.01
-                solver = np.linalg.pinv(self.terms * weight[:, None], rcond=1e-3) * weight
+                solver = _least_squares(self.terms, weight)
                 at = response[int(ground), :, :, i]
                 at[..., : path.TERMS] = np.moveaxis(np.tensordot(solver, logs[..., i, :], axes=1), 0, -1)
                 # no path changes more than those that were tabulated
@@ -280,8 +277,8 @@ class Tables:
     def _find_strengths(self) -> None:
         """Strengths of the ground, pivot paths, and the terms of their polynomials.
 
-        The first strength is the roughness; land uses give one and background two leading singular vectors of
-        what they change in the logarithm of exact results over sampled paths. Pivots are sampled paths whose terms
+        The first strength is the roughness; land uses and background give as many leading singular vectors of what
+        they change in the logarithm of exact results over sampled paths. Pivots are sampled paths whose terms
         are as independent as they come (QR with pivoting), and more at random.
         """
         sampled, lengths = self._sample_paths(_PATHS)
@@ -289,7 +286,7 @@ class Tables:
         slopes = self._slopes(sampled, means, lengths)
         weights = np.zeros((13, path.STRENGTHS))
         weights[0, 0] = 1.0
-        for part, first, number in ((slice(1, 10), 1, 1), (slice(10, 13), 2, 2)):
+        for part, first, number in ((slice(1, 10), 1, path.USES), (slice(10, 13), 1 + path.USES, path.BACKS)):
             effect = slopes[part]
             change = (means[:, part] - means[:, part].mean(axis=0)) @ effect
             direction = np.linalg.svd(change, full_matrices=False)[2][:number]
@@ -350,10 +347,20 @@ class Tables:
 def _between_stations(response: np.ndarray) -> np.ndarray:
     """Coefficients (..., stations, RESPONSES, TERMS + 2) as the kernel takes them: of two stations side by side."""
     *before, stations, responses, rows = response.shape
-    both = np.zeros((*before, stations - 1, rows, 2 * path.STRENGTHS), dtype=np.float32)
+    both = np.zeros((*before, stations - 1, rows, 2 * path.FARTHER), dtype=np.float32)
     both[..., :responses] = np.swapaxes(response[..., :-1, :, :], -1, -2)
-    both[..., path.STRENGTHS : path.STRENGTHS + responses] = np.swapaxes(response[..., 1:, :, :], -1, -2)
+    both[..., path.FARTHER : path.FARTHER + responses] = np.swapaxes(response[..., 1:, :, :], -1, -2)
     return both
+
+
+def _least_squares(terms: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """What makes coefficients (terms,) of values (paths,) by weighted least squares, (terms, paths).
+
+    Slightly damped, so that terms that few paths tell apart stay small.
+    """
+    weighted = terms * weight[:, None]
+    damped = weighted.T @ weighted + _DAMPING * np.eye(terms.shape[1])
+    return np.linalg.solve(damped, weighted.T * weight)
 
 
 def _responses_of(result: np.ndarray, base: np.ndarray) -> np.ndarray:
