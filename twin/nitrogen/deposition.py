@@ -591,7 +591,7 @@ def _maps(z0, land_use, background, rates, table, places) -> pairs.Maps:
     path[use[0, 0]] = 1.0
     return pairs.Maps(
         uniform,
-        path,
+        path[None],
         np.ascontiguousarray(np.log(z0_map.values.astype(float))),
         z0_map.frame,
         np.ascontiguousarray(use),

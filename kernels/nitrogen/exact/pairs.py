@@ -175,7 +175,7 @@ class Maps(NamedTuple):
     """Maps that trajectories cross; frames are x left, y top, cell size in x and y [m]."""
 
     uniform: bool  # all paths are alike: ``path``
-    path: np.ndarray  # (13,) roughness length [m], shares of 9 land uses, NH3, SO2 [ug/m3], NO2 [ppb]
+    path: np.ndarray  # (1 or receptors, 13) roughness length [m], shares of 9 land uses, NH3, SO2 [ug/m3], NO2 [ppb]
     log_z0: np.ndarray  # (ny, nx) ln m
     z0_frame: np.ndarray
     use: np.ndarray  # (ny, nx) int64, land use 1..9
@@ -784,12 +784,13 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     for lu in range(9):
                         w[LUR + lu * STRIDE + i] = receptors.shares[r, lu]
                     if maps.uniform:
-                        w[Z0T + i] = maps.path[0]
+                        along = maps.path[r if maps.path.shape[0] > 1 else 0]
+                        w[Z0T + i] = along[0]
                         for lu in range(9):
-                            w[LUT + lu * STRIDE + i] = maps.path[1 + lu]
-                        w[NH3T + i] = maps.path[10]
-                        w[SO2T + i] = maps.path[11]
-                        w[NO2T + i] = maps.path[12]
+                            w[LUT + lu * STRIDE + i] = along[1 + lu]
+                        w[NH3T + i] = along[10]
+                        w[SO2T + i] = along[11]
+                        w[NO2T + i] = along[12]
                     else:
                         _trajectory(w, i, sx, sy, rx, ry, maps)
                     chemical = near_road and options.road_chemistry

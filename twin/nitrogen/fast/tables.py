@@ -67,7 +67,7 @@ class Tables:
         self.ground = Ground(prepared.maps, self.box)
         self.emission = np.abs(values[:, pairs.SQ])
         self.rough = values[:, pairs.SZ0] >= _ROUGH
-        self.reference = prepared.maps.path
+        self.reference = prepared.maps.path[0]
         self.made: dict[int, tiles.Plume] = {}
         self.pivots, self.lengths = np.zeros((0, 13)), np.zeros(0)
         self.terms = np.zeros((0, path.TERMS))
@@ -117,13 +117,17 @@ class Tables:
 
         ``receptors``: those whose surfaces are taken; ``along`` (13,): what lies on every path.
         """
+        return self.rings(member, degree, distance, receptors, along[None])[0]
+
+    def rings(self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray) -> np.ndarray:
+        """As :meth:`ring` for each of several paths ``along`` (paths, 13): (paths, receptors, pairs, OUTPUTS)."""
         sources, places = self.prepared.sources, self.prepared.receptors
         values = sources.values[[member]].copy()
         inside = distance < abs(values[0, pairs.SD])
         if inside.any() and not inside.all():
-            out = np.empty((len(receptors), len(degree), pairs.OUTPUTS))
+            out = np.empty((len(along), len(receptors), len(degree), pairs.OUTPUTS))
             for some in (inside, ~inside):
-                out[:, some] = self.ring(member, degree[some], distance[some], receptors, along)
+                out[:, :, some] = self.rings(member, degree[some], distance[some], receptors, along)
             return out
         values[:, pairs.SX] = values[:, pairs.SY] = 0.0
         values[:, pairs.SQ], values[:, pairs.SREACH] = 1.0, np.inf
@@ -132,17 +136,19 @@ class Tables:
         # nearer than its side an area's pairs are exact, and the table is only a formality
         subdivide = self.prepared.options.subdivide and not inside.all()
         bearing = np.radians(degree - 180.0)
-        where = np.repeat(places.values[receptors], len(degree), axis=0)
-        where[:, pairs.RX] = np.tile(np.sin(bearing) * distance, len(receptors))
-        where[:, pairs.RY] = np.tile(np.cos(bearing) * distance, len(receptors))
+        number = np.tile(np.repeat(receptors, len(degree)), len(along))
+        where = places.values[number]
+        where[:, pairs.RX] = np.tile(np.sin(bearing) * distance, len(along) * len(receptors))
+        where[:, pairs.RY] = np.tile(np.cos(bearing) * distance, len(along) * len(receptors))
         where[:, pairs.RWEIGHT] = 1.0
+        each = np.repeat(along, len(receptors) * len(degree), axis=0)
         ring = self.prepared._replace(
             sources=sources._replace(values=values, codes=codes),
-            receptors=pairs.Receptors(where, np.repeat(places.shares[receptors], len(degree), axis=0)),
-            maps=self.prepared.maps._replace(uniform=True, path=along),
+            receptors=pairs.Receptors(where, places.shares[number]),
+            maps=self.prepared.maps._replace(uniform=True, path=each),
             options=self.prepared.options._replace(cell=0.0, subdivide=subdivide, merged=MERGED, reach=np.inf),
         )
-        return self.run(ring)[0].reshape(len(receptors), len(degree), pairs.OUTPUTS)
+        return self.run(ring)[0].reshape(len(along), len(receptors), len(degree), pairs.OUTPUTS)
 
     def near(self, plume: int, tables: tiles.Plume) -> float:
         """Distance within which interpolation in the table is not good enough, or the surroundings are too near [m]."""
@@ -243,8 +249,8 @@ class Tables:
             # the source nearest to the mean roughness under what is emitted
             middle = np.average(z0[like], weights=self.emission[like] + 1e-300)
             member = int(like[np.argmin(np.abs(z0[like] - middle))])
-            results = [self.ring(member, degree, distance, anchors, along) for along in (self.reference, *self.pivots)]
-            logs = np.stack([_responses_of(result, results[0]) for result in results[1:]])
+            results = self.rings(member, degree, distance, anchors, np.vstack((self.reference, self.pivots)))
+            logs = _responses_of(results[1:], results[0])
             logs = logs.reshape(len(logs), count, turns, _STATIONS, path.RESPONSES)
             for i, station in enumerate(self.stations):
                 weight = np.exp(-0.5 * np.log(self.lengths / station) ** 2) + 0.01
@@ -258,10 +264,6 @@ class Tables:
             if not (self.rough[rows] == bool(missing)).any():
                 response[missing] = response[1 - missing]
         return _between_stations(response)
-
-    def _total(self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray) -> np.ndarray:
-        out = self.ring(member, degree, distance, receptors, along)
-        return total_nitrogen(out, self.prepared.substance.mass_ratio)
 
     def _sample_paths(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Means over paths from random sources to points at log-uniform distance in the region; their lengths."""
@@ -317,16 +319,13 @@ class Tables:
         shares, back = means[:, 1:10] - means[:, 1:10].mean(axis=0), means[:, 10:] - means[:, 10:].mean(axis=0)
         design = np.column_stack((rough, rough**2, shares, rough[:, None] * shares, back))
         edges = np.exp(np.linspace(np.log(self.distance[0]), np.log(self.distance[-1]), _BANDS + 1))
+        paths = np.vstack((sampled, self.reference))
         found = []
         for low, high in pairwise(edges):
             degree = np.floor(self.rng.uniform(0.0, 360.0, _PIVOTS))
             distance = np.exp(self.rng.uniform(np.log(low), np.log(high), _PIVOTS))
-            results = np.stack(
-                [
-                    np.concatenate([self._total(m, degree, distance, common, along)[0] for m in members])
-                    for along in (*sampled, self.reference)
-                ]
-            )
+            exact = [self.rings(m, degree, distance, common, paths)[:, 0] for m in members]
+            results = total_nitrogen(np.concatenate(exact, axis=1), self.prepared.substance.mass_ratio)
             logs = _log_ratio(results[:-1], results[-1])
             weight = np.exp(-0.5 * np.log(lengths / np.sqrt(low * high)) ** 2) + 0.02
             weight /= weight.mean()
