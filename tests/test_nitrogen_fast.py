@@ -111,6 +111,16 @@ def test_cells_take_their_mean_near_sources():
     assert error.max() < 0.02 and fast.attrs["checked_pairs"] > 100
 
 
+def test_sub_sources_of_an_area_that_go_as_one_bring_what_they_bring_each():
+    # receptors in and around a field of 500 m, from tables of the many others like it
+    area = (0.5, {"diameter": 500.0})
+    _, fast, error = both(many(60, area), receptors(1500, reach=6000.0))
+    assert fast.attrs["error_estimate"] > 0.0 and np.percentile(error, 95) < 0.02 and error.max() < 0.10
+    # without tables, all of them by themselves
+    exact, few, _ = both(many(1, area), receptors(40, reach=400.0))
+    np.testing.assert_allclose(few["tot_NHx"], exact["tot_NHx"], rtol=1e-12)
+
+
 def test_what_tables_cannot_hold_is_refused():
     road = sources((155000, 463000, 1.0, 0.5, {"category": 3}))
     with pytest.raises(ConfigError, match="road chemistry"):

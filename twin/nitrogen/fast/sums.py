@@ -126,17 +126,15 @@ def _sum(tables: Tables, near: np.ndarray) -> tuple[np.ndarray, int, int]:
             and tables.surfaces.tabulated
             and worth_it(lattice, offsets, len(rows) * len(places) * share, len(tables.surfaces.member))
         )
+        if by_transform:
+            count += add_transformed(
+                tables, plume, int(member), lattice, offsets, values[rows, pairs.SQ], codes[rows, 2], near[rows[0]], out
+            )
+            transformed += len(rows)
+            exactly[rows] = -1.0
+            continue
         for group in np.unique(codes[rows, 2]):
             its = codes[rows, 2] == group
-            if by_transform and lattice is not None and offsets is not None:
-                some = offsets._replace(column=offsets.column[its], row=offsets.row[its])
-                strength = values[rows[its], pairs.SQ]
-                count += add_transformed(
-                    tables, plume, int(member), lattice, some, strength, near[rows[0]], out[:, group]
-                )
-                transformed += int(its.sum())
-                exactly[rows[its]] = -1.0
-                continue
             part = np.zeros((len(places), lookup.COLUMNS))
             count += _add_tabulated(tables, plume, rows[its], near, order, part)
             out[order.rows, group] += part[:, : pairs.OUTPUTS]
@@ -167,6 +165,8 @@ def _add_near(prepared: Any, run: Run, near: np.ndarray, out: np.ndarray) -> int
     wanted = np.flatnonzero(near >= 0.0)
     if wanted.size == 0:
         return 0
+    # without tables all is exact, and written so
+    merged = MERGED if np.isfinite(near).any() else np.inf
     sources, places = prepared.sources, prepared.receptors.values
     x, y = places[:, pairs.RX], places[:, pairs.RY]
     order = tiles.halve(np.ascontiguousarray(x), np.ascontiguousarray(y))[0]
@@ -185,7 +185,7 @@ def _add_near(prepared: Any, run: Run, near: np.ndarray, out: np.ndarray) -> int
         part = prepared._replace(
             sources=sources._replace(values=close, codes=sources.codes[some]),
             receptors=few,
-            options=prepared.options._replace(merged=MERGED),
+            options=prepared.options._replace(merged=merged),
         )
         exact = run(part)
         out[rows, : exact[0].shape[1]] += exact[0]
