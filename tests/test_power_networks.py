@@ -379,6 +379,8 @@ def test_bad_input_is_one_clear_error(tmp_path):
     for values, match in (([1.0, np.nan], "step 1 is not a number"), ([1.0], "longer profile")):
         with pytest.raises(DataError, match=match):
             powerflow_of(net, profiles={"p": np.array(values)}, steps=slice(0, 2))
+    with pytest.raises(DataError, match="profile p: has 2 steps and the run goes to 3"):  # not cut to the shortest
+        powerflow_of(net, profiles={"p": np.ones(2), "q": np.ones(3)})
     with pytest.raises(DataError, match="no profile 'p'"):
         powerflow_of(net, profiles={"q": np.ones(3)})
 

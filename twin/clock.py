@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from math import gcd, lcm
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -95,7 +95,3 @@ class Clock:
         """Start (UTC) and length [s] of the component's interval that ends with this tick."""
         n = self.every[name]
         return self.time(tick + 1 - n), n * self.base
-
-    def describe(self) -> dict[str, Any]:
-        """Provenance: start, stop and base tick."""
-        return {"start": self.start.isoformat(), "stop": self.stop.isoformat(), "base_seconds": self.base}

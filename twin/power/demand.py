@@ -97,7 +97,7 @@ def factors_of(
         profiles = read_profiles(profiles)
     known = {str(name): np.asarray(v, float) for name, v in profiles.items()}
     start = 0 if steps is None or steps.start is None else steps.start
-    stop = min((v.size for v in known.values()), default=0) if steps is None or steps.stop is None else steps.stop
+    stop = max((v.size for v in known.values()), default=0) if steps is None or steps.stop is None else steps.stop
     if not 0 <= start < stop:
         raise ConfigError(f"steps {start}:{stop} hold nothing; write A:B with A below B")
 

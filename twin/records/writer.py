@@ -507,17 +507,7 @@ def _statics(f: h5py.File, world: xr.DataTree) -> None:
 def _static(f: h5py.File, source: xr.DataArray, name: str, dims: tuple[str, ...]) -> None:
     if source.dims != dims:
         raise RecordError(f"world variable {source.name!r}: dims {source.dims}, {dims} wanted")
-    values = source.values
-    if values.dtype.kind in "UO":
-        values = np.array([str(v).encode() for v in values.ravel()], dtype=bytes).reshape(values.shape)
-    elif values.dtype.kind == "f":
-        values = values if name in layout.DOUBLE else to_single(values, name)
-    elif values.dtype.kind in "iu" and values.dtype.itemsize > 4:
-        values = values.astype("i4")
-    elif values.dtype.kind == "b":
-        values = values.astype("i1")
-    if values.dtype.kind in "iu" and dims[-1] in layout.MESHES:
-        values = values.astype("i4")  # QGIS reads no shorter integers on a mesh
+    values = _stored(source.values, name, on_mesh=dims[-1] in layout.MESHES)
     if values.dtype.kind == "S":
         dims = tuple(layout.LABELS.get(dim, dim) for dim in dims)
     fill = {"fillvalue": np.nan} if values.dtype.kind == "f" else {}
@@ -526,6 +516,25 @@ def _static(f: h5py.File, source: xr.DataArray, name: str, dims: tuple[str, ...]
         d.attrs["_FillValue"] = np.array([np.nan], values.dtype)  # GDAL draws an undeclared NaN as 0
     for i, dim in enumerate(dims):
         d.dims[i].attach_scale(f[dim])
+    set_attributes(d, **{**_about_static(source, name, values.dtype), **_placed(dims)})
+
+
+def _stored(values: np.ndarray, name: str, *, on_mesh: bool) -> np.ndarray:
+    """A layer of the world in a type that every reader of the run file takes."""
+    kind = values.dtype.kind
+    if kind in "UO":
+        return np.array([str(v).encode() for v in values.ravel()], dtype=bytes).reshape(values.shape)
+    if kind == "f":
+        return values if name in layout.DOUBLE else to_single(values, name)
+    if kind == "b":
+        return values.astype("i4" if on_mesh else "i1")
+    if kind in "iu" and (on_mesh or values.dtype.itemsize > 4):
+        return values.astype("i4")  # QGIS reads no shorter integers on a mesh
+    return values
+
+
+def _about_static(source: xr.DataArray, name: str, dtype: np.dtype) -> dict[str, Any]:
+    """Attributes of a layer of the world."""
     about: dict[str, Any] = {
         k: str(v) if isinstance(v, str) else v
         for k, v in source.attrs.items()
@@ -535,12 +544,10 @@ def _static(f: h5py.File, source: xr.DataArray, name: str, dims: tuple[str, ...]
     for key in ("flag_values", "flag_meanings"):
         if key in source.attrs:
             value = source.attrs[key]
-            about[key] = value if isinstance(value, str) else np.asarray(value, values.dtype)
-    if name.startswith("network_node_") and name[-1] in "xy":
+            about[key] = value if isinstance(value, str) else np.asarray(value, dtype)
+    if name in ("network_node_x", "network_node_y", "bus_x", "bus_y"):
         about["standard_name"] = f"projection_{name[-1]}_coordinate"
-    if name in ("bus_x", "bus_y"):
-        about["standard_name"] = f"projection_{name[-1]}_coordinate"
-    set_attributes(d, **{**about, **_placed(dims)})
+    return about
 
 
 def _placed(dims: tuple[str, ...]) -> dict[str, str]:
