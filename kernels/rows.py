@@ -7,9 +7,7 @@ them before it looks for vectors, and cannot know that the arrays do not overlap
 
 import operator
 
-import llvmlite.ir as ir
-from numba import types
-from numba.extending import intrinsic, models, overload, register_model
+from kernels.jit import intrinsic, ir, models, overload, register_model, types
 
 __all__ = ["Row", "put", "row8"]
 
