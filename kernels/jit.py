@@ -19,27 +19,37 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import numba
-from numba import prange, types
+from numba import extending, prange, types
 from numba.core.cgutils import get_or_insert_function, ir
-from numba.extending import intrinsic
+from numba.extending import models, overload, register_model
 
 __all__ = [
     "SAFE_FASTMATH",
     "cache_directory",
     "compiled_marker",
     "fused_njit",
+    "intrinsic",
+    "ir",
+    "models",
     "njit",
+    "overload",
     "pnjit",
     "prange",
     "prefetch_read",
     "prefetch_write",
+    "register_model",
     "set_threads",
     "threads",
+    "types",
 ]
 
 SAFE_FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+
+
+intrinsic: Any = extending.intrinsic  # Numba's annotations do not know how they are called
 
 
 def cache_directory() -> Path:
@@ -102,7 +112,7 @@ def _prefetching(write):
 
     @njit
     def prefetch(x, i, j):
-        ask(x.ctypes.data + i * x.strides[0] + j * x.strides[1])  # type: ignore[call-arg]
+        ask(x.ctypes.data + i * x.strides[0] + j * x.strides[1])
 
     return prefetch
 

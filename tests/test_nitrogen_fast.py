@@ -111,6 +111,16 @@ def test_cells_take_their_mean_near_sources():
     assert error.max() < 0.02 and fast.attrs["checked_pairs"] > 100
 
 
+def test_sub_sources_of_an_area_that_go_as_one_bring_what_they_bring_each():
+    # receptors in and around a field of 500 m, from tables of the many others like it
+    area = (0.5, {"diameter": 500.0})
+    _, fast, error = both(many(60, area), receptors(1500, reach=6000.0))
+    assert fast.attrs["error_estimate"] > 0.0 and np.percentile(error, 95) < 0.02 and error.max() < 0.10
+    # without tables, all of them by themselves
+    exact, few, _ = both(many(1, area), receptors(40, reach=400.0))
+    np.testing.assert_allclose(few["tot_NHx"], exact["tot_NHx"], rtol=1e-12)
+
+
 def test_what_tables_cannot_hold_is_refused():
     road = sources((155000, 463000, 1.0, 0.5, {"category": 3}))
     with pytest.raises(ConfigError, match="road chemistry"):
@@ -154,14 +164,25 @@ def test_interpolation_between_surfaces_reproduces_what_is_linear():
 
 def test_paths_unlike_all_sampled_ones_change_no_more_than_those():
     rng = np.random.default_rng(5)
-    here, there = rng.normal(0, 1, (2, path.COEFFICIENTS)).astype(np.float32)
-    here[path.TERMS :] = there[path.TERMS :] = -0.3, 0.4
+    coefficients = rng.normal(0, 1, (path.TERMS + 2, 2 * path.FARTHER)).astype(np.float32)
+    coefficients[path.TERMS :] = np.array([[-0.3], [0.4]])
     terms, own = np.empty(path.TERMS, dtype=np.float32), np.zeros(path.STRENGTHS, dtype=np.float32)
-    for size in (0.5, 5.0, 500.0):
+    scratch = np.empty((3, 2 * path.FARTHER), dtype=np.float32)
+    found = np.empty((path.RESPONSES, 1))
+    within = 0
+    for size in (0.5, 5.0, 500.0, *np.full(200, 0.05)):
         strengths = (size * rng.normal(0, 1, path.STRENGTHS)).astype(np.float32)
         path.terms_of(strengths * path.PATH_POINTS, own, terms)
-        np.testing.assert_allclose(terms, path.polynomial(strengths.clip(-1, 1)[None])[0], rtol=1e-5, atol=1e-6)
-        assert -0.3 - 1e-6 <= path.respond(here, there, np.float32(0.3), terms) <= 0.4 + 1e-6
+        expected = path.polynomial(strengths.clip(-1, 1)[None])[0]
+        np.testing.assert_allclose(terms, expected, rtol=1e-5, atol=1e-6)
+        path.respond(coefficients, 0, np.float32(0.3), terms, scratch, found, 0)
+        for m in range(path.RESPONSES):
+            value = expected @ (
+                0.7 * coefficients[: path.TERMS, m] + 0.3 * coefficients[: path.TERMS, path.FARTHER + m]
+            )
+            assert found[m, 0] == pytest.approx(value.clip(-0.3, 0.4), abs=1e-5)
+            within += abs(value) < 0.3
+    assert within > 30
 
 
 def test_places_of_a_tile_reproduce_a_quadratic_field():

@@ -236,7 +236,7 @@ def deposit(
         float(given) if isinstance(given, int | float) else -1.0,
     )
     chemical = nitrate and roads.chemistry and bool(source_input.codes[:, 3].any())
-    options = pairs.Options(side, subdivide, float(reach), bool(roads.dispersion), chemical)
+    options = pairs.Options(side, subdivide, np.inf, float(reach), bool(roads.dispersion), chemical)
     if chemical and len(roads.ozone) != 12:
         raise ConfigError(
             "road chemistry needs the ozone background: give O3 in ug/m3, one value or one per wind sector"
@@ -609,7 +609,7 @@ def _maps(z0, land_use, background, rates, table, places) -> pairs.Maps:
     path[use[0, 0]] = 1.0
     return pairs.Maps(
         uniform,
-        path,
+        path[None],
         np.ascontiguousarray(np.log(z0_map.values.astype(float))),
         z0_map.frame,
         np.ascontiguousarray(use),

@@ -175,7 +175,7 @@ class Maps(NamedTuple):
     """Maps that trajectories cross; frames are x left, y top, cell size in x and y [m]."""
 
     uniform: bool  # all paths are alike: ``path``
-    path: np.ndarray  # (13,) roughness length [m], shares of 9 land uses, NH3, SO2 [ug/m3], NO2 [ppb]
+    path: np.ndarray  # (1 or receptors, 13) roughness length [m], shares of 9 land uses, NH3, SO2 [ug/m3], NO2 [ppb]
     log_z0: np.ndarray  # (ny, nx) ln m
     z0_frame: np.ndarray
     use: np.ndarray  # (ny, nx) int64, land use 1..9
@@ -220,6 +220,7 @@ class Options(NamedTuple):
 
     cell: float  # m, side of the receptors' cells, 0 for points
     subdivide: bool  # sub-sources and sub-receptors
+    merged: float  # sides away from the receptor at which nine sub-sources go as one; inf: never, as the model has it
     reach: float  # m, pairs beyond are left out
     road_dispersion: bool
     road_chemistry: bool
@@ -646,6 +647,29 @@ def sub_receptors(cell, side, height, x, dx, dy):
     return min(4, int(2.0 * cell / (x + abs(side) + 10.0 * height)))
 
 
+@fused_njit(forceinline=True)
+def _merge(column, row, count, ex, ey, step, merged):
+    """How many sub-sources of a square go with one of them, at which column and row; none where another stands for it.
+
+    Squares of three by three about the receptor, at (``ex``, ``ey``) from the middle of the source, and what its edge
+    leaves of them, go as one from ``merged`` of their sides on. ``step`` [m]: side of a sub-source.
+    """
+    if merged == np.inf:
+        return 1, float(column), float(row)
+    middle = 0.5 * (count - 1)
+    px, py = ex / step + middle, ey / step + middle  # of the receptor
+    left = column - (column - np.int64(math.floor(px + 0.5)) + 1) % 3
+    low = row - (row - np.int64(math.floor(py + 0.5)) + 1) % 3
+    right, high = min(left + 2, count - 1), min(low + 2, count - 1)
+    left, low = max(left, 0), max(low, 0)
+    across, up = 0.5 * (left + right), 0.5 * (low + high)
+    if (px - across) ** 2 + (py - up) ** 2 < (3.0 * merged) ** 2:
+        return 1, float(column), float(row)
+    if column != left or row != low:
+        return 0, across, up
+    return (right - left + 1) * (high - low + 1), across, up
+
+
 @fused_njit
 def _part(begin, end, work, sources, receptors, maps, climate, substance, options, road_pass, road_ratio, out, road):
     """Receptors ``begin`` to ``end``; returns the number of their pairs."""
@@ -687,12 +711,20 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                 count = 2 * divide + 1
                 for js in range(count * count):
                     qx, qy = sx, sy
+                    cells = 1
                     if divide > 0:
-                        qx = _single(sx + (js % count - divide) * side / count)
-                        qy = _single(sy + (js // count - divide) * side / count)
+                        cells, column, row = _merge(
+                            js % count, js // count, count, ex, ey, side / count, options.merged
+                        )
+                        if cells == 0:
+                            continue
+                        qx = _single(sx + (column - divide) * side / count)
+                        qy = _single(sy + (row - divide) * side / count)
                     ux, uy = px - qx, py - qy
                     x = math.sqrt(ux * ux + uy * uy)
                     radius = 0.5 * abs(side) / count
+                    if cells > 1:
+                        radius *= math.sqrt(float(cells))
                     if x == 0.0 and radius == 0.0:
                         x = 0.01
                     near_road = is_road and x < _ROAD
@@ -729,7 +761,7 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     w[CIRCLE + i] = 1.0 if side < 0.0 else 0.0
                     w[HS + i] = height
                     w[BUOYANT + i] = points[s, SBUOY]
-                    w[EMISSION + i] = points[s, SQ] * places[r, RWEIGHT] / (inner * inner * count * count)
+                    w[EMISSION + i] = points[s, SQ] * places[r, RWEIGHT] * cells / (inner * inner * count * count)
                     spread = points[s, SS]
                     if near_road and options.road_dispersion:
                         z0 = points[s, SZ0]
@@ -752,12 +784,13 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     for lu in range(9):
                         w[LUR + lu * STRIDE + i] = receptors.shares[r, lu]
                     if maps.uniform:
-                        w[Z0T + i] = maps.path[0]
+                        along = maps.path[r if maps.path.shape[0] > 1 else 0]
+                        w[Z0T + i] = along[0]
                         for lu in range(9):
-                            w[LUT + lu * STRIDE + i] = maps.path[1 + lu]
-                        w[NH3T + i] = maps.path[10]
-                        w[SO2T + i] = maps.path[11]
-                        w[NO2T + i] = maps.path[12]
+                            w[LUT + lu * STRIDE + i] = along[1 + lu]
+                        w[NH3T + i] = along[10]
+                        w[SO2T + i] = along[11]
+                        w[NO2T + i] = along[12]
                     else:
                         _trajectory(w, i, sx, sy, rx, ry, maps)
                     chemical = near_road and options.road_chemistry

@@ -11,10 +11,13 @@ import numpy as np
 
 from kernels.jit import fused_njit
 from kernels.nitrogen.exact.elementary import arctan, log
+from kernels.rows import row8
 
-__all__ = ["COLUMNS", "FOLLOWS", "Places", "interpolate", "locate", "nodes"]
+__all__ = ["COLUMNS", "FOLLOWS", "Places", "between", "locate", "nodes"]
 
-COLUMNS = 8  # of a table entry: seven outputs of the exact chain and one of padding
+# of a table entry: seven outputs of the exact chain, and the concentration again, which carries what a surface adds to
+# the dry deposition of the primary species
+COLUMNS = 8
 # which response to the path a column follows: dry deposition of the primary species 0, its wet deposition 1, the
 # secondary species 2
 FOLLOWS = (0, 0, 1, 2, 2, 2, 0, 0)
@@ -70,20 +73,6 @@ def locate(rx, ry, sx, sy, strength, nearest, n, reach, log_first, per_log, last
 
 
 @fused_njit(forceinline=True)
-def interpolate(table, entry, share, weight, j, out):
-    """``out`` (COLUMNS,) float32: interpolated entry of a table (360*nodes, COLUMNS) times ``weight`` (3, pairs)[:, j].
-
-    Columns take the weights as :data:`FOLLOWS` says.
-    """
-    far = np.float32(share)
-    low, high = np.uint64(entry), np.uint64(entry + 1)
-    dry, wet, secondary = np.float32(weight[0, j]), np.float32(weight[1, j]), np.float32(weight[2, j])
-    for c in range(COLUMNS):
-        out[c] = table[low, c] + far * (table[high, c] - table[low, c])
-    out[0] *= dry
-    out[1] *= dry
-    out[2] *= wet
-    out[3] *= secondary
-    out[4] *= secondary
-    out[5] *= secondary
-    out[6] *= dry
+def between(table, entry, share):
+    """The row of a table (360*nodes, COLUMNS) float32 between an entry and the next one."""
+    return np.float32(1.0 - share) * row8(table, entry) + np.float32(share) * row8(table, entry + 1)

@@ -1,9 +1,11 @@
 """Sums over far sources at a few places of a tile of receptors, interpolated to all of them.
 
 Receptors are halved into tiles, again and again. A source that is far from a tile for its size brings a smooth field:
-it is evaluated at nine places of the tile, over each surface that occurs there, and interpolated quadratically. Each
-pair is taken at the largest tile that is far enough from the source; what is not far even from the smallest tile is
-evaluated receptor by receptor. Cost grows with the number of tiles, not with that of receptors.
+how it varies is found at nine places of the tile over its most common surface, how much it is at the middle over each
+surface that occurs there, and in between it is interpolated quadratically. Each pair is taken at the largest tile that
+is far enough from the source and wholly within reach; at the smallest tiles, sources whose reach ends within the tile
+are interpolated receptor by receptor, and sources that are not far are evaluated so. Cost grows with the number of
+tiles, not with that of receptors.
 """
 
 import math
@@ -13,9 +15,10 @@ import numpy as np
 
 from kernels.jit import fused_njit, njit, pnjit, prange
 from kernels.nitrogen.exact.elementary import exp
-from kernels.nitrogen.fast.lookup import COLUMNS, Places, interpolate, locate
-from kernels.nitrogen.fast.path import RESPONSES, STRENGTHS, TERMS, TURN, along_paths, respond, terms_of
-from kernels.nitrogen.fast.surface import SECTOR, add_change, apply_change
+from kernels.nitrogen.fast.lookup import COLUMNS, FOLLOWS, Places, between, locate
+from kernels.nitrogen.fast.path import FARTHER, RESPONSES, STRENGTHS, TERMS, TURN, along_paths, respond, terms_of
+from kernels.nitrogen.fast.surface import SECTOR, Corners, change_at, find_corners
+from kernels.rows import put, row8
 
 __all__ = ["NEIGHBOURS", "SECTORS", "SOURCE_ROWS", "Plume", "Tiles", "add_sources", "halve"]
 
@@ -30,6 +33,8 @@ _BATCH = 64  # sources evaluated at a time
 _GROUP = 128  # sources whose common box is looked at first
 _DEALT = 32  # tiles are dealt out in as many turns
 _CHEBYSHEV = math.sqrt(0.75)  # of a half side: places of quadratic interpolation
+_ALIKE = 1.5  # dry deposition varies over a tile as the concentration does, up to this factor
+_FOLLOWS = np.array(FOLLOWS)
 
 
 class Tiles(NamedTuple):
@@ -49,9 +54,9 @@ class Plume(NamedTuple):
     values: np.ndarray  # (tables, 360*nodes, COLUMNS) float32, per g/s times x^2
     table: np.ndarray  # (anchors,) int64: the one of each anchor
     changes: np.ndarray  # (kinds, surfaces, 360/SECTOR*stations, COLUMNS) float32; no kinds: nothing changes
-    responses: (
-        np.ndarray
-    )  # (2, anchors, 360/TURN, stations, RESPONSES, COEFFICIENTS) float32, smooth and rough under the source
+    # (2, anchors, 360/TURN, stations - 1, TERMS + 2, 2*FARTHER) float32: smooth and rough under the source, between
+    # two stations, see path.respond
+    responses: np.ndarray
     anchor: np.ndarray  # (surfaces,) int64
     log_first: float  # ln m, of the first node
     per_log: float  # nodes per factor e
@@ -87,26 +92,32 @@ def halve(x, y):
     return order, begin[:count], end[:count], parent[:count], leaf[:count], box[:count], depth[:count]
 
 
+# how a tile lies to a source
+(_OTHER, _FAR, _CROSSED, _NEAR) = range(4)
+
+
 @fused_njit(forceinline=True)
-def _is_far(box, x, y, nearest, reach):
-    """Whether a source may be interpolated over a tile, and all of the tile lies within reach of it."""
-    dx = max(box[0] - x, x - box[1], 0.0)
-    dy = max(box[2] - y, y - box[3], 0.0)
-    ex, ey = max(x - box[0], box[1] - x), max(y - box[2], box[3] - y)
-    wide, high = box[1] - box[0], box[3] - box[2]
+def _lies(box, x, y, nearest, reach):
+    """Whether a tile is far from a source and within reach, far and crossed by the reach, near, or none of these."""
+    dx, dy = max(box[0] - x, x - box[1], 0.0), max(box[2] - y, y - box[3], 0.0)
     least = dx * dx + dy * dy
-    return (
-        (least >= _SEPARATION * _SEPARATION * (wide * wide + high * high))
-        and (least > nearest * nearest)
-        and (ex * ex + ey * ey <= reach * reach)
-    )
+    if least > reach * reach:
+        return _OTHER
+    wide, high = box[1] - box[0], box[3] - box[2]
+    square = wide * wide + high * high
+    # one receptor alone is no field
+    if square == 0.0 or least < _SEPARATION * _SEPARATION * square or least <= nearest * nearest:
+        return _NEAR
+    ex, ey = max(x - box[0], box[1] - x), max(y - box[2], box[3] - y)
+    return _FAR if ex * ex + ey * ey <= reach * reach else _CROSSED
 
 
 @fused_njit
-def _choose(tiles, t, sources, boxes, reach, far, near):
-    """Sources to interpolate over tile ``t``, and, if it is a leaf, those to evaluate at its receptors; numbers."""
+def _choose(tiles, t, sources, boxes, reach, far, crossed, near):
+    """Sources to interpolate over tile ``t``, and, if it is a leaf, those at each receptor within their reach, and
+    those to evaluate at its receptors; their numbers."""
     box, leaf, parent = tiles.box[t], tiles.leaf[t], tiles.parent[t]
-    count = other = 0
+    n_far = n_crossed = n_near = 0
     for k in range(boxes.shape[0]):
         dx = max(box[0] - boxes[k, 1], boxes[k, 0] - box[1], 0.0)
         dy = max(box[2] - boxes[k, 3], boxes[k, 2] - box[3], 0.0)
@@ -114,17 +125,18 @@ def _choose(tiles, t, sources, boxes, reach, far, near):
             continue
         for s in range(k * _GROUP, min(sources.shape[1], (k + 1) * _GROUP)):
             x, y, nearest = sources[SX, s], sources[SY, s], sources[SNEAR, s]
-            if _is_far(box, x, y, nearest, reach):
-                if parent < 0 or not _is_far(tiles.box[parent], x, y, nearest, reach):
-                    far[count] = s
-                    count += 1
-            elif leaf:
-                dx = max(box[0] - x, x - box[1], 0.0)
-                dy = max(box[2] - y, y - box[3], 0.0)
-                if dx * dx + dy * dy <= reach * reach:
-                    near[other] = s
-                    other += 1
-    return count, other
+            lies = _lies(box, x, y, nearest, reach)
+            if lies == _FAR:
+                if parent < 0 or _lies(tiles.box[parent], x, y, nearest, reach) != _FAR:
+                    far[n_far] = s
+                    n_far += 1
+            elif leaf and lies == _CROSSED:
+                crossed[n_crossed] = s
+                n_crossed += 1
+            elif leaf and lies == _NEAR:
+                near[n_near] = s
+                n_near += 1
+    return n_far, n_crossed, n_near
 
 
 @fused_njit
@@ -136,125 +148,63 @@ def _take(sources, chosen, first, n, out):
 
 
 @fused_njit
-def _strengthen(plume, anchor, own, batch, n, places, sums, terms, out):
-    """Weights (RESPONSES, n) of pairs with the factors of their paths, over the surfaces of one anchor."""
+def _strengthen(plume, anchor, own, batch, n, places, sums, work, out):
+    """Weights ``out`` (pairs, COLUMNS) of pairs with the factors of their paths, over the surfaces of one anchor."""
     if plume.ground.shape[0] == 0:
-        for m in range(RESPONSES):
-            for j in range(n):
-                out[m, j] = places.weight[j]
+        for j in range(n):
+            for c in range(COLUMNS):
+                out[j, c] = places.weight[j]
         return
+    terms, scratch, strong = work
     nodes = plume.values.shape[1] // 360
-    stations = plume.responses.shape[3]
-    coarser = (stations - 1.0) / (nodes - 1.0)
+    _, anchors, turns, intervals, rows, columns = plume.responses.shape
+    coefficients = plume.responses.reshape(2 * anchors * turns * intervals * rows, columns)
+    coarser = intervals / (nodes - 1.0)
     for j in range(n):
         if places.weight[j] == 0.0:
             for m in range(RESPONSES):
-                out[m, j] = 0.0
+                strong[m, j] = 0.0
             continue
-        position = (places.entry[j] - places.degree[j] * nodes + places.share[j]) * coarser
-        i = min(np.int32(position), stations - 2)
+        position = min((places.entry[j] - places.degree[j] * nodes + places.share[j]) * coarser, 1.0 * intervals)
+        i = min(np.int64(position), intervals - 1)
         # sectors of the climatology lie around their direction
         turn = (places.degree[j] + TURN // 2) // TURN
-        turn = turn if turn < 360 // TURN else 0
-        here = plume.responses[np.int64(batch[SROUGH, j]), anchor, turn]
+        turn = turn if turn < turns else 0
         terms_of(sums[j], own, terms)
-        for m in range(RESPONSES):
-            out[m, j] = respond(here[i, m], here[i + 1, m], np.float32(position - i), terms)
+        first = (((np.int64(batch[SROUGH, j]) * anchors + anchor) * turns + turn) * intervals + i) * rows
+        respond(coefficients, first, np.float32(position - i), terms, scratch, strong, j)
     for m in range(RESPONSES):
         for j in range(n):
-            out[m, j] = places.weight[j] * exp(out[m, j])
+            strong[m, j] = places.weight[j] * exp(strong[m, j])
+    for j in range(n):
+        for c in range(COLUMNS):
+            out[j, c] = strong[_FOLLOWS[c], j]
 
 
 @fused_njit
-def _over_surface(plume, changes, batch, places, j, surface, out):
-    """Add to ``out`` the change over a surface of source ``j``, interpolated between its two kinds.
-
-    ``changes`` (kinds, surfaces, rows, COLUMNS).
-    """
+def _find_changes(plume, batch, n, places, position, corners):
+    """Where the pairs of a batch lie in the tables of changes."""
     nodes = plume.values.shape[1] // 360
-    stations = changes.shape[2] // (360 // SECTOR)
-    position = places.entry[j] - places.degree[j] * nodes + places.share[j]
-    position *= (stations - 1.0) / (nodes - 1.0)
-    first, second, share = np.int64(batch[SKIND, j]), np.int64(batch[SNEXT, j]), batch[SSHARE, j]
-    add_change(changes[first, surface], places.degree[j], position, 1.0 - share, out)
-    if share != 0.0:
-        add_change(changes[second, surface], places.degree[j], position, share, out)
-
-
-@fused_njit
-def _mix(changes, neighbours, shares, out):
-    """Changes of all kinds over the surface of one receptor, (kinds, rows, COLUMNS) float32."""
-    out[:] = 0.0
-    for k in range(NEIGHBOURS):
-        share = np.float32(shares[k])
-        if share != 0.0:
-            for kind in range(out.shape[0]):
-                some = changes[kind, neighbours[k]]
-                for i in range(some.shape[0]):
-                    for c in range(COLUMNS):
-                        out[kind, i, c] += share * some[i, c]
+    stations = plume.changes.shape[2] // (360 // SECTOR)
+    coarser = (stations - 1.0) / (nodes - 1.0)
+    for j in range(n):
+        whole = (places.entry[j] - places.degree[j] * nodes + places.share[j]) * coarser
+        position[j] = min(whole, stations - 1.0)
+    find_corners(places.degree, position, n, stations, corners)
 
 
 @fused_njit(forceinline=True)
-def _alike(neighbours, shares, r, s):
-    """Whether two receptors have one surface."""
-    same = True
-    for k in range(NEIGHBOURS):
-        same &= (neighbours[r, k] == neighbours[s, k]) and (shares[r, k] == shares[s, k])
-    return same
+def _over_surface(changes, surfaces, rows, batch, corners, j, surface):
+    """Row of change over a surface for source ``j``, interpolated between its two kinds.
 
-
-@fused_njit
-def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares, out, dry, counts):
-    """Add sources to receptors ``begin`` to ``end``, pair by pair; those of one surface follow each other."""
-    last = plume.values.shape[1] // 360 - 1.0 - 1.0e-9
-    taken = np.empty(((n_near + _BATCH - 1) // _BATCH, SOURCE_ROWS, _BATCH))
-    for first in range(0, n_near, _BATCH):
-        _take(sources, near, first, min(_BATCH, n_near - first), taken[first // _BATCH])
-    places = _empty_places()
-    sums, terms = np.empty((_BATCH, STRENGTHS), dtype=np.float32), np.empty(TERMS, dtype=np.float32)
-    strong = np.empty((RESPONSES, _BATCH))
-    value, change = np.empty(COLUMNS, dtype=np.float32), np.empty(COLUMNS, dtype=np.float32)
-    total = np.empty(COLUMNS, dtype=np.float32)
-    own = np.zeros(STRENGTHS, dtype=np.float32)
-    mapped, changed = plume.ground.shape[0] > 0, plume.changes.shape[0] > 0
-    mixed = np.empty((plume.changes.shape[0], 1, plume.changes.shape[2], COLUMNS), dtype=np.float32)
-    for r in range(begin, end):
-        if changed and (r == begin or not _alike(neighbours, shares, r, r - 1)):
-            _mix(plume.changes, neighbours[r], shares[r], mixed[:, 0])
-        anchor = plume.anchor[neighbours[r, 0]]
-        table = plume.values[plume.table[anchor]]
-        if mapped:
-            _ground_at(plume, x[r], y[r], own)
-        for first in range(0, n_near, _BATCH):
-            n = min(_BATCH, n_near - first)
-            batch = taken[first // _BATCH]
-            found = locate(
-                x[r], y[r], batch[SX], batch[SY], batch[SQ], batch[SNEAR], n, plume.reach, plume.log_first,
-                plume.per_log, last, places,
-            )  # fmt: skip
-            counts[r] += found
-            if found == 0:
-                continue
-            if mapped:
-                along_paths(x[r], y[r], batch[SX], batch[SY], places.weight, n, plume.ground, plume.frame, sums)
-            _strengthen(plume, anchor, own, batch, n, places, sums, terms, strong)
-            total[:] = 0.0
-            for j in range(n):
-                if places.weight[j] == 0.0:
-                    continue
-                interpolate(table, places.entry[j], places.share[j], strong, j, value)
-                if changed:
-                    change[:] = 0.0
-                    _over_surface(plume, mixed, batch, places, j, 0, change)
-                    before = total[1]
-                    apply_change(value, change, total)
-                    dry[r, _sector(places.degree[j])] += total[1] - before
-                else:
-                    for c in range(COLUMNS):
-                        total[c] += value[c]
-            for c in range(COLUMNS):
-                out[r, c] += total[c]
+    ``changes`` (kinds*surfaces*rows, COLUMNS).
+    """
+    first, second, share = np.int64(batch[SKIND, j]), np.int64(batch[SNEXT, j]), np.float32(batch[SSHARE, j])
+    change = change_at(changes, (first * surfaces + surface) * rows, corners, j)
+    if share != np.float32(0.0):
+        other = change_at(changes, (second * surfaces + surface) * rows, corners, j)
+        change = (np.float32(1.0) - share) * change + share * other
+    return change
 
 
 @fused_njit(forceinline=True)
@@ -268,6 +218,78 @@ def _empty_places():
 
 
 @fused_njit(forceinline=True)
+def _empty_corners():
+    return Corners(
+        np.empty(_BATCH, dtype=np.int64),
+        np.empty(_BATCH, dtype=np.int64),
+        np.empty((_BATCH, 4), dtype=np.float32),
+    )
+
+
+@fused_njit(forceinline=True)
+def _workspace():
+    """Of :func:`_strengthen`: terms, three rows, responses."""
+    return (
+        np.empty(TERMS, dtype=np.float32),
+        np.empty((3, 2 * FARTHER), dtype=np.float32),
+        np.empty((RESPONSES, _BATCH)),
+    )
+
+
+@fused_njit
+def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares, out, dry, counts):
+    """Add sources to receptors ``begin`` to ``end``, pair by pair."""
+    last = plume.values.shape[1] // 360 - 1.0 - 1.0e-9
+    batch = np.empty((SOURCE_ROWS, _BATCH))
+    places, corners, position = _empty_places(), _empty_corners(), np.empty(_BATCH)
+    sums, work = np.empty((_BATCH, STRENGTHS), dtype=np.float32), _workspace()
+    strong = np.empty((_BATCH, COLUMNS), dtype=np.float32)
+    value = np.empty((1, COLUMNS), dtype=np.float32)
+    own = np.zeros(STRENGTHS, dtype=np.float32)
+    mapped, changed = plume.ground.shape[0] > 0, plume.changes.shape[0] > 0
+    kinds, surfaces, rows, columns = plume.changes.shape
+    changes = plume.changes.reshape(kinds * surfaces * rows, columns)
+    for first in range(0, n_near, _BATCH):
+        n = min(_BATCH, n_near - first)
+        _take(sources, near, first, n, batch)
+        for r in range(begin, end):
+            found = locate(
+                x[r], y[r], batch[SX], batch[SY], batch[SQ], batch[SNEAR], n, plume.reach, plume.log_first,
+                plume.per_log, last, places,
+            )  # fmt: skip
+            counts[r] += found
+            if found == 0:
+                continue
+            anchor = plume.anchor[neighbours[r, 0]]
+            table = plume.values[plume.table[anchor]]
+            if mapped:
+                _ground_at(plume, x[r], y[r], own)
+                along_paths(x[r], y[r], batch[SX], batch[SY], places.weight, n, plume.ground, plume.frame, sums)
+            _strengthen(plume, anchor, own, batch, n, places, sums, work, strong)
+            if changed:
+                _find_changes(plume, batch, n, places, position, corners)
+            for j in range(n):
+                if places.weight[j] == 0.0:
+                    continue
+                here = row8(strong, j) * between(table, places.entry[j], places.share[j])
+                if changed:
+                    change = np.float32(shares[r, 0]) * _over_surface(
+                        changes, surfaces, rows, batch, corners, j, neighbours[r, 0]
+                    )
+                    for k in range(1, NEIGHBOURS):
+                        if shares[r, k] != 0.0:
+                            change = change + np.float32(shares[r, k]) * _over_surface(
+                                changes, surfaces, rows, batch, corners, j, neighbours[r, k]
+                            )
+                    here = change * here
+                put(value, 0, here)
+                for c in range(COLUMNS):
+                    out[r, c] += value[0, c]
+                if changed:
+                    dry[r, _sector(places.degree[j])] += value[0, 1] + value[0, 7]
+
+
+@fused_njit(forceinline=True)
 def _ground_at(plume, x, y, out):
     """Strengths of the ground under a point."""
     row = np.int64((plume.frame[1] - y) / plume.frame[3])
@@ -277,24 +299,27 @@ def _ground_at(plume, x, y, out):
 
 
 @fused_njit
-def _surfaces_of(plume, begin, end, x, y, neighbours, shares, local, present, own):
-    """Surfaces of receptors, numbered as they occur in ``present``; mean ground under the receptors of each anchor."""
+def _surfaces_of(plume, begin, end, x, y, neighbours, shares, local, present, own, number):
+    """Surfaces of receptors, numbered as they occur in ``present``; how many.
+
+    ``own``, ``number``: mean ground under the receptors of each anchor, and how many these are.
+    """
     count = 0
     local[:] = -1
-    number = np.zeros(own.shape[0])
+    number[:] = 0.0
     here = np.zeros(STRENGTHS, dtype=np.float32)
     own[:] = 0.0
     for r in range(begin, end):
         for k in range(NEIGHBOURS):
             surface = neighbours[r, k]
-            if shares[r, k] != 0.0 and local[surface] < 0:
+            if (k == 0 or shares[r, k] != 0.0) and local[surface] < 0:
                 local[surface] = count
                 present[count] = surface
                 count += 1
+        a = plume.anchor[neighbours[r, 0]]
+        number[a] += 1.0
         if plume.ground.shape[0] > 0:
-            a = plume.anchor[neighbours[r, 0]]
             _ground_at(plume, x[r], y[r], here)
-            number[a] += 1.0
             own[a] += here
     for a in range(own.shape[0]):
         if number[a] > 0.0:
@@ -303,80 +328,165 @@ def _surfaces_of(plume, begin, end, x, y, neighbours, shares, local, present, ow
 
 
 @fused_njit
-def _smoothly(plume, box, begin, end, x, y, far, n_far, sources, neighbours, shares, out, dry, counts):
-    """Add sources far from a tile to its receptors ``begin`` to ``end``, by interpolation between its places."""
+def _to_ratios(shape, n):
+    """Values at the places of a tile, (places*BATCH, COLUMNS), as ratios to those at its middle."""
+    inverse = np.empty((1, COLUMNS), dtype=np.float32)
+    high, low = np.float32(_ALIKE), np.float32(1.0 / _ALIKE)
+    for j in range(n):
+        for c in range(COLUMNS):
+            value = shape[_MIDDLE * _BATCH + j, c]
+            inverse[0, c] = np.float32(1.0) / value if value != 0.0 else np.float32(0.0)
+        for p in range(_PLACES):
+            at = p * _BATCH + j
+            put(shape, at, row8(inverse, 0) * row8(shape, at))
+            # dry deposition may change sign over the tile
+            dry, conc = shape[at, 1], shape[at, 0]
+            if not (dry > low * conc and dry < high * conc):
+                shape[at, 1] = conc
+
+
+@fused_njit
+def _smoothly(
+    plume, box, begin, end, x, y, chosen, number, whole, sources, neighbours, shares, out, dry, counts
+):  # fmt: skip
+    """Add sources far from a tile to its receptors ``begin`` to ``end``, by interpolation between its places.
+
+    ``whole``: all receptors are within reach of all these sources.
+    """
     last = plume.values.shape[1] // 360 - 1.0 - 1.0e-9
-    anchors, surfaces = plume.table.size, plume.anchor.size
-    local, present = np.empty(surfaces, dtype=np.int64), np.empty(surfaces, dtype=np.int64)
-    own = np.empty((anchors, STRENGTHS), dtype=np.float32)
-    n_surfaces = _surfaces_of(plume, begin, end, x, y, neighbours, shares, local, present, own)
+    anchors, n_plume = plume.table.size, plume.anchor.size
+    local, present = np.empty(n_plume, dtype=np.int64), np.empty(n_plume, dtype=np.int64)
+    own, receptors = np.empty((anchors, STRENGTHS), dtype=np.float32), np.empty(anchors)
+    n_surfaces = _surfaces_of(plume, begin, end, x, y, neighbours, shares, local, present, own, receptors)
     used = np.zeros(anchors, dtype=np.bool_)
     for k in range(n_surfaces):
         used[plume.anchor[present[k]]] = True
+    main = receptors.argmax()
     cx, cy = 0.5 * (box[0] + box[1]), 0.5 * (box[2] + box[3])
     hx, hy = 0.5 * (box[1] - box[0]), 0.5 * (box[3] - box[2])
     batch = np.empty((SOURCE_ROWS, _BATCH))
-    places, middle = _empty_places(), _empty_places()
-    sums, terms = np.empty((_BATCH, STRENGTHS), dtype=np.float32), np.empty(TERMS, dtype=np.float32)
-    strong = np.empty((RESPONSES, _BATCH))
-    values = np.empty((anchors, _PLACES, _BATCH, COLUMNS), dtype=np.float32)
-    change, some = np.empty(COLUMNS, dtype=np.float32), np.empty((_PLACES, COLUMNS), dtype=np.float32)
-    field, turned = np.zeros((n_surfaces, _PLACES, COLUMNS)), np.zeros((n_surfaces, SECTORS))
+    places, corners, position = _empty_places(), _empty_corners(), np.empty(_BATCH)
+    sums, work = np.empty((_BATCH, STRENGTHS), dtype=np.float32), _workspace()
+    strong = np.empty((_BATCH, COLUMNS), dtype=np.float32)
+    shape = np.empty((_PLACES * _BATCH, COLUMNS), dtype=np.float32)
+    values = np.empty((anchors * _BATCH, COLUMNS), dtype=np.float32)
+    brought = np.empty((n_surfaces * _BATCH, COLUMNS), dtype=np.float32)
+    field = np.zeros((n_surfaces * _PLACES, COLUMNS), dtype=np.float32)
+    turned = np.zeros((n_surfaces, SECTORS))
     mapped, changed = plume.ground.shape[0] > 0, plume.changes.shape[0] > 0
-    for first in range(0, n_far, _BATCH):
-        n = min(_BATCH, n_far - first)
-        _take(sources, far, first, n, batch)
-        locate(
-            cx, cy, batch[SX], batch[SY], batch[SQ], batch[SNEAR], n, plume.reach, plume.log_first, plume.per_log, last,
-            middle,
-        )  # fmt: skip
-        for p in range(_PLACES):
+    kinds, surfaces, rows, columns = plume.changes.shape
+    changes = plume.changes.reshape(kinds * surfaces * rows, columns)
+    for first in range(0, number, _BATCH):
+        n = min(_BATCH, number - first)
+        _take(sources, chosen, first, n, batch)
+        # how each source varies over the tile; the middle comes last, and stays in ``places`` and ``sums``
+        for turn in range(_PLACES):
+            p = (turn + _MIDDLE + 1) % _PLACES
             px, py = cx + (p % 3 - 1) * _CHEBYSHEV * hx, cy + (p // 3 - 1) * _CHEBYSHEV * hy
             locate(
-                px, py, batch[SX], batch[SY], batch[SQ], batch[SNEAR], n, plume.reach, plume.log_first, plume.per_log,
-                last, places,
+                px, py, batch[SX], batch[SY], batch[SQ], batch[SNEAR], n, np.inf, plume.log_first, plume.per_log, last,
+                places,
             )  # fmt: skip
             if mapped:
                 along_paths(px, py, batch[SX], batch[SY], places.weight, n, plume.ground, plume.frame, sums)
-            for a in range(anchors):
-                if used[a]:
-                    _strengthen(plume, a, own[a], batch, n, places, sums, terms, strong)
-                    table = plume.values[plume.table[a]]
-                    for j in range(n):
-                        interpolate(table, places.entry[j], places.share[j], strong, j, values[a, p, j])
-        for k in range(n_surfaces):
-            surface = present[k]
-            a = plume.anchor[surface]
-            some[:] = 0.0
+            _strengthen(plume, main, own[main], batch, n, places, sums, work, strong)
+            table = plume.values[plume.table[main]]
             for j in range(n):
+                put(shape, p * _BATCH + j, row8(strong, j) * between(table, places.entry[j], places.share[j]))
+        _to_ratios(shape, n)
+        # what it brings to the middle, over each surface
+        for a in range(anchors):
+            if used[a]:
+                _strengthen(plume, a, own[a], batch, n, places, sums, work, strong)
+                table = plume.values[plume.table[a]]
+                for j in range(n):
+                    put(values, a * _BATCH + j, row8(strong, j) * between(table, places.entry[j], places.share[j]))
+        if changed:
+            _find_changes(plume, batch, n, places, position, corners)
+        for k in range(n_surfaces):
+            surface, at = present[k], k * _BATCH
+            value = plume.anchor[surface] * _BATCH
+            for j in range(n):
+                here = row8(values, value + j)
                 if changed:
-                    change[:] = 0.0
-                    _over_surface(plume, plume.changes, batch, middle, j, surface, change)
-                    before = some[_MIDDLE, 1]
-                    for p in range(_PLACES):
-                        apply_change(values[a, p, j], change, some[p])
-                    turned[k, _sector(middle.degree[j])] += some[_MIDDLE, 1] - before
-                else:
-                    for p in range(_PLACES):
-                        for c in range(COLUMNS):
-                            some[p, c] += values[a, p, j, c]
-            for p in range(_PLACES):
-                for c in range(COLUMNS):
-                    field[k, p, c] += some[p, c]
-    weights = np.empty(_PLACES)
+                    here = here * _over_surface(changes, surfaces, rows, batch, corners, j, surface)
+                put(brought, at + j, here)
+        if whole:
+            _gather(brought, shape, n_surfaces, n, field)
+            if changed:
+                for k in range(n_surfaces):
+                    for j in range(n):
+                        at = k * _BATCH + j
+                        turned[k, _sector(places.degree[j])] += brought[at, 1] + brought[at, 7]
+        else:
+            _within_reach(
+                plume, begin, end, x, y, (cx, cy, hx, hy), batch, n, brought, shape, places, local, neighbours, shares,
+                out, dry, counts,
+            )  # fmt: skip
+    if whole:
+        _spread(begin, end, x, y, (cx, cy, hx, hy), field, turned, number, local, neighbours, shares, out, dry, counts)
+
+
+@fused_njit
+def _gather(brought, shape, n_surfaces, n, field):
+    """Add to ``field`` (surfaces*PLACES, COLUMNS) what ``n`` sources bring to each place over each surface."""
+    for k in range(n_surfaces):
+        for p in range(_PLACES):
+            total = row8(field, k * _PLACES + p)
+            for j in range(n):
+                total = total + row8(brought, k * _BATCH + j) * row8(shape, p * _BATCH + j)
+            put(field, k * _PLACES + p, total)
+
+
+@fused_njit
+def _spread(begin, end, x, y, middle, field, turned, number, local, neighbours, shares, out, dry, counts):
+    """Add a field at the places of a tile to its receptors."""
+    cx, cy, hx, hy = middle
+    weights, value = np.empty(_PLACES, dtype=np.float32), np.empty((1, COLUMNS), dtype=np.float32)
     for r in range(begin, end):
-        counts[r] += n_far
+        counts[r] += number
         _between((x[r] - cx) / hx if hx > 0.0 else 0.0, (y[r] - cy) / hy if hy > 0.0 else 0.0, weights)
         for k in range(NEIGHBOURS):
-            if shares[r, k] != 0.0:
-                number = local[neighbours[r, k]]
-                at = field[number]
-                for t in range(SECTORS):
-                    dry[r, t] += shares[r, k] * turned[number, t]
-                for p in range(_PLACES):
-                    w = shares[r, k] * weights[p]
-                    for c in range(COLUMNS):
-                        out[r, c] += w * at[p, c]
+            if shares[r, k] == 0.0:
+                continue
+            at = local[neighbours[r, k]]
+            for t in range(SECTORS):
+                dry[r, t] += shares[r, k] * turned[at, t]
+            total = weights[0] * row8(field, at * _PLACES)
+            for p in range(1, _PLACES):
+                total = total + weights[p] * row8(field, at * _PLACES + p)
+            put(value, 0, total)
+            for c in range(COLUMNS):
+                out[r, c] += shares[r, k] * value[0, c]
+
+
+@fused_njit
+def _within_reach(
+    plume, begin, end, x, y, middle, batch, n, brought, shape, places, local, neighbours, shares, out, dry, counts
+):  # fmt: skip
+    """Add to each receptor what those of ``n`` sources bring that reach it."""
+    cx, cy, hx, hy = middle
+    weights, value = np.empty(_PLACES, dtype=np.float32), np.empty((1, COLUMNS), dtype=np.float32)
+    for r in range(begin, end):
+        _between((x[r] - cx) / hx if hx > 0.0 else 0.0, (y[r] - cy) / hy if hy > 0.0 else 0.0, weights)
+        for j in range(n):
+            dx, dy = x[r] - batch[SX, j], y[r] - batch[SY, j]
+            if dx * dx + dy * dy > plume.reach * plume.reach:
+                continue
+            counts[r] += 1
+            varied = weights[0] * row8(shape, j)
+            for p in range(1, _PLACES):
+                varied = varied + weights[p] * row8(shape, p * _BATCH + j)
+            total = np.float32(shares[r, 0]) * row8(brought, local[neighbours[r, 0]] * _BATCH + j)
+            for k in range(1, NEIGHBOURS):
+                if shares[r, k] != 0.0:
+                    here = row8(brought, local[neighbours[r, k]] * _BATCH + j)
+                    total = total + np.float32(shares[r, k]) * here
+            put(value, 0, varied * total)
+            for c in range(COLUMNS):
+                out[r, c] += value[0, c]
+            if plume.changes.shape[0] > 0:
+                dry[r, _sector(places.degree[j])] += value[0, 1] + value[0, 7]
 
 
 @fused_njit(forceinline=True)
@@ -419,12 +529,13 @@ def add_sources(tiles, x, y, neighbours, shares, sources, plume, out, dry, count
             t = tiles.level[level] + d % rows * _DEALT + d // rows
             if t >= tiles.level[level + 1]:
                 continue
-            far, near = np.empty(ns, dtype=np.int64), np.empty(ns, dtype=np.int64)
-            n_far, n_near = _choose(tiles, t, sources, boxes, plume.reach, far, near)
-            begin, end = tiles.begin[t], tiles.end[t]
+            far, crossed, near = np.empty((3, ns), dtype=np.int64)
+            n_far, n_crossed, n_near = _choose(tiles, t, sources, boxes, plume.reach, far, crossed, near)
+            place = (plume, tiles.box[t], tiles.begin[t], tiles.end[t], x, y)
+            result = (sources, neighbours, shares, out, dry, counts)
             if n_far > 0:
-                _smoothly(
-                    plume, tiles.box[t], begin, end, x, y, far, n_far, sources, neighbours, shares, out, dry, counts
-                )
+                _smoothly(*place, far, n_far, True, *result)
+            if n_crossed > 0:
+                _smoothly(*place, crossed, n_crossed, False, *result)
             if n_near > 0:
-                _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares, out, dry, counts)
+                _directly(plume, tiles.begin[t], tiles.end[t], x, y, near, n_near, *result)

@@ -11,7 +11,7 @@ from kernels.nitrogen.exact import pairs
 from kernels.nitrogen.fast import lookup, path, tiles
 from twin.errors import ConfigError
 from twin.nitrogen.fast.error import checked_pairs, only, receptor_error
-from twin.nitrogen.fast.tables import Run, Tables
+from twin.nitrogen.fast.tables import MERGED, Run, Tables
 from twin.nitrogen.fast.transform import add_transformed, lattice_of, offsets_of, worth_it
 
 __all__ = ["run_fast"]
@@ -72,7 +72,7 @@ def _add_tabulated(tables: Tables, plume: tiles.Plume, rows: np.ndarray, near: n
     counts = np.zeros(len(order.rows), dtype=np.int64)
     dry = np.zeros((len(order.rows), tiles.SECTORS))
     tiles.add_sources(order.tiles, order.x, order.y, order.neighbours, order.shares, sources, plume, out, dry, counts)
-    out[:, 1] += (dry * tables.own_surface[order.rows]).sum(axis=1)
+    out[:, 1] += out[:, 7] + (dry * tables.own_surface[order.rows]).sum(axis=1)
     return int(counts.sum())
 
 
@@ -126,17 +126,15 @@ def _sum(tables: Tables, near: np.ndarray) -> tuple[np.ndarray, int, int]:
             and tables.surfaces.tabulated
             and worth_it(lattice, offsets, len(rows) * len(places) * share, len(tables.surfaces.member))
         )
+        if by_transform:
+            count += add_transformed(
+                tables, plume, int(member), lattice, offsets, values[rows, pairs.SQ], codes[rows, 2], near[rows[0]], out
+            )
+            transformed += len(rows)
+            exactly[rows] = -1.0
+            continue
         for group in np.unique(codes[rows, 2]):
             its = codes[rows, 2] == group
-            if by_transform and lattice is not None and offsets is not None:
-                some = offsets._replace(column=offsets.column[its], row=offsets.row[its])
-                strength = values[rows[its], pairs.SQ]
-                count += add_transformed(
-                    tables, plume, int(member), lattice, some, strength, near[rows[0]], out[:, group]
-                )
-                transformed += int(its.sum())
-                exactly[rows[its]] = -1.0
-                continue
             part = np.zeros((len(places), lookup.COLUMNS))
             count += _add_tabulated(tables, plume, rows[its], near, order, part)
             out[order.rows, group] += part[:, : pairs.OUTPUTS]
@@ -167,6 +165,8 @@ def _add_near(prepared: Any, run: Run, near: np.ndarray, out: np.ndarray) -> int
     wanted = np.flatnonzero(near >= 0.0)
     if wanted.size == 0:
         return 0
+    # without tables all is exact, and written so
+    merged = MERGED if np.isfinite(near).any() else np.inf
     sources, places = prepared.sources, prepared.receptors.values
     x, y = places[:, pairs.RX], places[:, pairs.RY]
     order = tiles.halve(np.ascontiguousarray(x), np.ascontiguousarray(y))[0]
@@ -182,7 +182,11 @@ def _add_near(prepared: Any, run: Run, near: np.ndarray, out: np.ndarray) -> int
         close = sources.values[some].copy()
         close[:, pairs.SREACH] = near[some]
         few = pairs.Receptors(places[rows], prepared.receptors.shares[rows])
-        part = prepared._replace(sources=sources._replace(values=close, codes=sources.codes[some]), receptors=few)
+        part = prepared._replace(
+            sources=sources._replace(values=close, codes=sources.codes[some]),
+            receptors=few,
+            options=prepared.options._replace(merged=merged),
+        )
         exact = run(part)
         out[rows, : exact[0].shape[1]] += exact[0]
         count += exact[4]
@@ -199,7 +203,7 @@ def _load(prepared: Any, run: Run) -> None:
         np.zeros((1, 720, lookup.COLUMNS), dtype=np.float32),
         np.zeros(1, dtype=np.int64),
         np.zeros((0, 0, 0, lookup.COLUMNS), dtype=np.float32),
-        np.zeros((2, 1, 1, 2, path.RESPONSES, path.COEFFICIENTS), dtype=np.float32),
+        np.zeros((2, 1, 1, 1, path.TERMS + 2, 2 * path.FARTHER), dtype=np.float32),
         np.zeros(1, dtype=np.int64),
         0.0,
         1.0,

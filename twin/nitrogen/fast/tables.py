@@ -14,7 +14,10 @@ from kernels.nitrogen.fast import lookup, path, surface, tiles
 from twin.nitrogen.fast.classes import kinds_of, surfaces_of
 from twin.nitrogen.fast.ground import Ground
 
-__all__ = ["Run", "Tables", "total_nitrogen"]
+__all__ = ["MERGED", "Run", "Tables", "total_nitrogen"]
+
+# sides away from a square of sub-sources at which it goes as one: the model divides no source farther than that
+MERGED = 2.0
 
 _NEAREST = 50.0  # m, no table begins nearer
 _NEAR_ON_MAPS = 500.0  # m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
@@ -26,6 +29,7 @@ _BANDS = 3  # of distances at which it is sampled
 _SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
 _PARTS_FOR_SURFACES = (0.0, 0.4)  # of the tables' logarithm of distance: what a receptor's own surface lacks
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
+_DAMPING = 0.01  # of the polynomials' coefficients, in pivots: strengths are of order one
 _ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
 _SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
 
@@ -63,7 +67,7 @@ class Tables:
         self.ground = Ground(prepared.maps, self.box)
         self.emission = np.abs(values[:, pairs.SQ])
         self.rough = values[:, pairs.SZ0] >= _ROUGH
-        self.reference = prepared.maps.path
+        self.reference = prepared.maps.path[0]
         self.made: dict[int, tiles.Plume] = {}
         self.pivots, self.lengths = np.zeros((0, 13)), np.zeros(0)
         self.terms = np.zeros((0, path.TERMS))
@@ -76,12 +80,8 @@ class Tables:
     def evaluations(self, plume: int) -> int:
         """Exact pairs that the tables of a plume take."""
         anchors, full = len(self.surfaces.anchors.surface), int(self.surfaces.anchors.table.max()) + 1
-        changes = (
-            (len(self.kinds.kinds[plume]) * len(self.surfaces.member) + full)
-            * 360
-            // surface.SECTOR
-            * len(self.changing)
-        )
+        changed = len(self.kinds.kinds[plume]) * len(self.surfaces.member) + full
+        changes = changed * 360 // surface.SECTOR * len(self.changing)
         response = 0 if self.uniform else 2 * (len(self.pivots) + 1) * 360 // path.TURN * _STATIONS
         return full * 360 * len(self.distance) + anchors * response + changes
 
@@ -96,10 +96,13 @@ class Tables:
         anchors = self.surfaces.member[self.surfaces.anchors.surface]
         full = anchors[: int(self.surfaces.anchors.table.max()) + 1]
         values = self._values(member, full)
+        changes = self._changes(plume, member)
+        if len(changes):
+            values[..., lookup.COLUMNS - 1] = values[..., 0]
         return tiles.Plume(
             values,
             self.surfaces.anchors.table,
-            self._changes(plume, member, full),
+            changes,
             self._responses(plume, anchors),
             self.surfaces.anchors.which,
             float(np.log(self.distance[0])),
@@ -114,13 +117,17 @@ class Tables:
 
         ``receptors``: those whose surfaces are taken; ``along`` (13,): what lies on every path.
         """
+        return self.rings(member, degree, distance, receptors, along[None])[0]
+
+    def rings(self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray) -> np.ndarray:
+        """As :meth:`ring` for each of several paths ``along`` (paths, 13): (paths, receptors, pairs, OUTPUTS)."""
         sources, places = self.prepared.sources, self.prepared.receptors
         values = sources.values[[member]].copy()
         inside = distance < abs(values[0, pairs.SD])
         if inside.any() and not inside.all():
-            out = np.empty((len(receptors), len(degree), pairs.OUTPUTS))
+            out = np.empty((len(along), len(receptors), len(degree), pairs.OUTPUTS))
             for some in (inside, ~inside):
-                out[:, some] = self.ring(member, degree[some], distance[some], receptors, along)
+                out[:, :, some] = self.rings(member, degree[some], distance[some], receptors, along)
             return out
         values[:, pairs.SX] = values[:, pairs.SY] = 0.0
         values[:, pairs.SQ], values[:, pairs.SREACH] = 1.0, np.inf
@@ -129,17 +136,19 @@ class Tables:
         # nearer than its side an area's pairs are exact, and the table is only a formality
         subdivide = self.prepared.options.subdivide and not inside.all()
         bearing = np.radians(degree - 180.0)
-        where = np.repeat(places.values[receptors], len(degree), axis=0)
-        where[:, pairs.RX] = np.tile(np.sin(bearing) * distance, len(receptors))
-        where[:, pairs.RY] = np.tile(np.cos(bearing) * distance, len(receptors))
+        number = np.tile(np.repeat(receptors, len(degree)), len(along))
+        where = places.values[number]
+        where[:, pairs.RX] = np.tile(np.sin(bearing) * distance, len(along) * len(receptors))
+        where[:, pairs.RY] = np.tile(np.cos(bearing) * distance, len(along) * len(receptors))
         where[:, pairs.RWEIGHT] = 1.0
+        each = np.repeat(along, len(receptors) * len(degree), axis=0)
         ring = self.prepared._replace(
             sources=sources._replace(values=values, codes=codes),
-            receptors=pairs.Receptors(where, np.repeat(places.shares[receptors], len(degree), axis=0)),
-            maps=self.prepared.maps._replace(uniform=True, path=along),
-            options=self.prepared.options._replace(cell=0.0, subdivide=subdivide, reach=np.inf),
+            receptors=pairs.Receptors(where, places.shares[number]),
+            maps=self.prepared.maps._replace(uniform=True, path=each),
+            options=self.prepared.options._replace(cell=0.0, subdivide=subdivide, merged=MERGED, reach=np.inf),
         )
-        return self.run(ring)[0].reshape(len(receptors), len(degree), pairs.OUTPUTS)
+        return self.run(ring)[0].reshape(len(along), len(receptors), len(degree), pairs.OUTPUTS)
 
     def near(self, plume: int, tables: tiles.Plume) -> float:
         """Distance within which interpolation in the table is not good enough, or the surroundings are too near [m]."""
@@ -155,7 +164,8 @@ class Tables:
         lines = tables.values[0].reshape(360, len(self.distance), -1)[degree.astype(int)].astype(float)
         lines = total_nitrogen(lines, ratio).T
         error = np.abs(0.5 * (lines[1:] + lines[:-1]) - exact) / np.maximum(np.abs(exact), 1e-300)
-        bad = np.flatnonzero(np.percentile(error, 80, axis=1) > _SMOOTH)
+        # in most directions: the chain has steps at all distances
+        bad = np.flatnonzero(np.median(error, axis=1) > _SMOOTH)
         bad = bad[between[bad] < 2000.0]
         return float(max(least, self.distance[bad[-1] + 1] if bad.size else 0.0))
 
@@ -204,19 +214,19 @@ class Tables:
         distance = np.tile(self.changing, 360 // surface.SECTOR)
         return self.ring(member, degree, distance, receptors, self.reference)
 
-    def _changes(self, plume: int, member: int, full: np.ndarray) -> np.ndarray:
+    def _changes(self, plume: int, member: int) -> np.ndarray:
         """What turns the tables of full resolution into those of each kind of a plume at every surface."""
         kinds, receptors = self.kinds.kinds[plume], self.surfaces.member
         rows = 360 // surface.SECTOR * len(self.changing)
         if len(kinds) == 1 and len(receptors) == 1:
             return np.zeros((0, 0, rows, lookup.COLUMNS), dtype=np.float32)
-        base = self._coarsely(member, full)
+        anchors = self.surfaces.anchors
+        base = self._coarsely(member, receptors[anchors.surface[: int(anchors.table.max()) + 1]])
         changes = np.zeros((len(kinds), len(receptors), rows, lookup.COLUMNS), dtype=np.float32)
         for k, kind in enumerate(kinds):
             results = self._coarsely(int(kind), receptors)
-            for s, anchor in enumerate(self.surfaces.anchors.which):
-                table = self.surfaces.anchors.table[anchor]
-                changes[k, s] = surface.change_of(results[s], base[table])
+            for s, anchor in enumerate(anchors.which):
+                changes[k, s] = surface.change_of(results[s], base[anchors.table[anchor]])
         return changes
 
     def _responses(self, plume: int, anchors: np.ndarray) -> np.ndarray:
@@ -225,9 +235,9 @@ class Tables:
         Paths of about the length in question weigh most: long paths are mixtures, short ones are not.
         """
         count, turns = len(anchors), 360 // path.TURN
-        response = np.zeros((2, count, turns, _STATIONS, path.RESPONSES, path.COEFFICIENTS), dtype=np.float32)
+        response = np.zeros((2, count, turns, _STATIONS, path.RESPONSES, path.TERMS + 2), dtype=np.float32)
         if self.uniform:
-            return response
+            return _between_stations(response)
         rows = np.flatnonzero(self.kinds.plume == plume)
         z0 = np.log(self.prepared.sources.values[:, pairs.SZ0])
         degree = np.repeat(np.arange(turns) * float(path.TURN), _STATIONS)
@@ -239,12 +249,12 @@ class Tables:
             # the source nearest to the mean roughness under what is emitted
             middle = np.average(z0[like], weights=self.emission[like] + 1e-300)
             member = int(like[np.argmin(np.abs(z0[like] - middle))])
-            results = [self.ring(member, degree, distance, anchors, along) for along in (self.reference, *self.pivots)]
-            logs = np.stack([_responses_of(result, results[0]) for result in results[1:]])
+            results = self.rings(member, degree, distance, anchors, np.vstack((self.reference, self.pivots)))
+            logs = _responses_of(results[1:], results[0])
             logs = logs.reshape(len(logs), count, turns, _STATIONS, path.RESPONSES)
             for i, station in enumerate(self.stations):
                 weight = np.exp(-0.5 * np.log(self.lengths / station) ** 2) + 0.01
-                solver = np.linalg.pinv(self.terms * weight[:, None], rcond=1e-3) * weight
+                solver = _least_squares(self.terms, weight)
                 at = response[int(ground), :, :, i]
                 at[..., : path.TERMS] = np.moveaxis(np.tensordot(solver, logs[..., i, :], axes=1), 0, -1)
                 # no path changes more than those that were tabulated
@@ -253,11 +263,7 @@ class Tables:
         for missing in (0, 1):
             if not (self.rough[rows] == bool(missing)).any():
                 response[missing] = response[1 - missing]
-        return response
-
-    def _total(self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray) -> np.ndarray:
-        out = self.ring(member, degree, distance, receptors, along)
-        return total_nitrogen(out, self.prepared.substance.mass_ratio)
+        return _between_stations(response)
 
     def _sample_paths(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Means over paths from random sources to points at log-uniform distance in the region; their lengths."""
@@ -273,8 +279,8 @@ class Tables:
     def _find_strengths(self) -> None:
         """Strengths of the ground, pivot paths, and the terms of their polynomials.
 
-        The first strength is the roughness; land uses give one and background two leading singular vectors of
-        what they change in the logarithm of exact results over sampled paths. Pivots are sampled paths whose terms
+        The first strength is the roughness; land uses and background give as many leading singular vectors of what
+        they change in the logarithm of exact results over sampled paths. Pivots are sampled paths whose terms
         are as independent as they come (QR with pivoting), and more at random.
         """
         sampled, lengths = self._sample_paths(_PATHS)
@@ -282,7 +288,7 @@ class Tables:
         slopes = self._slopes(sampled, means, lengths)
         weights = np.zeros((13, path.STRENGTHS))
         weights[0, 0] = 1.0
-        for part, first, number in ((slice(1, 10), 1, 1), (slice(10, 13), 2, 2)):
+        for part, first, number in ((slice(1, 10), 1, path.USES), (slice(10, 13), 1 + path.USES, path.BACKS)):
             effect = slopes[part]
             change = (means[:, part] - means[:, part].mean(axis=0)) @ effect
             direction = np.linalg.svd(change, full_matrices=False)[2][:number]
@@ -313,16 +319,13 @@ class Tables:
         shares, back = means[:, 1:10] - means[:, 1:10].mean(axis=0), means[:, 10:] - means[:, 10:].mean(axis=0)
         design = np.column_stack((rough, rough**2, shares, rough[:, None] * shares, back))
         edges = np.exp(np.linspace(np.log(self.distance[0]), np.log(self.distance[-1]), _BANDS + 1))
+        paths = np.vstack((sampled, self.reference))
         found = []
         for low, high in pairwise(edges):
             degree = np.floor(self.rng.uniform(0.0, 360.0, _PIVOTS))
             distance = np.exp(self.rng.uniform(np.log(low), np.log(high), _PIVOTS))
-            results = np.stack(
-                [
-                    np.concatenate([self._total(m, degree, distance, common, along)[0] for m in members])
-                    for along in (*sampled, self.reference)
-                ]
-            )
+            exact = [self.rings(m, degree, distance, common, paths)[:, 0] for m in members]
+            results = total_nitrogen(np.concatenate(exact, axis=1), self.prepared.substance.mass_ratio)
             logs = _log_ratio(results[:-1], results[-1])
             weight = np.exp(-0.5 * np.log(lengths / np.sqrt(low * high)) ** 2) + 0.02
             weight /= weight.mean()
@@ -338,6 +341,25 @@ class Tables:
         slopes[1:10] = np.hstack((fit[2:11], fit[11:20]))
         slopes[10:, : fit.shape[1]] = fit[20:]
         return slopes
+
+
+def _between_stations(response: np.ndarray) -> np.ndarray:
+    """Coefficients (..., stations, RESPONSES, TERMS + 2) as the kernel takes them: of two stations side by side."""
+    *before, stations, responses, rows = response.shape
+    both = np.zeros((*before, stations - 1, rows, 2 * path.FARTHER), dtype=np.float32)
+    both[..., :responses] = np.swapaxes(response[..., :-1, :, :], -1, -2)
+    both[..., path.FARTHER : path.FARTHER + responses] = np.swapaxes(response[..., 1:, :, :], -1, -2)
+    return both
+
+
+def _least_squares(terms: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """What makes coefficients (terms,) of values (paths,) by weighted least squares, (terms, paths).
+
+    Slightly damped, so that terms that few paths tell apart stay small.
+    """
+    weighted = terms * weight[:, None]
+    damped = weighted.T @ weighted + _DAMPING * np.eye(terms.shape[1])
+    return np.linalg.solve(damped, weighted.T * weight)
 
 
 def _responses_of(result: np.ndarray, base: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.fft
 
+from kernels.jit import threads
 from kernels.nitrogen.exact import pairs
 from kernels.nitrogen.fast import lookup, tiles
 
@@ -81,10 +82,13 @@ def worth_it(lattice: Lattice, offsets: Offsets, number: float, surfaces: int) -
     return number > _PAIRS_PER_CELL * width * height * surfaces
 
 
-def add_transformed(tables: Any, plume: tiles.Plume, member: int, lattice, offsets, strength, near: float, out) -> int:
-    """Add sources of one plume to ``out`` (receptors, OUTPUTS) by transform; returns the pairs.
+def add_transformed(
+    tables: Any, plume: tiles.Plume, member: int, lattice, offsets, strength, group, near: float, out
+) -> int:
+    """Add sources of one plume to ``out`` (receptors, groups, OUTPUTS) by transform; returns the pairs.
 
-    ``strength`` (sources,) [g/s], ``near`` [m]: exact within.
+    ``strength`` (sources,) [g/s], ``group`` (sources,) of each; ``near`` [m]: exact within. The kernel of a surface is
+    made and transformed once for all groups.
     """
     surfaces = tables.surfaces
     left, bottom = int(offsets.column.min()), int(offsets.row.min())
@@ -95,24 +99,30 @@ def add_transformed(tables: Any, plume: tiles.Plume, member: int, lattice, offse
     x = (np.arange(width) - (left + across - 1)) * lattice.spacing - offsets.dx
     y = (np.arange(height) - (bottom + up - 1)) * lattice.spacing - offsets.dy
     x, y = (axis.ravel() for axis in np.meshgrid(x, y))
-    field = np.zeros((2, up, across))
-    np.add.at(field[0], (offsets.row - bottom, offsets.column - left), strength)
-    np.add.at(field[1], (offsets.row - bottom, offsets.column - left), 1.0)
-    spectra = scipy.fft.rfft2(field, shape)
+    cells = (offsets.row - bottom, offsets.column - left)
     apart = np.hypot(x, y)
-    wanted = apart <= tables.reach
     surface = surfaces.neighbours[:, 0]
-    at = (lattice.row + up - 1, lattice.column + across - 1)
+    row, column = lattice.row + up - 1, lattice.column + across - 1
+    emitted = []
+    for g in np.unique(group):
+        field = np.zeros((up, across))
+        np.add.at(field, cells, np.where(group == g, strength, 0.0))
+        emitted.append((int(g), scipy.fft.rfft2(field, shape, workers=threads())))
     for s in np.unique(surface):
-        here = surface == s
+        here = np.flatnonzero(surface == s)
         kernel = _kernel(tables, plume, member, int(s), x, y, apart, near)
         for c in range(pairs.OUTPUTS):
-            if kernel[:, c].any():
-                spectrum = scipy.fft.rfft2(kernel[:, c].reshape(height, width), shape)
-                result = scipy.fft.irfft2(spectrum * spectra[0], shape)
-                out[here, c] += result[at[0][here], at[1][here]]
-    number = scipy.fft.irfft2(scipy.fft.rfft2(wanted.reshape(height, width).astype(float), shape) * spectra[1], shape)
-    return int(np.rint(number[at]).sum())
+            if not kernel[:, c].any():
+                continue
+            spectrum = scipy.fft.rfft2(kernel[:, c].reshape(height, width), shape, workers=threads())
+            for g, source in emitted:
+                result = scipy.fft.irfft2(spectrum * source, shape, workers=threads())
+                out[here, g, c] += result[row[here], column[here]]
+    number = np.zeros((up, across))
+    np.add.at(number, cells, 1.0)
+    reached = scipy.fft.rfft2((apart <= tables.reach).reshape(height, width).astype(float), shape)
+    count = scipy.fft.irfft2(reached * scipy.fft.rfft2(number, shape), shape)
+    return int(np.rint(count[row, column]).sum())
 
 
 def _kernel(tables: Any, plume: tiles.Plume, member: int, surface: int, x, y, apart, near: float) -> np.ndarray:
