@@ -25,7 +25,6 @@ __all__ = ["NEIGHBOURS", "SECTORS", "SOURCE_ROWS", "Plume", "Tiles", "add_source
 NEIGHBOURS = 4  # surfaces between which a receptor's own is interpolated
 (SX, SY, SQ, SNEAR, SKIND, SNEXT, SSHARE, SROUGH) = range(8)
 SOURCE_ROWS = 8
-_SEPARATION = 3.0  # diagonals of a tile between it and a source that is far
 _PLACES, _MIDDLE = 9, 4  # of a tile
 SECTORS = 12  # of wind direction, of the climatology
 _FEW = 16  # receptors of a tile that is not halved any more
@@ -61,6 +60,7 @@ class Plume(NamedTuple):
     log_first: float  # ln m, of the first node
     per_log: float  # nodes per factor e
     reach: float  # m
+    apart: float  # diagonals of a tile between it and a source that is far
     ground: np.ndarray  # (ny, nx, STRENGTHS) float32; (0, ...) where all paths are alike
     frame: np.ndarray
 
@@ -97,7 +97,7 @@ def halve(x, y):
 
 
 @fused_njit(forceinline=True)
-def _lies(box, x, y, nearest, reach):
+def _lies(box, x, y, nearest, reach, apart):
     """Whether a tile is far from a source and within reach, far and crossed by the reach, near, or none of these."""
     dx, dy = max(box[0] - x, x - box[1], 0.0), max(box[2] - y, y - box[3], 0.0)
     least = dx * dx + dy * dy
@@ -106,14 +106,14 @@ def _lies(box, x, y, nearest, reach):
     wide, high = box[1] - box[0], box[3] - box[2]
     square = wide * wide + high * high
     # one receptor alone is no field
-    if square == 0.0 or least < _SEPARATION * _SEPARATION * square or least <= nearest * nearest:
+    if square == 0.0 or least < apart * apart * square or least <= nearest * nearest:
         return _NEAR
     ex, ey = max(x - box[0], box[1] - x), max(y - box[2], box[3] - y)
     return _FAR if ex * ex + ey * ey <= reach * reach else _CROSSED
 
 
 @fused_njit
-def _choose(tiles, t, sources, boxes, reach, far, crossed, near):
+def _choose(tiles, t, sources, boxes, reach, apart, far, crossed, near):
     """Sources to interpolate over tile ``t``, and, if it is a leaf, those at each receptor within their reach, and
     those to evaluate at its receptors; their numbers."""
     box, leaf, parent = tiles.box[t], tiles.leaf[t], tiles.parent[t]
@@ -125,9 +125,9 @@ def _choose(tiles, t, sources, boxes, reach, far, crossed, near):
             continue
         for s in range(k * _GROUP, min(sources.shape[1], (k + 1) * _GROUP)):
             x, y, nearest = sources[SX, s], sources[SY, s], sources[SNEAR, s]
-            lies = _lies(box, x, y, nearest, reach)
+            lies = _lies(box, x, y, nearest, reach, apart)
             if lies == _FAR:
-                if parent < 0 or _lies(tiles.box[parent], x, y, nearest, reach) != _FAR:
+                if parent < 0 or _lies(tiles.box[parent], x, y, nearest, reach, apart) != _FAR:
                     far[n_far] = s
                     n_far += 1
             elif leaf and lies == _CROSSED:
@@ -530,7 +530,7 @@ def add_sources(tiles, x, y, neighbours, shares, sources, plume, out, dry, count
             if t >= tiles.level[level + 1]:
                 continue
             far, crossed, near = np.empty((3, ns), dtype=np.int64)
-            n_far, n_crossed, n_near = _choose(tiles, t, sources, boxes, plume.reach, far, crossed, near)
+            n_far, n_crossed, n_near = _choose(tiles, t, sources, boxes, plume.reach, plume.apart, far, crossed, near)
             place = (plume, tiles.box[t], tiles.begin[t], tiles.end[t], x, y)
             result = (sources, neighbours, shares, out, dry, counts)
             if n_far > 0:

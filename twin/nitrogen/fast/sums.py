@@ -208,6 +208,7 @@ def _load(prepared: Any, run: Run) -> None:
         0.0,
         1.0,
         0.0,
+        1.0,
         np.zeros((0, 0, path.STRENGTHS), dtype=np.float32),
         np.zeros(4),
     )

@@ -31,6 +31,8 @@ _PARTS_FOR_SURFACES = (0.0, 0.4)  # of the tables' logarithm of distance: what a
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
 _DAMPING = 0.01  # of the polynomials' coefficients, in pivots: strengths are of order one
 _ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
+_MANY = 1000  # sources whose errors of tiles average out at a receptor
+_APART, _APART_OF_FEW = 3.0, 6.0  # diagonals of a tile between it and a source that is far
 _SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
 
 Run = Callable[[Any], tuple[np.ndarray, np.ndarray, np.ndarray, float, int]]
@@ -66,6 +68,7 @@ class Tables:
         self.rng = np.random.default_rng(20051)
         self.ground = Ground(prepared.maps, self.box)
         self.emission = np.abs(values[:, pairs.SQ])
+        self.apart = _APART if len(values) >= _MANY else _APART_OF_FEW
         self.rough = values[:, pairs.SZ0] >= _ROUGH
         self.reference = prepared.maps.path[0]
         self.made: dict[int, tiles.Plume] = {}
@@ -108,6 +111,7 @@ class Tables:
             float(np.log(self.distance[0])),
             (len(self.distance) - 1) / float(np.log(self.distance[-1] / self.distance[0])),
             self.reach,
+            self.apart,
             self.strength,
             self.ground.frame,
         )
