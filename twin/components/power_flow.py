@@ -254,7 +254,7 @@ class PowerFlow(Component):
         s.power[high.branch], s.losses[high.branch] = p_from * PU_TO_KW, (p_from + p_to) * PU_TO_KW
         of, up = high.transformer, ~found.fallen[:, 0]
         ratio = np.abs(high.supply.ratio * (1 + high.supply.tap_step * found.tap[:, 0]))
-        current = np.abs(found.power[:, 0] / busbar) * np.maximum(1.0, 1.0 / ratio)
+        current = np.abs(found.power[:, 0]) / np.abs(busbar) * np.maximum(1.0, 1.0 / ratio)
         s.loading[of] = current / rated[of]
         s.power[of] = np.where(up, found.drawn[:, 0].real, np.nan) * PU_TO_KW
         s.losses[of] = np.where(up, (found.drawn - found.power)[:, 0].real, np.nan) * PU_TO_KW
