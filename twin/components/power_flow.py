@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from kernels.power.droop import SETTLED, settle
 from kernels.power.exchange import exchange_of
@@ -15,8 +15,8 @@ from kernels.power.supply import SupplySolution
 from kernels.power.tree import LOOP, RADIAL
 from twin.clock import Moment
 from twin.component import Component, ComponentOptions, In, Out, Static
-from twin.errors import ConfigError, ConvergenceError, DataError
-from twin.power.droop import Droop
+from twin.errors import ConvergenceError, DataError
+from twin.power.droop import DroopOptions
 from twin.world.feeders import BASE, HighVoltage, feeders_of, high_voltage_of
 
 __all__ = ["PowerFlow"]
@@ -45,24 +45,14 @@ class PowerFlow(Component):
         "are held at their set points"
     )
 
-    class Options(ComponentOptions):
+    class Options(DroopOptions, ComponentOptions):
         """Tolerance of voltage [pu], sweeps, and what happens to islands and failed feeders."""
 
         tolerance: float = Field(default=1e-11, gt=0)
         max_iterations: int = Field(default=200, ge=1)
         islands: Literal["refuse", "deenergise"] = "refuse"
         on_failure: Literal["record", "fail"] = "record"
-        volt_watt: tuple[float, float] | None = None  # pu from, to: power let through falls from all to nothing
-        volt_var: tuple[tuple[float, float], ...] | None = None  # points: pu, reactive power fed in over rating
         inverter: float = Field(default=0.90, gt=0)  # rating per kW of panels, as in component demand
-
-        @model_validator(mode="after")
-        def _characteristics(self) -> "PowerFlow.Options":
-            try:
-                Droop(self.volt_watt, self.volt_var)
-            except ConfigError as error:
-                raise ValueError(str(error)) from error
-            return self
 
     load = In("bus_load", ("bus",), "kW", over="mean")
     reactive = In("bus_reactive", ("bus",), "kvar", over="mean")
@@ -109,10 +99,9 @@ class PowerFlow(Component):
         self._out = forest.allocate(1, voltage=False, current=False, loading=True, magnitude=True, flow=True)
         self._scratch = forest.scratch()
         self._bus_status = self._at_rest.copy()
-        self._droop = Droop(self.options.volt_watt, self.options.volt_var)
+        self._droop = self.options.droop()
         capacity = power["pv_capacity"].values if "pv_capacity" in power else np.zeros(len(s.load))
-        answers = self.options.volt_watt is not None or self.options.volt_var is not None
-        self._inverter = np.flatnonzero((capacity > 0) & (forest.block_of_bus >= 0) & answers)
+        self._inverter = np.flatnonzero((capacity > 0) & (forest.block_of_bus >= 0) & self.options.answers)
         self._rated = self.options.inverter * capacity[self._inverter]
         self._p, self._q = np.zeros((2, len(s.load), 1))
         self._found: SupplySolution | None = None

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from pydantic import BaseModel, model_validator
 
 from kernels.power.droop import SETTLED, settle
 from kernels.power.status import MAX_ITERATIONS, OK
@@ -12,7 +13,7 @@ from twin.power.circuit import Circuit
 from twin.power.demand import Demand
 from twin.power.solution import Solution
 
-__all__ = ["Droop", "answered", "inverters_of"]
+__all__ = ["Droop", "DroopOptions", "answered", "inverters_of"]
 
 FEED_IN = ("sgen", "sym_gen", "asym_gen")  # kinds of load that are inverters where they feed in
 
@@ -47,6 +48,30 @@ class Droop:
         if self.volt_var is not None:
             reactive = np.interp(u, *np.array(self.volt_var, float).T)
         return np.stack([through, reactive])
+
+
+class DroopOptions(BaseModel):
+    """Characteristics as options; without them inverters do not answer."""
+
+    volt_watt: tuple[float, float] | None = None  # pu from, to: power let through falls from all to nothing
+    volt_var: tuple[tuple[float, float], ...] | None = None  # points: pu, reactive power fed in over rating
+
+    @model_validator(mode="after")
+    def _characteristics(self) -> "DroopOptions":
+        try:
+            self.droop()
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def answers(self) -> bool:
+        """Whether inverters answer at all."""
+        return self.volt_watt is not None or self.volt_var is not None
+
+    def droop(self) -> Droop:
+        """The characteristics of all inverters."""
+        return Droop(self.volt_watt, self.volt_var)
 
 
 def inverters_of(circuit: Circuit) -> np.ndarray:

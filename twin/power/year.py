@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import pyproj
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from kernels.power.congestion import unserved
 from kernels.power.counter import normal, uniforms
@@ -31,7 +31,7 @@ from twin.components.new_building import NewBuilding, electricity_per_heat
 from twin.components.profile_rows import hour_of_year
 from twin.errors import ConfigError, DataError
 from twin.ledger import Ledger
-from twin.power.droop import Droop
+from twin.power.droop import DroopOptions
 from twin.world.feeders import BASE, feeders_of, stations_of
 
 __all__ = ["YearOptions", "power_year"]
@@ -53,7 +53,7 @@ FIXED = (
 SPIN_UP = 7  # days of driving and charging before the first, so that cars do not all begin full
 
 
-class YearOptions(BaseModel):
+class YearOptions(DroopOptions):
     """Declared values of a year without traffic."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -72,16 +72,6 @@ class YearOptions(BaseModel):
     strategy: Strategy = "uncontrolled"
     tolerance: float = Field(default=1e-8, gt=0)
     demand: Demand.Options = Demand.Options()
-    volt_watt: tuple[float, float] | None = None  # as in component power_flow; none: inverters do not answer
-    volt_var: tuple[tuple[float, float], ...] | None = None
-
-    @model_validator(mode="after")
-    def _characteristics(self) -> "YearOptions":
-        try:
-            Droop(self.volt_watt, self.volt_var)
-        except ConfigError as error:
-            raise ValueError(str(error)) from error
-        return self
 
 
 class _Cars:
@@ -208,10 +198,9 @@ class _Inverters:
     """Inverters on the feeders that answer to the voltage at their bus."""
 
     def __init__(self, o: YearOptions, power: xr.Dataset, forest: Forest) -> None:
-        self._o, self._forest, self._droop = o, forest, Droop(o.volt_watt, o.volt_var)
+        self._o, self._forest, self._droop = o, forest, o.droop()
         capacity = power["pv_capacity"].values
-        answers = o.volt_watt is not None or o.volt_var is not None
-        self.at = np.flatnonzero((capacity > 0) & (forest.block_of_bus >= 0) & answers)
+        self.at = np.flatnonzero((capacity > 0) & (forest.block_of_bus >= 0) & o.answers)
         self._panels = capacity[self.at][:, None]
 
     def answer(
