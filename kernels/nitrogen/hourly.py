@@ -250,10 +250,13 @@ class _Kernels:
             self.spectra = np.empty((count, *self.spectra.shape[1:]), self.spectra.dtype)
         self.used = self.all[:count]
 
-    def transform(self, span: np.ndarray) -> None:
-        """Spectra of all kernels."""
+    def transform(self, span: np.ndarray, even: bool) -> None:
+        """Spectra of all kernels; even ones are written for offsets from zero on."""
         for kernel, spectrum in zip(self.used, self.spectra):
-            self.fft.kernel(kernel, span, spectrum)
+            if even:
+                self.fft.even_kernel(kernel, spectrum)
+            else:
+                self.fft.kernel(kernel, span, spectrum)
 
 
 class HourlyPlumes:
@@ -376,7 +379,8 @@ class HourlyPlumes:
         )
         faces = np.empty((3, 2 * self.nx, table.shape[1]))
         kernels = (self.plumes.used, self.sinks.used, self.through_x, self.through_y, self.span, faces)
-        if np.isnan(direction):
+        self.even = bool(np.isnan(direction))
+        if self.even:
             rose = np.empty_like(table)
             rose_table(table, self.cell_size / TABLE_STEPS, coefficient, rose)
             assemble_rose(self.cell_size, rose, *kernels)
@@ -385,8 +389,8 @@ class HourlyPlumes:
             shape = (*towards, self.cell_size, coefficient, REPORTED / 3.0**0.5)  # standard deviation in a sector
             corner_stream(*shape, self.stream)
             assemble_kernels(self.stream, *shape, table, *kernels)
-        self.plumes.transform(self.span)
-        self.sinks.transform(self.span)
+        self.plumes.transform(self.span, self.even)
+        self.sinks.transform(self.span, self.even)
 
     def cell_concentration(
         self, substance: int, height_class: np.ndarray, row: np.ndarray, column: np.ndarray
@@ -400,6 +404,8 @@ class HourlyPlumes:
         """
         out = np.zeros(len(row))
         first = self.first[substance][0]
+        if self.even:
+            row, column = np.abs(row), np.abs(column)
         for k, c in enumerate(self.active[substance]):
             of_class = height_class == c
             kernel = self.plumes.used[first + 1 + k]

@@ -228,21 +228,18 @@ def clear_kernels(kernels: np.ndarray, span: np.ndarray) -> None:
 
 
 @njit
-def _write_row(k, first, last, sides, top, bottom, out):
-    """Sums over the faces of the cells of one row at column offsets ``first`` to ``last``, which wrap in ``out``."""
-    nx = sides.shape[0] // 2
-    for b in range(first + nx, min(last, -1) + nx + 1):
-        out[out.size + b - nx] = sides[b, k] - sides[b - 1, k] + top[b - 1, k] - bottom[b - 1, k]
-    for b in range(max(first, 0) + nx, last + nx + 1):
-        out[b - nx] = sides[b, k] - sides[b - 1, k] + top[b - 1, k] - bottom[b - 1, k]
-
-
-@njit
 def _write_cells(row, first, last, sides, top, bottom, plumes, sinks):
-    for k in range(plumes.shape[0]):
-        _write_row(k, first, last, sides, top, bottom, plumes[k, row])
-    for k in range(sinks.shape[0]):
-        _write_row(plumes.shape[0] + k, first, last, sides, top, bottom, sinks[k, row])
+    """Sums over the faces of the cells of one row at column offsets ``first`` to ``last``, which wrap."""
+    nx = sides.shape[0] // 2
+    count = plumes.shape[0]
+    for offset in range(first, last + 1):
+        b = offset + nx
+        column = offset if offset >= 0 else offset + plumes.shape[2]
+        for k in range(count):
+            plumes[k, row, column] = sides[b, k] - sides[b - 1, k] + top[b - 1, k] - bottom[b - 1, k]
+        for k in range(sinks.shape[0]):
+            d = count + k
+            sinks[k, row, column] = sides[b, d] - sides[b - 1, d] + top[b - 1, d] - bottom[b - 1, d]
 
 
 @njit
@@ -425,12 +422,12 @@ def assemble_rose(
     Args:
         cell_size: [m].
         table: (m, k + d + e) of :func:`rose_table`, equal steps of cell_size / TABLE_STEPS.
-        plumes, sinks, through_x, through_y, span, faces: as in :func:`assemble_kernels`, written, not added to.
+        plumes, sinks, span: as in :func:`assemble_kernels`, for offsets from zero on: kernels even in both.
+        through_x, through_y, faces: as there.
     """
     ny = through_x.shape[1] // 2 + 1
     nx = through_x.shape[2] // 2
     nk = plumes.shape[0] + sinks.shape[0]
-    rows = plumes.shape[1]
     inverse_step = TABLE_STEPS / cell_size
     half = 0.5 * cell_size
     share = 1.0 / (SUBDIVISIONS * SUBDIVISIONS)
@@ -462,8 +459,9 @@ def assemble_rose(
                 _look_up(table, math.sqrt(east * east + y * y), inverse_step, high[b + 1] - low[b + 1], right)
                 _look_up(table, math.sqrt(x * x + north * north), inverse_step, high[b] - high[b + 1], up)
         # the mirror images across the y-axis, and below the source
-        for b in range(nx):
+        for b in range(1, nx):
             top[nx - 1 - b] = top[nx - 1 + b]
+        for b in range(nx):
             for k in range(table.shape[1]):
                 sides[nx - 1 - b, k] = -sides[nx + b, k]
         if a == 0:
@@ -476,12 +474,8 @@ def assemble_rose(
             for b in range(2 * nx - 1):
                 through_y[e, ny + a, b] = top[b, nk + e]
                 through_y[e, ny - 1 - a, b] = -top[b, nk + e]
-        _write_cells(a, 1 - nx, nx - 1, sides, top, bottom, plumes, sinks)
-        span[a, 0], span[a, 1] = 1 - nx, nx - 1
-        if a > 0:
-            plumes[:, rows - a] = plumes[:, a]
-            sinks[:, rows - a] = sinks[:, a]
-            span[rows - a] = span[a]
+        _write_cells(a, 0, nx - 1, sides, top, bottom, plumes, sinks)
+        span[a, 0], span[a, 1] = 0, nx - 1
 
 
 @njit
@@ -537,15 +531,17 @@ class LatticeFFT:
 
     def __init__(self, ny: int, nx: int):
         self.ny, self.nx = ny, nx
-        self.rows = scipy.fft.next_fast_len(2 * ny - 1)
-        self.columns = scipy.fft.next_fast_len(2 * nx - 1, real=True)
+        # even lengths, so that the spectrum of an even kernel is a cosine transform of half of it
+        self.rows = 2 * scipy.fft.next_fast_len(ny)
+        self.columns = 2 * scipy.fft.next_fast_len(nx, real=True)
         self.spectrum_shape = (self.rows, self.columns // 2 + 1)
+        self._padded = {np.dtype(kind): np.zeros((ny, self.columns), kind) for kind in (np.float32, np.float64)}
 
     def forward(self, field: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Spectrum (rows, columns // 2 + 1) of a field (ny, nx) set in zeros; returns ``out``, in its precision."""
-        if out.dtype == np.complex64:
-            field = field.astype(np.float32, copy=False)
-        out[: self.ny] = scipy.fft.rfft(field, n=self.columns, axis=1, workers=1)
+        padded = self._padded[out.real.dtype]
+        padded[:, : self.nx] = field
+        out[: self.ny] = scipy.fft.rfft(padded, axis=1, workers=1)
         out[self.ny :] = 0.0
         return self._columns(out)
 
@@ -568,6 +564,13 @@ class LatticeFFT:
         for block in np.split(used, ends + 1):
             out[block[0] : block[-1] + 1] = scipy.fft.rfft(kernel[block[0] : block[-1] + 1], axis=1, workers=1)
         self._columns(out)
+
+    def even_kernel(self, kernel: np.ndarray, out: np.ndarray) -> None:
+        """Spectrum ``out`` of a kernel (rows, columns) even in both offsets, of which those from zero on are given."""
+        last = self.rows // 2
+        half = scipy.fft.dctn(kernel[: last + 1, : self.columns // 2 + 1], type=1, workers=1)
+        out[: last + 1] = half
+        out[last + 1 :] = half[last - 1 : 0 : -1]
 
     def backward(self, spectrum: np.ndarray, out: np.ndarray) -> None:
         """Field (ny, nx) of a spectrum, which is destroyed."""
