@@ -134,6 +134,15 @@ def _dot(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @njit
+def _take(step: np.ndarray, change: np.ndarray, factor: float, old: np.ndarray, old_change: np.ndarray) -> None:
+    """Take from a direction, and from what it changes, ``factor`` times an older one."""
+    for i in range(step.shape[0]):
+        for j in range(step.shape[1]):
+            step[i, j] -= factor * old[i, j]
+            change[i, j] -= factor * old_change[i, j]
+
+
+@njit
 def _absolute(a: np.ndarray, b: np.ndarray) -> float:
     total = 0.0
     for i in range(a.shape[0]):
@@ -522,9 +531,7 @@ class HourlyPlumes:
         step, change = self.directions[k]
         for m in range(k):
             old, old_change = self.directions[m]
-            factor = _dot(change, old_change)
-            _add(change, -factor, old_change)
-            _add(step, -factor, old)
+            _take(step, change, np.float32(_dot(change, old_change)), old, old_change)
         norm = _dot(change, change) ** 0.5
         if norm == 0.0:
             return False
