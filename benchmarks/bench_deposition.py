@@ -21,6 +21,17 @@ RAIN = (Turbulence(0.6, 800.0, 700.0, 0.1, 9.0), 270.0, Rates(5e-6, 5e-5, 4e-4, 
 CALM = (Turbulence(0.1, 15.0, 50.0, 0.1, 3.0), np.nan, Rates(5e-6, secondary_velocity=0.001))
 NIGHT = (Turbulence(0.12, 25.0, 60.0, 0.1, 3.0), 133.0, Rates(5e-6, secondary_velocity=0.001))
 WET_NIGHT = (*NIGHT[:2], Rates(5e-6, 5e-5, 4e-4, 1e-4, 1e-3, 0.7, 0.001))
+WET_CALM = (*CALM[:2], WET_NIGHT[2])
+VARIABLE = (DAY[0], np.nan, DAY[2])
+HOURS = {
+    "day": DAY,
+    "variable_wind": VARIABLE,
+    "rain": RAIN,
+    "night": NIGHT,
+    "wet_night": WET_NIGHT,
+    "calm": CALM,
+    "wet_calm": WET_CALM,
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +58,7 @@ def hour(case, air, direction, rates):
 
 
 @pytest.mark.benchmark(timer=time.process_time)  # the bar is in CPU time
-@pytest.mark.parametrize(
-    "weather", [DAY, RAIN, NIGHT, WET_NIGHT, CALM], ids=["day", "rain", "night", "wet_night", "calm"]
-)
+@pytest.mark.parametrize("weather", HOURS.values(), ids=HOURS.keys())
 def test_hour_of_deposition(benchmark, case, weather):
     hour(case, *weather)
     books = benchmark(hour, case, *weather)

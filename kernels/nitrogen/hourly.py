@@ -279,6 +279,7 @@ class HourlyPlumes:
         self.x = nodes(reach)
         self.steps = int(reach / self.cell_size * TABLE_STEPS) + 2
         self.stream = np.empty((2 * ny, 2 * nx))
+        self.inside = np.empty((2 * ny, 2), np.int64)
         self.through_x = np.empty((4, 2 * ny - 1, 2 * nx))
         self.through_y = np.empty((4, 2 * ny, 2 * nx - 1))
         self.lag = lag_index(self.x)
@@ -396,8 +397,8 @@ class HourlyPlumes:
         else:
             towards = -float(np.sin(np.radians(direction))), -float(np.cos(np.radians(direction)))
             shape = (*towards, self.cell_size, coefficient, REPORTED / 3.0**0.5)  # standard deviation in a sector
-            corner_stream(*shape, self.stream)
-            assemble_kernels(self.stream, *shape, table, *kernels)
+            corner_stream(*shape, self.stream, self.inside)
+            assemble_kernels(self.stream, self.inside, *shape, table, *kernels)
         self.plumes.transform(self.span, self.even)
         self.sinks.transform(self.span, self.even)
 

@@ -94,6 +94,7 @@ def corner_stream(
     coefficient: float,
     rounding: float,
     stream: np.ndarray,
+    inside: np.ndarray,
 ) -> None:
     """Stream function of the plume of one cell at all cell corners around it.
 
@@ -106,15 +107,19 @@ def corner_stream(
         coefficient: of the crosswind spread [1].
         rounding: standard deviation of the wind direction within the hour from its rounding [rad].
         stream: (2 ny, 2 nx) result [1]: flux passes a line between corners as the difference of their values.
+        inside: (2 ny, 2) result, first and last corner of each row in the plume or near the source.
     """
     ny = stream.shape[0] // 2
     nx = stream.shape[1] // 2
     wide = cell_size * cell_size / 12.0
+    widest = SATURATED * SATURATED * (coefficient * coefficient + rounding * rounding)
     for a in range(2 * ny):
         y = (a - ny + 0.5) * cell_size
+        inside[a, 0], inside[a, 1] = 2 * nx, -1
         for b in range(2 * nx):
             x = (b - nx + 0.5) * cell_size
             if abs(a - ny + 0.5) < NEAR + 1 and abs(b - nx + 0.5) < NEAR + 1:
+                inside[a, 0], inside[a, 1] = min(inside[a, 0], b), b
                 total = 0.0
                 for p in range(SUBDIVISIONS):
                     dy = y - ((p + 0.5) / SUBDIVISIONS - 0.5) * cell_size
@@ -130,11 +135,13 @@ def corner_stream(
                 continue
             s = x * towards_x + y * towards_y
             n = y * towards_x - x * towards_y
+            stream[a, b] = 1.0 if n > 0.0 else 0.0
+            if s <= 0.0 or n * n > SATURATED * SATURATED * wide + widest * s * s:
+                continue
             variance = wide + s * s * (coefficient * coefficient / (1.0 + 1.0e-4 * s) + rounding * rounding)
-            if s <= 0.0 or n * n > SATURATED * SATURATED * variance:
-                stream[a, b] = 1.0 if n > 0.0 else 0.0
-            else:
+            if n * n <= SATURATED * SATURATED * variance:
                 stream[a, b] = _normal(n / math.sqrt(variance))
+                inside[a, 0], inside[a, 1] = min(inside[a, 0], b), b
 
 
 @njit
@@ -245,6 +252,7 @@ def _write_cells(row, first, last, sides, top, bottom, plumes, sinks):
 @njit
 def assemble_kernels(
     stream: np.ndarray,
+    inside: np.ndarray,
     towards_x: float,
     towards_y: float,
     cell_size: float,
@@ -261,7 +269,7 @@ def assemble_kernels(
     """Lay the plume of one wind direction into the kernels of all tables.
 
     Args:
-        stream: (2 ny, 2 nx) stream function of :func:`corner_stream`.
+        stream, inside: stream function (2 ny, 2 nx) and its extent (2 ny, 2) of :func:`corner_stream`.
         towards_x, towards_y, cell_size, coefficient, rounding: as there.
         table: (m, k + d + e) cumulative tables along the axis, equal steps of cell_size / TABLE_STEPS [unit of table].
         plumes: (k, P, Q) sums over the faces of each cell at its offset from the source, modulo P and Q: the
@@ -283,18 +291,22 @@ def assemble_kernels(
     sides = faces[2]
     filled = np.zeros((3, 2 * nx), np.bool_)  # whether a face holds values; where not, it holds zeros
     faces[...] = 0.0
+    touched = np.zeros((2, 2), np.int64)  # faces, from and to, that may hold values below and above
+    beside = np.zeros(2, np.int64)
     for a in range(2 * ny):
         y = (a - ny + 0.5) * cell_size
         new = a % 2
         old = 1 - new
         near_row = abs(a - ny + 0.5) < NEAR + 1
-        for b in range(2 * nx - 1):  # horizontal faces at this height
+        for b in range(touched[new, 0], touched[new, 1]):
+            if filled[new, b]:
+                faces[new, b] = 0.0
+                filled[new, b] = False
+        touched[new, 0], touched[new, 1] = max(inside[a, 0] - 1, 0), min(inside[a, 1] + 1, 2 * nx - 1)
+        for b in range(touched[new, 0], touched[new, 1]):  # horizontal faces at this height
             flux = stream[a, b] - stream[a, b + 1]
             near = near_row and abs(b - nx + 1) < NEAR + 1
             out = faces[new, b]
-            if filled[new, b]:
-                out[:] = 0.0
-                filled[new, b] = False
             if flux == 0.0 and not near:
                 continue
             x = (b - nx + 0.5) * cell_size
@@ -317,14 +329,18 @@ def assemble_kernels(
         # vertical faces between the heights a - 1 and a, and the cells between them
         y -= cell_size
         near_row = abs(a - ny) < NEAR + 1
+        for b in range(beside[0], beside[1]):
+            if filled[2, b]:
+                sides[b] = 0.0
+                filled[2, b] = False
+        # one face more, so that the cell to the right of the last is closed
+        beside[0] = min(touched[0, 0], touched[1, 0])
+        beside[1] = min(max(touched[0, 1], touched[1, 1]) + 1, 2 * nx)
         first, last = 2 * nx, -2 * nx
-        for b in range(2 * nx):
+        for b in range(beside[0], beside[1]):
             flux = stream[a, b] - stream[a - 1, b]
             near = near_row and abs(b - nx + 0.5) < NEAR + 1
             out = sides[b]
-            if filled[2, b]:
-                out[:] = 0.0
-                filled[2, b] = False
             if near or flux != 0.0:
                 x = (b - nx + 0.5) * cell_size
                 s1 = x * towards_x + y * towards_y
