@@ -25,7 +25,7 @@ import math
 import numpy as np
 import scipy.fft
 
-from kernels.jit import njit
+from kernels.jit import njit, threads
 
 __all__ = [
     "SUBDIVISIONS",
@@ -557,12 +557,12 @@ class LatticeFFT:
         """Spectrum (rows, columns // 2 + 1) of a field (ny, nx) set in zeros; returns ``out``, in its precision."""
         padded = self._padded[out.real.dtype]
         padded[:, : self.nx] = field
-        out[: self.ny] = scipy.fft.rfft(padded, axis=1, workers=1)
+        out[: self.ny] = scipy.fft.rfft(padded, axis=1, workers=threads())
         out[self.ny :] = 0.0
         return self._columns(out)
 
     def _columns(self, out: np.ndarray) -> np.ndarray:
-        done = scipy.fft.fft(out, axis=0, workers=1, overwrite_x=True)
+        done = scipy.fft.fft(out, axis=0, workers=threads(), overwrite_x=True)
         if not np.shares_memory(done, out):
             out[...] = done
         return out
@@ -578,17 +578,17 @@ class LatticeFFT:
         ends = np.flatnonzero(np.diff(used) > 1)
         out[...] = 0.0
         for block in np.split(used, ends + 1):
-            out[block[0] : block[-1] + 1] = scipy.fft.rfft(kernel[block[0] : block[-1] + 1], axis=1, workers=1)
+            out[block[0] : block[-1] + 1] = scipy.fft.rfft(kernel[block[0] : block[-1] + 1], axis=1, workers=threads())
         self._columns(out)
 
     def even_kernel(self, kernel: np.ndarray, out: np.ndarray) -> None:
         """Spectrum ``out`` of a kernel (rows, columns) even in both offsets, of which those from zero on are given."""
         last = self.rows // 2
-        half = scipy.fft.dctn(kernel[: last + 1, : self.columns // 2 + 1], type=1, workers=1)
+        half = scipy.fft.dctn(kernel[: last + 1, : self.columns // 2 + 1], type=1, workers=threads())
         out[: last + 1] = half
         out[last + 1 :] = half[last - 1 : 0 : -1]
 
     def backward(self, spectrum: np.ndarray, out: np.ndarray) -> None:
         """Field (ny, nx) of a spectrum, which is destroyed."""
-        full = scipy.fft.ifft(spectrum, axis=0, workers=1, overwrite_x=True)
-        out[...] = scipy.fft.irfft(full[: self.ny], n=self.columns, axis=1, workers=1)[:, : self.nx]
+        full = scipy.fft.ifft(spectrum, axis=0, workers=threads(), overwrite_x=True)
+        out[...] = scipy.fft.irfft(full[: self.ny], n=self.columns, axis=1, workers=threads())[:, : self.nx]
