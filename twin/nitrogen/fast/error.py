@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.exact import inputs
 from twin.nitrogen.fast.tables import Tables, total_nitrogen
 
 __all__ = ["checked_pairs", "only", "receptor_error"]
@@ -30,7 +30,7 @@ def only(prepared: Any, sources: np.ndarray, receptors: np.ndarray) -> Any:
     codes[:, 2] = 0
     return prepared._replace(
         sources=prepared.sources._replace(values=prepared.sources.values[sources], codes=codes),
-        receptors=pairs.Receptors(prepared.receptors.values[receptors], prepared.receptors.shares[receptors]),
+        receptors=inputs.Receptors(prepared.receptors.values[receptors], prepared.receptors.shares[receptors]),
     )
 
 
@@ -69,10 +69,10 @@ def checked_pairs(tables: Tables, near: np.ndarray, check: int, fast: Fast) -> d
     errors: list[float] = []
     if check > 0 and looked.size:
         per = min(_AT_ONCE, check)
-        strength = np.abs(values[looked, pairs.SQ])
+        strength = np.abs(values[looked, inputs.SQ])
         for _ in range(-(-check // per)):
             s = tables.rng.choice(looked, p=strength / strength.sum())
-            apart = np.hypot(places[:, pairs.RX] - values[s, pairs.SX], places[:, pairs.RY] - values[s, pairs.SY])
+            apart = np.hypot(places[:, inputs.RX] - values[s, inputs.SX], places[:, inputs.RY] - values[s, inputs.SY])
             inside = np.flatnonzero((apart > near[s]) & (apart <= tables.reach))
             if inside.size == 0:
                 continue

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.exact import inputs
 from kernels.nitrogen.fast import lookup, path, surface, tiles
 from twin.nitrogen.fast.classes import kinds_of, surfaces_of
 from twin.nitrogen.fast.ground import Ground
@@ -51,8 +51,8 @@ class Tables:
         values, places = prepared.sources.values, prepared.receptors.values
         self.surfaces = surfaces_of(prepared.receptors)
         self.kinds = kinds_of(prepared.sources)
-        x, y = places[:, pairs.RX], places[:, pairs.RY]
-        sx, sy = values[:, pairs.SX], values[:, pairs.SY]
+        x, y = places[:, inputs.RX], places[:, inputs.RY]
+        sx, sy = values[:, inputs.SX], values[:, inputs.SY]
         self.box = np.array(
             (min(x.min(), sx.min()), max(x.max(), sx.max()), min(y.min(), sy.min()), max(y.max(), sy.max()))
         )
@@ -67,9 +67,9 @@ class Tables:
         self.stations = lookup.nodes(self.nearest, farthest, _STATIONS)
         self.rng = np.random.default_rng(20051)
         self.ground = Ground(prepared.maps, self.box)
-        self.emission = np.abs(values[:, pairs.SQ])
+        self.emission = np.abs(values[:, inputs.SQ])
         self.apart = _APART if len(values) >= _MANY else _APART_OF_FEW
-        self.rough = values[:, pairs.SZ0] >= _ROUGH
+        self.rough = values[:, inputs.SZ0] >= _ROUGH
         self.reference = prepared.maps.path[0]
         self.made: dict[int, tiles.Plume] = {}
         self.pivots, self.lengths = np.zeros((0, 13)), np.zeros(0)
@@ -127,14 +127,14 @@ class Tables:
         """As :meth:`ring` for each of several paths ``along`` (paths, 13): (paths, receptors, pairs, OUTPUTS)."""
         sources, places = self.prepared.sources, self.prepared.receptors
         values = sources.values[[member]].copy()
-        inside = distance < abs(values[0, pairs.SD])
+        inside = distance < abs(values[0, inputs.SD])
         if inside.any() and not inside.all():
-            out = np.empty((len(along), len(receptors), len(degree), pairs.OUTPUTS))
+            out = np.empty((len(along), len(receptors), len(degree), inputs.OUTPUTS))
             for some in (inside, ~inside):
                 out[:, :, some] = self.rings(member, degree[some], distance[some], receptors, along)
             return out
-        values[:, pairs.SX] = values[:, pairs.SY] = 0.0
-        values[:, pairs.SQ], values[:, pairs.SREACH] = 1.0, np.inf
+        values[:, inputs.SX] = values[:, inputs.SY] = 0.0
+        values[:, inputs.SQ], values[:, inputs.SREACH] = 1.0, np.inf
         codes = sources.codes[[member]].copy()
         codes[:, 2] = 0
         # nearer than its side an area's pairs are exact, and the table is only a formality
@@ -142,23 +142,23 @@ class Tables:
         bearing = np.radians(degree - 180.0)
         number = np.tile(np.repeat(receptors, len(degree)), len(along))
         where = places.values[number]
-        where[:, pairs.RX] = np.tile(np.sin(bearing) * distance, len(along) * len(receptors))
-        where[:, pairs.RY] = np.tile(np.cos(bearing) * distance, len(along) * len(receptors))
-        where[:, pairs.RWEIGHT] = 1.0
+        where[:, inputs.RX] = np.tile(np.sin(bearing) * distance, len(along) * len(receptors))
+        where[:, inputs.RY] = np.tile(np.cos(bearing) * distance, len(along) * len(receptors))
+        where[:, inputs.RWEIGHT] = 1.0
         each = np.repeat(along, len(receptors) * len(degree), axis=0)
         ring = self.prepared._replace(
             sources=sources._replace(values=values, codes=codes),
-            receptors=pairs.Receptors(where, places.shares[number]),
+            receptors=inputs.Receptors(where, places.shares[number]),
             maps=self.prepared.maps._replace(uniform=True, path=each),
             options=self.prepared.options._replace(cell=0.0, subdivide=subdivide, merged=MERGED, reach=np.inf),
         )
-        return self.run(ring)[0].reshape(len(along), len(receptors), len(degree), pairs.OUTPUTS)
+        return self.run(ring)[0].reshape(len(along), len(receptors), len(degree), inputs.OUTPUTS)
 
     def near(self, plume: int, tables: tiles.Plume) -> float:
         """Distance within which interpolation in the table is not good enough, or the surroundings are too near [m]."""
         member = int(self.kinds.member[plume])
         values = self.prepared.sources.values[self.kinds.plume == plume]
-        least = max(self.nearest, np.abs(values[:, pairs.SD]).max(), 2.0 * self.prepared.options.cell)
+        least = max(self.nearest, np.abs(values[:, inputs.SD]).max(), 2.0 * self.prepared.options.cell)
         between = np.sqrt(self.distance[1:] * self.distance[:-1])
         degree = np.arange(7.0, 360.0, 15.0)
         anchor = self.surfaces.member[self.surfaces.anchors.surface[:1]]
@@ -210,7 +210,7 @@ class Tables:
         distance = np.tile(self.distance, 360)
         values = np.zeros((len(anchors), len(degree), lookup.COLUMNS), dtype=np.float32)
         out = self.ring(member, degree, distance, anchors, self.reference)
-        values[..., : pairs.OUTPUTS] = out * distance[:, None] ** 2
+        values[..., : inputs.OUTPUTS] = out * distance[:, None] ** 2
         return values
 
     def _coarsely(self, member: int, receptors: np.ndarray) -> np.ndarray:
@@ -243,7 +243,7 @@ class Tables:
         if self.uniform:
             return _between_stations(response)
         rows = np.flatnonzero(self.kinds.plume == plume)
-        z0 = np.log(self.prepared.sources.values[:, pairs.SZ0])
+        z0 = np.log(self.prepared.sources.values[:, inputs.SZ0])
         degree = np.repeat(np.arange(turns) * float(path.TURN), _STATIONS)
         distance = np.tile(self.stations, turns)
         for ground in (False, True):
@@ -275,7 +275,7 @@ class Tables:
         chosen = self.rng.integers(0, len(values), count)
         angle = self.rng.uniform(0.0, 2.0 * np.pi, count)
         distance = np.exp(self.rng.uniform(np.log(self.nearest), np.log(self.distance[-1]), count))
-        sx, sy = values[chosen, pairs.SX], values[chosen, pairs.SY]
+        sx, sy = values[chosen, inputs.SX], values[chosen, inputs.SY]
         rx = np.clip(sx + distance * np.sin(angle), box[0], box[1])
         ry = np.clip(sy + distance * np.cos(angle), box[2], box[3])
         return self.ground.path(*self.ground.cells(sx, sy, rx, ry)), np.maximum(np.hypot(rx - sx, ry - sy), 1.0)
