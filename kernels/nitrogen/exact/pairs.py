@@ -63,7 +63,7 @@ from kernels.nitrogen.exact.lanes import (
     X,
     Y,
 )
-from kernels.nitrogen.exact.trajectory import trajectory
+from kernels.nitrogen.exact.trajectory import ALONG, trajectory
 
 __all__ = ["PARTS", "run_pairs"]
 
@@ -131,11 +131,15 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
     areas = False
     steps = 6
     heights = False
+    along = np.empty(ALONG)
     slots = work[5].shape[0] // places.shape[0]
     for r in range(begin, end):
         heights |= places[r, RZ] != 4.0
     for r in range(begin, end):
         rx, ry = places[r, RX], places[r, RY]
+        if maps.uniform:
+            along[:13] = maps.path[r if maps.path.shape[0] > 1 else 0]
+            along[13] = substance.given_rate
         slot, last_slot = r * slots, (r + 1) * slots
         for s in range(points.shape[0]):
             is_road = index[s, 3] > 0
@@ -146,6 +150,9 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
             centre = math.sqrt(dx * dx + dy * dy)
             if centre > options.reach or centre > points[s, SREACH]:
                 continue
+            # sub-sources and sub-receptors share the path between the centres
+            if not maps.uniform:
+                trajectory(sx, sy, rx, ry, maps, substance.given_rate, along)
             side, height = points[s, SD], points[s, SH]
             m = sub_receptors(cell, side, height, centre, abs(dx), abs(dy)) if subdivide else 0
             inner = 2 * m + 1
@@ -230,19 +237,15 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     w[NH3R + i] = places[r, RNH3]
                     w[SO2R + i] = places[r, RSO2]
                     w[SHARER + i] = places[r, RSHARE]
-                    w[KGIVEN + i] = substance.given_rate
                     for lu in range(9):
                         w[LUR + lu * STRIDE + i] = receptors.shares[r, lu]
-                    if maps.uniform:
-                        along = maps.path[r if maps.path.shape[0] > 1 else 0]
-                        w[Z0T + i] = along[0]
-                        for lu in range(9):
-                            w[LUT + lu * STRIDE + i] = along[1 + lu]
-                        w[NH3T + i] = along[10]
-                        w[SO2T + i] = along[11]
-                        w[NO2T + i] = along[12]
-                    else:
-                        trajectory(w, i, sx, sy, rx, ry, maps)
+                    w[Z0T + i] = along[0]  # its logarithm where paths cross maps, see chain.process
+                    for lu in range(9):
+                        w[LUT + lu * STRIDE + i] = along[1 + lu]
+                    w[NH3T + i] = along[10]
+                    w[SO2T + i] = along[11]
+                    w[NO2T + i] = along[12]
+                    w[KGIVEN + i] = along[13]
                     chemical = near_road and options.road_chemistry
                     iw[RECEPTOR + i] = r
                     iw[TYPE + i] = index[s, 0]

@@ -6,9 +6,10 @@ Source: Van Jaarsveld (2004), RIVM report 500045001.
 import math
 
 from kernels.jit import fused_njit
-from kernels.nitrogen.exact.lanes import KGIVEN, LUT, NH3T, NO2T, SO2T, STRIDE, Z0T
 
-__all__ = ["trajectory"]
+__all__ = ["ALONG", "trajectory"]
+
+ALONG = 14  # what lies on a path
 
 _PATH = 21  # points of a trajectory
 
@@ -24,10 +25,11 @@ def _cell(frame, x, y, ny, nx):
 
 
 @fused_njit
-def trajectory(w, i, sx, sy, rx, ry, maps):
-    """Means over 21 points from receptor to source of ln z0, land-use shares and background (NH3, SO2, NO2).
+def trajectory(sx, sy, rx, ry, maps, given_rate, along):
+    """Means over 21 points from receptor to source: ``along`` (ALONG,) is filled.
 
-    A conversion rate of maps is the quotient of the means of converted mass and precursor (nitrogen.md 3.9).
+    ln z0, shares of 9 land uses, background (NH3, SO2, NO2) and conversion rate: of maps the quotient of the means of
+    converted mass and precursor (nitrogen.md 3.9), else ``given_rate``.
     """
     log_z0, use, back, back_mean = maps.log_z0, maps.use, maps.back, maps.back_mean
     rough, one_background = log_z0.size > 1, back[0].size == 1
@@ -40,8 +42,7 @@ def trajectory(w, i, sx, sy, rx, ry, maps):
     )
     total = 0.0
     nh3 = so2 = no2 = converted = precursor = 0.0
-    for lu in range(9):
-        w[LUT + lu * STRIDE + i] = 0.0
+    along[1:10] = 0.0
     for j in range(_PATH):
         f = j / (_PATH - 1.0)
         x = rx + f * (sx - rx)
@@ -52,7 +53,7 @@ def trajectory(w, i, sx, sy, rx, ry, maps):
         total += log_z0[max(row, 0), max(column, 0)]
         if not alike:
             row, column = _cell(use_frame, x, y, use.shape[0], use.shape[1])
-        w[LUT + (use[max(row, 0), max(column, 0)] - 1) * STRIDE + i] += 1.0 / _PATH
+        along[use[max(row, 0), max(column, 0)]] += 1.0 / _PATH
         if one_background:
             continue
         row, column = _cell(maps.back_frame, x, y, back.shape[1], back.shape[2])
@@ -69,9 +70,10 @@ def trajectory(w, i, sx, sy, rx, ry, maps):
                 converted += value
             else:
                 precursor += value
-    w[Z0T + i] = total / _PATH  # its logarithm, see _geometry
-    w[NH3T + i] = back_mean[0] if one_background else nh3 / _PATH
-    w[SO2T + i] = back_mean[1] if one_background else so2 / _PATH
-    w[NO2T + i] = back_mean[2] if one_background else no2 / _PATH
+    along[0] = total / _PATH
+    along[10] = back_mean[0] if one_background else nh3 / _PATH
+    along[11] = back_mean[1] if one_background else so2 / _PATH
+    along[12] = back_mean[2] if one_background else no2 / _PATH
+    along[13] = given_rate
     if back.shape[0] > 3:
-        w[KGIVEN + i] = back_mean[3] / back_mean[4] if one_background else converted / precursor
+        along[13] = back_mean[3] / back_mean[4] if one_background else converted / precursor
