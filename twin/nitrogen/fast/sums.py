@@ -181,6 +181,7 @@ def _add_near(prepared: Any, run: Run, near: np.ndarray, out: np.ndarray) -> int
     count = 0
     for first in range(0, len(order), _BLOCK):
         rows = order[first : first + _BLOCK]
+        rows = np.concatenate((rows[::2], rows[1::2]))  # halves that cost the same
         close = sources.values[wanted]
         dx = np.maximum(np.maximum(x[rows].min() - close[:, inputs.SX], close[:, inputs.SX] - x[rows].max()), 0.0)
         dy = np.maximum(np.maximum(y[rows].min() - close[:, inputs.SY], close[:, inputs.SY] - y[rows].max()), 0.0)
