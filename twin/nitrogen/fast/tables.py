@@ -116,14 +116,19 @@ class Tables:
             self.ground.frame,
         )
 
-    def ring(self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray) -> np.ndarray:
+    def ring(
+        self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray, divided: bool = False
+    ) -> np.ndarray:
         """Exact results per g/s of one source, (receptors, pairs, OUTPUTS), at pairs of wind direction and distance.
 
-        ``receptors``: those whose surfaces are taken; ``along`` (13,): what lies on every path.
+        ``receptors``: those whose surfaces are taken; ``along`` (13,): what lies on every path; ``divided``: an area
+        by its sub-sources where the model has them, not as a whole.
         """
-        return self.rings(member, degree, distance, receptors, along[None])[0]
+        return self.rings(member, degree, distance, receptors, along[None], divided)[0]
 
-    def rings(self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray) -> np.ndarray:
+    def rings(
+        self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray, divided: bool = False
+    ) -> np.ndarray:
         """As :meth:`ring` for each of several paths ``along`` (paths, 13): (paths, receptors, pairs, OUTPUTS)."""
         sources, places = self.prepared.sources, self.prepared.receptors
         values = sources.values[[member]].copy()
@@ -131,14 +136,14 @@ class Tables:
         if inside.any() and not inside.all():
             out = np.empty((len(along), len(receptors), len(degree), inputs.OUTPUTS))
             for some in (inside, ~inside):
-                out[:, :, some] = self.rings(member, degree[some], distance[some], receptors, along)
+                out[:, :, some] = self.rings(member, degree[some], distance[some], receptors, along, divided)
             return out
         values[:, inputs.SX] = values[:, inputs.SY] = 0.0
         values[:, inputs.SQ], values[:, inputs.SREACH] = 1.0, np.inf
         codes = sources.codes[[member]].copy()
         codes[:, 2] = 0
         # nearer than its side an area's pairs are exact, and the table is only a formality
-        subdivide = self.prepared.options.subdivide and not inside.all()
+        subdivide = divided and self.prepared.options.subdivide and not inside.all()
         bearing = np.radians(degree - 180.0)
         number = np.tile(np.repeat(receptors, len(degree)), len(along))
         where = places.values[number]
@@ -162,7 +167,9 @@ class Tables:
         between = np.sqrt(self.distance[1:] * self.distance[:-1])
         degree = np.arange(7.0, 360.0, 15.0)
         anchor = self.surfaces.member[self.surfaces.anchors.surface[:1]]
-        out = self.ring(member, np.tile(degree, len(between)), np.repeat(between, len(degree)), anchor, self.reference)
+        out = self.ring(
+            member, np.tile(degree, len(between)), np.repeat(between, len(degree)), anchor, self.reference, divided=True
+        )
         ratio = self.prepared.substance.mass_ratio
         exact = total_nitrogen(out[0].reshape(len(between), len(degree), -1), ratio) * between[:, None] ** 2
         lines = tables.values[0].reshape(360, len(self.distance), -1)[degree.astype(int)].astype(float)
@@ -209,7 +216,7 @@ class Tables:
         degree = np.repeat(np.arange(360.0), len(self.distance))
         distance = np.tile(self.distance, 360)
         values = np.zeros((len(anchors), len(degree), lookup.COLUMNS), dtype=np.float32)
-        out = self.ring(member, degree, distance, anchors, self.reference)
+        out = self.ring(member, degree, distance, anchors, self.reference, divided=True)
         values[..., : inputs.OUTPUTS] = out * distance[:, None] ** 2
         return values
 
