@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.exact import inputs, pairs
 from kernels.nitrogen.exact.canopy import light_table
+from kernels.nitrogen.exact.chain import KEPT
 from kernels.nitrogen.exact.class_statistics import (
     DIRECTION_COLUMNS,
     direction_table,
@@ -26,7 +27,7 @@ from kernels.nitrogen.exact.class_statistics import (
     wind_turning,
 )
 from kernels.nitrogen.exact.depac import leaf_area
-from kernels.nitrogen.exact.lanes import STRIDE, workspace
+from kernels.nitrogen.exact.lanes import INTEGER_ROWS, SCRATCH_ROWS, STRIDE, workspace
 from kernels.nitrogen.exact.season import Season
 from kernels.nitrogen.exact.timing import KINDS, PROFILES
 from twin.errors import ConfigError, DataError, UnitError
@@ -206,7 +207,7 @@ def deposit(
     statistics = np.ascontiguousarray(climate.table)
     directions = np.zeros((6, 360, DIRECTION_COLUMNS))
     direction_table(statistics, season.rain(), directions)
-    kernel_climate = pairs.Climate(
+    kernel_climate = inputs.Climate(
         statistics,
         directions,
         fan_table(statistics),
@@ -223,7 +224,7 @@ def deposit(
     foliage = _foliage(days)
     light = np.zeros((6, 360, 10, 2))
     light_table(directions, foliage, _present(receptor_input.shares, maps.use), light)
-    kernel_substance = pairs.Substance(
+    kernel_substance = inputs.Substance(
         nitrate,
         days,
         foliage,
@@ -236,7 +237,7 @@ def deposit(
         float(given) if isinstance(given, int | float) else -1.0,
     )
     chemical = nitrate and roads.chemistry and bool(source_input.codes[:, 3].any())
-    options = pairs.Options(side, subdivide, np.inf, float(reach), bool(roads.dispersion), chemical)
+    options = inputs.Options(side, subdivide, np.inf, float(reach), bool(roads.dispersion), chemical)
     if chemical and len(roads.ozone) != 12:
         raise ConfigError(
             "road chemistry needs the ozone background: give O3 in ug/m3, one value or one per wind sector"
@@ -310,12 +311,12 @@ def _hourly(sources, receptors, weather, substance, z0, land_use, background, pe
 class _Prepared(NamedTuple):
     """All that the kernel needs."""
 
-    sources: pairs.Sources
-    receptors: pairs.Receptors
-    maps: pairs.Maps
-    climate: pairs.Climate
-    substance: pairs.Substance
-    options: pairs.Options
+    sources: inputs.Sources
+    receptors: inputs.Receptors
+    maps: inputs.Maps
+    climate: inputs.Climate
+    substance: inputs.Substance
+    options: inputs.Options
     roads: Roads
 
 
@@ -330,25 +331,25 @@ def _run(prepared: _Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
 
     most = parts(len(receptors.values))
     work = workspace(most)
-    iw = np.zeros((most, (pairs.INTEGER_ROWS + pairs.SCRATCH_ROWS) * STRIDE), dtype=np.int64)
+    iw = np.zeros((most, (INTEGER_ROWS + SCRATCH_ROWS) * STRIDE), dtype=np.int64)
     order = np.zeros((most, STRIDE), dtype=np.int64)
     fan = np.zeros((most, 27))
     uses = np.zeros((most, 2, 10), dtype=np.bool_)
     count = receptors.values.shape[0]
     n_groups = int(sources.codes[:, 2].max()) + 1
-    out = np.zeros((count, n_groups, pairs.OUTPUTS))
+    out = np.zeros((count, n_groups, inputs.OUTPUTS))
     ratio = np.zeros((count, 12))
     road = np.zeros((count, 12, 3))
     counts = np.zeros(most, dtype=np.int64)
     # what road pairs share between the two passes is kept for a piece of the receptors at a time
     roadside = int(sources.codes[:, 3].sum()) if chemical else 0
     piece = max(1, min(count, _KEPT_PAIRS // max(roadside, 1)) if chemical else count)
-    kept = np.zeros((min(piece * roadside, _KEPT_PAIRS), 6, pairs.KEPT))
+    kept = np.zeros((min(piece * roadside, _KEPT_PAIRS), 6, KEPT))
     before = (work, iw, order, fan, uses, kept, sources)
     after = (maps, climate, substance, options)
 
     def run(begin: int, end: int, road_pass: int, sums: np.ndarray) -> int:
-        some = pairs.Receptors(receptors.values[begin:end], receptors.shares[begin:end])
+        some = inputs.Receptors(receptors.values[begin:end], receptors.shares[begin:end])
         counts[:] = 0
         part = (ratio[begin:end], out[begin:end], sums)
         pairs.run_pairs(parts(end - begin), *before, some, *after, road_pass, *part, counts)
@@ -403,27 +404,27 @@ def _line(table: pd.DataFrame, row: int) -> str:
     return f"line {int(table['line'].iloc[row])}" if "line" in table else f"row {row + 1}"
 
 
-def _sources(table, climate, z0, roads, emission_factor, profiles, groups) -> pairs.Sources:
+def _sources(table, climate, z0, roads, emission_factor, profiles, groups) -> inputs.Sources:
     count = len(table)
-    values = np.zeros((count, pairs.SOURCE_COLUMNS))
+    values = np.zeros((count, inputs.SOURCE_COLUMNS))
     x, y = table["x"].to_numpy(float), table["y"].to_numpy(float)
     heat = table["heat_content"].to_numpy(float)
     height = table["height"].to_numpy(float)
-    values[:, pairs.SX], values[:, pairs.SY] = x, y
-    values[:, pairs.SQ] = table["emission"].to_numpy(float) * emission_factor
-    values[:, pairs.SH] = np.where(height == 0.0, 0.01, height)
-    values[:, pairs.SD] = table["diameter"].to_numpy(float)
-    values[:, pairs.SS] = table["spread"].to_numpy(float)
-    values[:, pairs.SHEAT] = heat
-    names = {pairs.SDIAM: "stack_diameter", pairs.SVEL: "exit_velocity", pairs.STEMP: "exit_temperature"}
+    values[:, inputs.SX], values[:, inputs.SY] = x, y
+    values[:, inputs.SQ] = table["emission"].to_numpy(float) * emission_factor
+    values[:, inputs.SH] = np.where(height == 0.0, 0.01, height)
+    values[:, inputs.SD] = table["diameter"].to_numpy(float)
+    values[:, inputs.SS] = table["spread"].to_numpy(float)
+    values[:, inputs.SHEAT] = heat
+    names = {inputs.SDIAM: "stack_diameter", inputs.SVEL: "exit_velocity", inputs.STEMP: "exit_temperature"}
     for column, name in names.items():
         values[:, column] = table[name].to_numpy(float) if name in table else np.nan
-    values[:, pairs.SZ0] = _value_at(z0, x, y, "roughness length", table.attrs.get("file", "sources"), "source")
-    values[:, pairs.SREACH] = np.inf
-    values[:, pairs.SBUOY] = (heat != 0.0).astype(float)
+    values[:, inputs.SZ0] = _value_at(z0, x, y, "roughness length", table.attrs.get("file", "sources"), "source")
+    values[:, inputs.SREACH] = np.inf
+    values[:, inputs.SBUOY] = (heat != 0.0).astype(float)
     index = np.zeros((count, 4), dtype=np.int64)
     kinds, which = np.unique(
-        np.nan_to_num(values[:, [pairs.SHEAT, pairs.SH, pairs.SDIAM, pairs.SVEL, pairs.STEMP]], nan=-999.0),
+        np.nan_to_num(values[:, [inputs.SHEAT, inputs.SH, inputs.SDIAM, inputs.SVEL, inputs.STEMP]], nan=-999.0),
         axis=0,
         return_inverse=True,
     )
@@ -442,7 +443,7 @@ def _sources(table, climate, z0, roads, emission_factor, profiles, groups) -> pa
     turning = np.zeros((len(kinds), 6, 12))
     columns = [np.ascontiguousarray(kinds[:, j]) for j in range(5)]
     wind_turning(np.ascontiguousarray(climate.table), *columns, turning)
-    return pairs.Sources(values, index, turning, kind, np.ascontiguousarray(weight))
+    return inputs.Sources(values, index, turning, kind, np.ascontiguousarray(weight))
 
 
 def _value_at(value, x, y, what, file, kind):
@@ -465,16 +466,16 @@ def _receptors(places, cell, z0, land_use, background):
     count = len(places)
     x, y = places["x"].to_numpy(float), places["y"].to_numpy(float)
     file = places.attrs.get("file", "receptors")
-    values = np.zeros((count, pairs.RECEPTOR_COLUMNS))
-    values[:, pairs.RX], values[:, pairs.RY] = x, y
-    values[:, pairs.RZ] = places["height"].to_numpy(float) if "height" in places else 4.0
-    if (values[:, pairs.RZ] <= 0).any():
-        raise DataError(f"{file}: {_line(places, int(np.argmin(values[:, pairs.RZ])))}: receptor height must be > 0 m")
+    values = np.zeros((count, inputs.RECEPTOR_COLUMNS))
+    values[:, inputs.RX], values[:, inputs.RY] = x, y
+    values[:, inputs.RZ] = places["height"].to_numpy(float) if "height" in places else 4.0
+    if (values[:, inputs.RZ] <= 0).any():
+        raise DataError(f"{file}: {_line(places, int(np.argmin(values[:, inputs.RZ])))}: receptor height must be > 0 m")
     given = "z0" in places
-    values[:, pairs.RZ0] = (
+    values[:, inputs.RZ0] = (
         places["z0"].to_numpy(float) if given else _value_at(z0, x, y, "roughness length", file, "receptor")
     )
-    rough = values[:, pairs.RZ0]
+    rough = values[:, inputs.RZ0]
     wrong = np.flatnonzero(~((rough > 0) & (rough <= _ROUGHEST)))
     if wrong.size:
         raise DataError(
@@ -503,11 +504,11 @@ def _receptors(places, cell, z0, land_use, background):
             raise DataError(f"land use {use[(use < 1) | (use > 9)][0]} is no DEPAC class 1..9; give one of them")
         shares[np.arange(count), use - 1] = 1.0
     levels = _levels(background, x, y)
-    values[:, pairs.RNH3], values[:, pairs.RSO2] = levels["NH3"], levels["SO2"]
+    values[:, inputs.RNH3], values[:, inputs.RSO2] = levels["NH3"], levels["SO2"]
     ppb = levels["NH3"] * 24.0 / 17.0
-    values[:, pairs.RSHARE] = np.minimum(0.8, 0.024 * (ppb / 1000.0) ** -0.44)
-    values[:, pairs.RWEIGHT] = 1.0
-    return pairs.Receptors(values, shares)
+    values[:, inputs.RSHARE] = np.minimum(0.8, 0.024 * (ppb / 1000.0) ** -0.44)
+    values[:, inputs.RWEIGHT] = 1.0
+    return inputs.Receptors(values, shares)
 
 
 def _levels(background, x, y) -> dict[str, np.ndarray]:
@@ -562,7 +563,7 @@ def _split(conversion: Conversion, places) -> dict[str, np.ndarray]:
     return shares
 
 
-def _maps(z0, land_use, background, rates, table, places) -> pairs.Maps:
+def _maps(z0, land_use, background, rates, table, places) -> inputs.Maps:
     frame = np.array((-1.0e7, 1.0e7, 2.0e7, 2.0e7))
     background = {**background, **rates}
     uniform = not any(isinstance(v, Map) for v in (z0, land_use, *background.values()))
@@ -607,7 +608,7 @@ def _maps(z0, land_use, background, rates, table, places) -> pairs.Maps:
     path = np.zeros(13)
     path[0], path[10:] = float(z0_map.values[0, 0]), mean[:3]
     path[use[0, 0]] = 1.0
-    return pairs.Maps(
+    return inputs.Maps(
         uniform,
         path[None],
         np.ascontiguousarray(np.log(z0_map.values.astype(float))),
@@ -666,7 +667,7 @@ def _result(out, road, ratio, substance, switches, split, receptors, chemical) -
     }
     if primary == "NOx":
         if split is None:
-            share = receptors.values[:, pairs.RSHARE][:, None]
+            share = receptors.values[:, inputs.RSHARE][:, None]
             columns["conc_NO3_AER"], columns["conc_HNO3"] = conc2 * (1.0 - share), conc2 * share
         else:
             acid, coarse, fine = (split[name][:, None] for name in ("hno3", "coarse", "fine"))
