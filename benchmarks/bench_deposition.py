@@ -23,6 +23,7 @@ CALM = (Turbulence(0.1, 15.0, 50.0, 0.1, 3.0), np.nan, Rates(5e-6, secondary_vel
 NIGHT = (Turbulence(0.12, 25.0, 60.0, 0.1, 3.0), 133.0, Rates(5e-6, secondary_velocity=0.001))
 WET_NIGHT = (*NIGHT[:2], Rates(5e-6, 5e-5, 4e-4, 1e-4, 1e-3, 0.7, 0.001))
 WET_CALM = (*CALM[:2], WET_NIGHT[2])
+SPELL = replace(WET_NIGHT[2], later=((5e-5, 4e-4, 1e-4, 1e-3, 0.7),) * 11)  # rain in the hours to come
 VARIABLE = (DAY[0], np.nan, DAY[2])
 HOURS = {
     "day": DAY,
@@ -32,6 +33,8 @@ HOURS = {
     "wet_night": WET_NIGHT,
     "calm": CALM,
     "wet_calm": WET_CALM,
+    "wet_spell": (*NIGHT[:2], SPELL),
+    "wet_calm_spell": (*CALM[:2], SPELL),
 }
 
 
@@ -57,7 +60,8 @@ def hour(case, air, direction, rates):
         emission = [(c, spectra[c]) for c in classes]
         total = sum(fields[c] for c in classes)
         out = plumes.solve(substance, emission, total, velocity[substance])
-        books.append((float(total.sum()), float(out.dry.sum() + out.wet.sum() + out.exported.sum()), out.residual))
+        booked = sum(float(part.sum()) for part in (out.dry, out.wet, out.later, out.exported))
+        books.append((float(total.sum()), booked, out.residual))
     return books
 
 

@@ -378,8 +378,6 @@ class HourlyPlumes:
         self.plumes.reserve(len(plumes), self.span)
         self.sinks.reserve(len(sinks), self.span)
         self.span[:, 0], self.span[:, 1] = self.fft.columns, -self.fft.columns
-        self.through_x[...] = 0.0
-        self.through_y[...] = 0.0
         wind = transport_wind(
             10.0, 0.0, air.mixing_height, air.roughness_length, air.friction_velocity, air.obukhov_length
         )
@@ -397,6 +395,8 @@ class HourlyPlumes:
         else:
             towards = -float(np.sin(np.radians(direction))), -float(np.cos(np.radians(direction)))
             shape = (*towards, self.cell_size, coefficient, REPORTED / 3.0**0.5)  # standard deviation in a sector
+            self.through_x[...] = 0.0
+            self.through_y[...] = 0.0
             corner_stream(*shape, self.stream, self.inside)
             assemble_kernels(self.stream, self.inside, *shape, table, *kernels)
         self.plumes.transform(self.span, self.even)

@@ -439,7 +439,7 @@ def assemble_rose(
         cell_size: [m].
         table: (m, k + d + e) of :func:`rose_table`, equal steps of cell_size / TABLE_STEPS.
         plumes, sinks, span: as in :func:`assemble_kernels`, for offsets from zero on: kernels even in both.
-        through_x, through_y, faces: as there.
+        through_x, through_y, faces: as there; all of them is written.
     """
     ny = through_x.shape[1] // 2 + 1
     nx = through_x.shape[2] // 2
