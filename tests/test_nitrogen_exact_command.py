@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twin.commands.deposit import _places, deposit, deposit_case
+from twin.commands.deposit import deposit, deposit_case
+from twin.commands.deposit_flags import places_of
 from twin.errors import ConfigError, DataError
 from twin.readers.brn import read_brn
 from twin.readers.climatology import read_climatology
@@ -142,6 +143,6 @@ def test_hexagons_within_reach_of_the_sources(given, tmp_path):
     assert 300 < len(table) < 330 and summary["pairs"] == len(table)
     assert np.hypot(table["x"] - 155000, table["y"] - 463000).max() <= 1000.0
     # without --reach the rule of Dutch permits holds: 25 km
-    assert len(_places("hexagons", read_brn(given / "G_NH3_point_h2.5_lines.brn"), None, 250.0)) == pytest.approx(
+    assert len(places_of("hexagons", read_brn(given / "G_NH3_point_h2.5_lines.brn"), None, 250.0)) == pytest.approx(
         np.pi * 25.0**2 * 100, rel=1e-3
     )
