@@ -146,3 +146,33 @@ def test_hexagons_within_reach_of_the_sources(given, tmp_path):
     assert len(places_of("hexagons", read_brn(given / "G_NH3_point_h2.5_lines.brn"), None, 250.0)) == pytest.approx(
         np.pi * 25.0**2 * 100, rel=1e-3
     )
+
+
+def test_another_substance_over_a_control_file_has_its_own_constants(given, tmp_path):
+    # DIFFCOEFF and WASHOUT of the file belong to NH3; NOx of the same sources by themselves has neither
+    name = "G_NH3_point_h2.5_lines"
+    few = tmp_path / "few.csv"
+    pd.read_csv(given / f"{name}.csv")[["name", "x", "y"]].iloc[::40].to_csv(few, index=False)
+    choices = {"receptors": few, "background": BACKGROUND, "substance": "NOx"}
+    deposit_case(given / f"{name}.ctr", out=tmp_path / "over.csv", **choices)
+    weather = given.parent / "inputs" / "ops" / "a005105c.005"
+    deposit_case(given / f"{name}.brn", out=tmp_path / "alone.csv", weather=weather, z0="0.1", **choices)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "over.csv"), pd.read_csv(tmp_path / "alone.csv"), check_exact=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        ({"landuse": "1.5"}, r"--landuse 1\.5: a DEPAC class"),
+        ({"background": "NH3=6,NOx=20,SO2=1.5,NH3=7"}, "--background: NH3 is given twice"),
+        ({"conversion": "NH3=5,NOx=4,NOx=3"}, "--conversion: NOx is given twice"),
+    ],
+)
+def test_a_flag_is_not_read_as_something_else(given, tmp_path, choices, words):
+    name = "G_NH3_point_h2.5_lines"
+    flags = {"receptors": given / f"{name}.csv", "background": BACKGROUND} | choices
+    with pytest.raises(ConfigError, match=words):
+        deposit_case(given / f"{name}.ctr", out=tmp_path / "out.csv", **flags)
+    assert not any(tmp_path.iterdir())

@@ -183,6 +183,9 @@ def _task(case: Path, flags: Flags) -> _Task:
     control = read_ctr(case) if case.suffix.lower() == ".ctr" else None
     sources = _sources_of_file(case, flags) if control is None else _sources_of_control(control, flags)
     options = {} if control is None else of_control.substance_options(control)
+    if control is not None and flags.substance not in {None, of_control.substance(control)}:
+        for name in ("diffusion", "reversible"):  # the file has those of its own substance
+            options.pop(name, None)
     reach = REACH.value if str(flags.receptors) == "hexagons" and flags.reach is None else flags.reach
     return _Task(
         control,
@@ -247,6 +250,8 @@ def _roughness(flags: Flags, control: Control | None) -> float | Map:
 def _land_use(flags: Flags, control: Control | None) -> int | Map:
     if flags.landuse is not None:
         value = value_or_map(flags.landuse, "--landuse")
+        if not isinstance(value, Map) and value != int(value):
+            raise ConfigError(f"--landuse {flags.landuse}: a DEPAC class 1..9 or the name of a map is needed")
         return value if isinstance(value, Map) else int(value)
     return 1 if control is None else of_control.land_use(control)
 

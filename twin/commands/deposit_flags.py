@@ -167,6 +167,8 @@ def _pairs(text: str, option: str) -> dict[str, str]:
         name, equal, value = part.partition("=")
         if not equal or not value.strip():
             raise ConfigError(f"{option}: {part.strip()!r} is not NAME=VALUE")
+        if name.strip() in pairs:
+            raise ConfigError(f"{option}: {name.strip()} is given twice; give it once")
         pairs[name.strip()] = value.strip()
     return pairs
 
