@@ -60,6 +60,13 @@ class Flags:
             raise ConfigError(f"--out {self.out}: give a name that ends in .csv, .h5 or .gml")
         if self.cut_off is not None and not self.cut_off >= 0:
             raise ConfigError(f"--cut-off {self.cut_off}: a deposition in mol/ha/yr, 0 or more, is needed")
+        if self.reach is not None and not 0 < self.reach < math.inf:
+            raise ConfigError(f"--reach {self.reach}: a distance above 0 km is needed; without it all pairs count")
+        if not 0 < self.cell < math.inf:
+            raise ConfigError(f"--cell {self.cell}: a side of a cell above 0 m is needed")
+        if self.year is not None and not 1900 <= self.year <= 2200:
+            raise ConfigError(f"--year {self.year}: a year such as 2030 is needed")
+        ozone_levels(self.ozone)  # refused also where no road asks for it
 
 
 def substances(case: Path, substance: str) -> tuple[str, ...]:

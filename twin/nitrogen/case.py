@@ -62,6 +62,8 @@ class Case:
             raise ConfigError("background concentrations are missing; give NH3, NOx and SO2 in ug/m3 (values or maps)")
         if self.mode not in _MODES:
             raise ConfigError(f"mode {self.mode!r} is not known; exact, fast and hourly are")
+        if not self.reach > 0:
+            raise ConfigError(f"reach {self.reach}: a distance above 0 m is needed, inf for all pairs")
         if self.mode == "hourly":
             self._check_hourly()
         else:
