@@ -135,10 +135,10 @@ def test_a_finish_that_was_cut_off_can_be_done_again(tmp_path):
     with RunWriter.create(tmp_path / "r.h5", world, WHOLE_RESULTS, np.arange(0, 3, dtype="M8[h]")) as writer:
         for k in range(3):
             writer.write(k, whole_arrays(world, k))
-        from twin.records.writer import _indicators
+        from twin.records.skeleton import set_indicators
 
         with writer._open() as f:
-            _indicators(f, [("old", "1", 1.0, "peak")])
+            set_indicators(f, [("old", "1", 1.0, "peak")])
         path = writer.finish(indicators=[("a", "kg", 2.0, "additive"), ("b", "", 3.0, "peak")])
     for engine in ("h5netcdf", "netcdf4"):
         with xr.open_dataset(path, engine=engine) as ds:

@@ -7,8 +7,9 @@ import time
 import numpy as np
 import xarray as xr
 
-from kernels.nitrogen.exact import pairs
-from kernels.nitrogen.exact.lanes import STRIDE, workspace
+from kernels.nitrogen.exact import inputs, pairs
+from kernels.nitrogen.exact.chain import KEPT
+from kernels.nitrogen.exact.lanes import INTEGER_ROWS, SCRATCH_ROWS, STRIDE, workspace
 from twin.nitrogen.kernel_input import MOLAR, KernelInput
 from twin.nitrogen.options import Switches
 
@@ -30,25 +31,25 @@ def run_chain(prepared: KernelInput) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
     most = parts(len(receptors.values))
     work = workspace(most)
-    iw = np.zeros((most, (pairs.INTEGER_ROWS + pairs.SCRATCH_ROWS) * STRIDE), dtype=np.int64)
+    iw = np.zeros((most, (INTEGER_ROWS + SCRATCH_ROWS) * STRIDE), dtype=np.int64)
     order = np.zeros((most, STRIDE), dtype=np.int64)
     fan = np.zeros((most, 27))
     uses = np.zeros((most, 2, 10), dtype=np.bool_)
     count = receptors.values.shape[0]
     n_groups = int(sources.codes[:, 2].max()) + 1
-    out = np.zeros((count, n_groups, pairs.OUTPUTS))
+    out = np.zeros((count, n_groups, inputs.OUTPUTS))
     ratio = np.zeros((count, 12))
     road = np.zeros((count, 12, 3))
     counts = np.zeros(most, dtype=np.int64)
     # what road pairs share between the two passes is kept for a piece of the receptors at a time
     roadside = int(sources.codes[:, 3].sum()) if chemical else 0
     piece = max(1, min(count, _KEPT_PAIRS // max(roadside, 1)) if chemical else count)
-    kept = np.zeros((min(piece * roadside, _KEPT_PAIRS), 6, pairs.KEPT))
+    kept = np.zeros((min(piece * roadside, _KEPT_PAIRS), 6, KEPT))
     before = (work, iw, order, fan, uses, kept, sources)
     after = (maps, climate, substance, options)
 
     def run(begin: int, end: int, road_pass: int, sums: np.ndarray) -> int:
-        some = pairs.Receptors(receptors.values[begin:end], receptors.shares[begin:end])
+        some = inputs.Receptors(receptors.values[begin:end], receptors.shares[begin:end])
         counts[:] = 0
         part = (ratio[begin:end], out[begin:end], sums)
         pairs.run_pairs(parts(end - begin), *before, some, *after, road_pass, *part, counts)
@@ -101,7 +102,7 @@ def columns_of(
     }
     if primary == "NOx":
         if split is None:
-            share = receptors.values[:, pairs.RSHARE][:, None]
+            share = receptors.values[:, inputs.RSHARE][:, None]
             columns["conc_NO3_AER"], columns["conc_HNO3"] = conc2 * (1.0 - share), conc2 * share
         else:
             acid, coarse, fine = (split[name][:, None] for name in ("hno3", "coarse", "fine"))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.exact import inputs
 from kernels.nitrogen.exact.canopy import light_table
 from kernels.nitrogen.exact.class_statistics import (
     DIRECTION_COLUMNS,
@@ -38,12 +38,12 @@ _GAMMA_WATER = 430.0  # NH4/H ratio of surface water, constant map of OPS-LT 5.3
 class KernelInput(NamedTuple):
     """All that the kernel needs."""
 
-    sources: pairs.Sources
-    receptors: pairs.Receptors
-    maps: pairs.Maps
-    climate: pairs.Climate
-    substance: pairs.Substance
-    options: pairs.Options
+    sources: inputs.Sources
+    receptors: inputs.Receptors
+    maps: inputs.Maps
+    climate: inputs.Climate
+    substance: inputs.Substance
+    options: inputs.Options
     roads: Roads
 
 
@@ -67,7 +67,7 @@ def kernel_input(
     present = _present(receptors.shares, maps.use)
     substance = _substance(case, rate, season, weather.directions, present)
     chemical = case.substance == "NOx" and roads.chemistry and bool(sources.codes[:, 3].any())
-    options = pairs.Options(case.side, case.subdivide, np.inf, float(case.reach), bool(roads.dispersion), chemical)
+    options = inputs.Options(case.side, case.subdivide, np.inf, float(case.reach), bool(roads.dispersion), chemical)
     if chemical and len(roads.ozone) != 12:
         raise ConfigError(
             "road chemistry needs the ozone background: give O3 in ug/m3, one value or one per wind sector"
@@ -75,11 +75,11 @@ def kernel_input(
     return KernelInput(sources, receptors, maps, weather, substance, options, roads), split
 
 
-def _climate(climate: Climatology, season: Season) -> pairs.Climate:
+def _climate(climate: Climatology, season: Season) -> inputs.Climate:
     statistics = np.ascontiguousarray(climate.table)
     directions = np.zeros((6, 360, DIRECTION_COLUMNS))
     direction_table(statistics, season.rain(), directions)
-    return pairs.Climate(
+    return inputs.Climate(
         statistics,
         directions,
         fan_table(statistics),
@@ -93,7 +93,7 @@ def _climate(climate: Climatology, season: Season) -> pairs.Climate:
     )
 
 
-def _substance(case: Case, rate, season: Season, directions: np.ndarray, present: np.ndarray) -> pairs.Substance:
+def _substance(case: Case, rate, season: Season, directions: np.ndarray, present: np.ndarray) -> inputs.Substance:
     """The substance over the land uses that are present; ``rate``: its given rate of conversion."""
     first, second = MOLAR[case.substance]
     nitrate = case.substance == "NOx"
@@ -101,7 +101,7 @@ def _substance(case: Case, rate, season: Season, directions: np.ndarray, present
     foliage = _foliage(days)
     light = np.zeros((6, 360, 10, 2))
     light_table(directions, foliage, present, light)
-    return pairs.Substance(
+    return inputs.Substance(
         nitrate,
         days,
         foliage,
@@ -139,27 +139,27 @@ def _line(table: pd.DataFrame, row: int) -> str:
     return f"line {int(table['line'].iloc[row])}" if "line" in table else f"row {row + 1}"
 
 
-def _sources(table, climate, z0, roads, emission_factor, profiles, groups) -> pairs.Sources:
+def _sources(table, climate, z0, roads, emission_factor, profiles, groups) -> inputs.Sources:
     count = len(table)
-    values = np.zeros((count, pairs.SOURCE_COLUMNS))
+    values = np.zeros((count, inputs.SOURCE_COLUMNS))
     x, y = table["x"].to_numpy(float), table["y"].to_numpy(float)
     heat = table["heat_content"].to_numpy(float)
     height = table["height"].to_numpy(float)
-    values[:, pairs.SX], values[:, pairs.SY] = x, y
-    values[:, pairs.SQ] = table["emission"].to_numpy(float) * emission_factor
-    values[:, pairs.SH] = np.where(height == 0.0, 0.01, height)
-    values[:, pairs.SD] = table["diameter"].to_numpy(float)
-    values[:, pairs.SS] = table["spread"].to_numpy(float)
-    values[:, pairs.SHEAT] = heat
-    names = {pairs.SDIAM: "stack_diameter", pairs.SVEL: "exit_velocity", pairs.STEMP: "exit_temperature"}
+    values[:, inputs.SX], values[:, inputs.SY] = x, y
+    values[:, inputs.SQ] = table["emission"].to_numpy(float) * emission_factor
+    values[:, inputs.SH] = np.where(height == 0.0, 0.01, height)
+    values[:, inputs.SD] = table["diameter"].to_numpy(float)
+    values[:, inputs.SS] = table["spread"].to_numpy(float)
+    values[:, inputs.SHEAT] = heat
+    names = {inputs.SDIAM: "stack_diameter", inputs.SVEL: "exit_velocity", inputs.STEMP: "exit_temperature"}
     for column, name in names.items():
         values[:, column] = table[name].to_numpy(float) if name in table else np.nan
-    values[:, pairs.SZ0] = value_at(z0, x, y, "roughness length", table.attrs.get("file", "sources"), "source")
-    values[:, pairs.SREACH] = np.inf
-    values[:, pairs.SBUOY] = (heat != 0.0).astype(float)
+    values[:, inputs.SZ0] = value_at(z0, x, y, "roughness length", table.attrs.get("file", "sources"), "source")
+    values[:, inputs.SREACH] = np.inf
+    values[:, inputs.SBUOY] = (heat != 0.0).astype(float)
     index = np.zeros((count, 4), dtype=np.int64)
     kinds, which = np.unique(
-        np.nan_to_num(values[:, [pairs.SHEAT, pairs.SH, pairs.SDIAM, pairs.SVEL, pairs.STEMP]], nan=-999.0),
+        np.nan_to_num(values[:, [inputs.SHEAT, inputs.SH, inputs.SDIAM, inputs.SVEL, inputs.STEMP]], nan=-999.0),
         axis=0,
         return_inverse=True,
     )
@@ -178,23 +178,23 @@ def _sources(table, climate, z0, roads, emission_factor, profiles, groups) -> pa
     turning = np.zeros((len(kinds), 6, 12))
     columns = [np.ascontiguousarray(kinds[:, j]) for j in range(5)]
     wind_turning(np.ascontiguousarray(climate.table), *columns, turning)
-    return pairs.Sources(values, index, turning, kind, np.ascontiguousarray(weight))
+    return inputs.Sources(values, index, turning, kind, np.ascontiguousarray(weight))
 
 
 def _receptors(places, cell, z0, land_use, background):
     count = len(places)
     x, y = places["x"].to_numpy(float), places["y"].to_numpy(float)
     file = places.attrs.get("file", "receptors")
-    values = np.zeros((count, pairs.RECEPTOR_COLUMNS))
-    values[:, pairs.RX], values[:, pairs.RY] = x, y
-    values[:, pairs.RZ] = places["height"].to_numpy(float) if "height" in places else 4.0
-    if (values[:, pairs.RZ] <= 0).any():
-        raise DataError(f"{file}: {_line(places, int(np.argmin(values[:, pairs.RZ])))}: receptor height must be > 0 m")
+    values = np.zeros((count, inputs.RECEPTOR_COLUMNS))
+    values[:, inputs.RX], values[:, inputs.RY] = x, y
+    values[:, inputs.RZ] = places["height"].to_numpy(float) if "height" in places else 4.0
+    if (values[:, inputs.RZ] <= 0).any():
+        raise DataError(f"{file}: {_line(places, int(np.argmin(values[:, inputs.RZ])))}: receptor height must be > 0 m")
     given = "z0" in places
-    values[:, pairs.RZ0] = (
+    values[:, inputs.RZ0] = (
         places["z0"].to_numpy(float) if given else value_at(z0, x, y, "roughness length", file, "receptor")
     )
-    rough = values[:, pairs.RZ0]
+    rough = values[:, inputs.RZ0]
     wrong = np.flatnonzero(~((rough > 0) & (rough <= ROUGHEST)))
     if wrong.size:
         raise DataError(
@@ -223,11 +223,11 @@ def _receptors(places, cell, z0, land_use, background):
             raise DataError(f"land use {use[(use < 1) | (use > 9)][0]} is no DEPAC class 1..9; give one of them")
         shares[np.arange(count), use - 1] = 1.0
     levels = levels_at(background, x, y)
-    values[:, pairs.RNH3], values[:, pairs.RSO2] = levels["NH3"], levels["SO2"]
+    values[:, inputs.RNH3], values[:, inputs.RSO2] = levels["NH3"], levels["SO2"]
     ppb = levels["NH3"] * 24.0 / 17.0
-    values[:, pairs.RSHARE] = np.minimum(0.8, 0.024 * (ppb / 1000.0) ** -0.44)
-    values[:, pairs.RWEIGHT] = 1.0
-    return pairs.Receptors(values, shares)
+    values[:, inputs.RSHARE] = np.minimum(0.8, 0.024 * (ppb / 1000.0) ** -0.44)
+    values[:, inputs.RWEIGHT] = 1.0
+    return inputs.Receptors(values, shares)
 
 
 def _split(conversion: Conversion, places) -> dict[str, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.exact import inputs
 from twin.errors import ConfigError, DataError
 from twin.readers.raster_map import Map
 
@@ -63,7 +63,7 @@ def rate_maps(given, mode: str) -> dict[str, float | Map]:
     return dict(zip(("converted", "precursor"), given if isinstance(given, tuple) else (given, 1.0)))
 
 
-def kernel_maps(z0, land_use, background, rates, table, places) -> pairs.Maps:
+def kernel_maps(z0, land_use, background, rates, table, places) -> inputs.Maps:
     """Maps that paths cross: roughness, land use, and layers of background and of the maps of ``rates``.
 
     Where none of them is a map every path is alike. A source or receptor outside a map is refused.
@@ -112,7 +112,7 @@ def kernel_maps(z0, land_use, background, rates, table, places) -> pairs.Maps:
     path = np.zeros(13)
     path[0], path[10:] = float(z0_map.values[0, 0]), mean[:3]
     path[use[0, 0]] = 1.0
-    return pairs.Maps(
+    return inputs.Maps(
         uniform,
         path[None],
         np.ascontiguousarray(np.log(z0_map.values.astype(float))),

@@ -100,37 +100,50 @@ def factors_of(
     stop = max((v.size for v in known.values()), default=0) if steps is None or steps.stop is None else steps.stop
     if not 0 <= start < stop:
         raise ConfigError(f"steps {start}:{stop} hold nothing; write A:B with A below B")
-
-    def values(name: str) -> np.ndarray:
-        if known[name].size < stop:
-            raise DataError(
-                f"profile {name}: has {known[name].size} steps and the run goes to {stop}; give a longer profile"
-            )
-        cut = known[name][start:stop]
-        if not np.isfinite(cut).all():
-            bad = start + int(np.argmin(np.isfinite(cut)))
-            raise DataError(f"profile {name}: step {bad} is not a number; fill or correct it")
-        return cut
-
     factor_p, factor_q = np.ones((count, stop - start)), np.ones((count, stop - start))
     used = 0
     for k, (kind, ident, profile) in enumerate(zip(net.load.kind, net.load.id, net.load.profile)):
-        names = [f"{kind}:{ident}", str(ident), str(profile)]
-        name = next((x for x in names if x and x in known), None)
-        active = next((x + end for x in names for end in ("_pload", "_pstor") if x and x + end in known), None)
-        if name == str(profile) and active is not None and kind in {"load", "storage"}:
-            name = None  # SimBench gives a load and the feed-in beside it one profile name
-        if name is not None:
-            factor_p[k] = factor_q[k] = values(name)
-        elif active is not None:  # SimBench has active and reactive power apart
-            factor_p[k] = values(active)
-            other = active[:-5] + ("qload" if active.endswith("load") else "qstor")
-            factor_q[k] = values(other) if other in known else 1.0
-        elif profile:
+        active, reactive = _profiles_of(kind, str(ident), str(profile), known)
+        if active is None and profile:
             raise DataError(f"{net.origin}: {kind} {ident}: no profile {profile!r} in the profiles; add its column")
-        used += name is not None or active is not None
+        if active is not None:
+            factor_p[k] = _window(known, active, start, stop)
+            used += 1
+        if reactive is not None:
+            factor_q[k] = _window(known, reactive, start, stop)
     if not used:
         raise DataError(
             f"{net.origin}: none of the profiles {', '.join(list(known)[:5])} belongs to a load of this network"
         )
     return factor_p, factor_q, np.arange(start, stop)
+
+
+def _profiles_of(kind: str, ident: str, profile: str, known: Mapping) -> tuple[str | None, str | None]:
+    """Names of the profiles of a load's active and reactive power, None where it has none.
+
+    By kind and identifier, by identifier, by the load's own profile; SimBench has active and reactive power apart.
+    """
+    names = [name for name in (f"{kind}:{ident}", ident, profile) if name]
+    whole = next((name for name in names if name in known), None)
+    active = next((name + end for name in names for end in ("_pload", "_pstor") if name + end in known), None)
+    # SimBench gives a load and the feed-in beside it one profile name
+    feed_in = whole == profile and active is not None and kind in {"load", "storage"}
+    if whole is not None and not feed_in:
+        return whole, whole
+    if active is None:
+        return None, None
+    reactive = active[:-5] + ("qload" if active.endswith("load") else "qstor")
+    return active, reactive if reactive in known else None
+
+
+def _window(known: Mapping[str, np.ndarray], name: str, start: int, stop: int) -> np.ndarray:
+    """Steps ``start`` to ``stop`` of a profile, all of which it must have."""
+    if known[name].size < stop:
+        raise DataError(
+            f"profile {name}: has {known[name].size} steps and the run goes to {stop}; give a longer profile"
+        )
+    cut = known[name][start:stop]
+    if not np.isfinite(cut).all():
+        bad = start + int(np.argmin(np.isfinite(cut)))
+        raise DataError(f"profile {name}: step {bad} is not a number; fill or correct it")
+    return cut

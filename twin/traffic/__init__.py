@@ -5,8 +5,8 @@
     result.skims()      # xarray: cost, time, distance, toll between zones
 
 ``network`` holds the formats, ``classes`` the vehicle classes, ``junctions`` signals and bridges, ``assignment`` the
-call into the kernels, ``warm_step`` the next one from there, ``result`` what can be asked of an equilibrium, ``counts``
-the comparison with observations.
+call into the kernels, ``state`` what lies at hand after it, ``warm_step`` the next equilibrium from there, ``result``
+what can be asked of one, ``counts`` the comparison with observations.
 """
 
 from twin.traffic.assignment import assign

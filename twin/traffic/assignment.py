@@ -60,12 +60,7 @@ def assign(
 
     Raises :class:`twin.errors.DataError` for demand without a path (listed), mismatched zones and bad links.
     """
-    for name, value in (("gap", gap), ("demand_scale", demand_scale), ("max_iterations", max_iterations)):
-        if not (np.isfinite(value) and value > 0):
-            raise ConfigError(f"{name} is {value}; it must be a number above zero")
-    for name, factor in (("toll_factor", toll_factor), ("distance_factor", distance_factor)):
-        if factor is not None and not (np.isfinite(factor) and factor >= 0):
-            raise ConfigError(f"{name} is {factor}; it must be a number not below zero")
+    _check_options(gap, demand_scale, max_iterations, toll_factor, distance_factor)
     if isinstance(network, RoadNetwork):
         net = network
     elif isinstance(network, TntpNetwork):
@@ -79,13 +74,7 @@ def assign(
     rules = read_junctions(junctions, net) if junctions is not None else None
     extra = class_costs(net, classes, toll_factor, distance_factor)
     preload = preloads(net, classes)
-    own = [c.trips for c in classes if c.preload is None]
-    common = None
-    if any(file is None for file in own):
-        common = trips if isinstance(trips, TripTable) else open_trips(trips, net)
-    at = [m for m, c in enumerate(classes) if c.preload is None]
-    tables = [common if file is None else open_trips(file, net) for file in own]
-    pairs, demand, intrazonal = _demand(net, classes, at, [t for t in tables if t is not None])
+    pairs, demand, intrazonal = _demand(net, classes, trips)
     with use_threads(threads):
         _compile()
         wall, cpu = time.perf_counter(), time.process_time()
@@ -109,10 +98,31 @@ def assign(
     return solve(made, demand_scale, gap, max_iterations, spent)
 
 
+def _check_options(
+    gap: float, demand_scale: float, max_iterations: int, toll_factor: float | None, distance_factor: float | None
+) -> None:
+    for name, value in (("gap", gap), ("demand_scale", demand_scale), ("max_iterations", max_iterations)):
+        if not (np.isfinite(value) and value > 0):
+            raise ConfigError(f"{name} is {value}; it must be a number above zero")
+    for name, factor in (("toll_factor", toll_factor), ("distance_factor", distance_factor)):
+        if factor is not None and not (np.isfinite(factor) and factor >= 0):
+            raise ConfigError(f"{name} is {factor}; it must be a number not below zero")
+
+
 def _demand(
-    net: RoadNetwork, classes: tuple[VehicleClass, ...], at: list[int], tables: list[TripTable]
+    net: RoadNetwork, classes: tuple[VehicleClass, ...], trips: str | Path | TripTable
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray, float]:
-    """Pairs of all classes with trips (origin, destination, class), their trips, and the intrazonal trips."""
+    """Pairs of all classes with trips (origin, destination, class), their trips, and the intrazonal trips.
+
+    A class without trips of its own takes its share of ``trips``; one on fixed routes has none.
+    """
+    at = [m for m, c in enumerate(classes) if c.preload is None]
+    own = [classes[m].trips for m in at]
+    common = None
+    if any(file is None for file in own):
+        common = trips if isinstance(trips, TripTable) else open_trips(trips, net)
+    found = (common if file is None else open_trips(file, net) for file in own)
+    tables = [table for table in found if table is not None]
     for table in tables:
         if table.zones != net.zones:
             raise DataError(

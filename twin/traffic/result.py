@@ -1,55 +1,24 @@
 """An equilibrium and what can be asked of it: skims, paths, selected links and zones, turns, electric kilometres."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from kernels.traffic import equilibrium
-from kernels.traffic.equilibrium import Problem
 from kernels.traffic.skims import skim
 from twin.errors import ConfigError, DataError
-from twin.traffic.classes import VehicleClass
-from twin.traffic.network import RoadNetwork
+from twin.traffic.state import EquilibriumState
 from twin.traffic.warm_step import solve
-
-if TYPE_CHECKING:
-    from twin.traffic.junctions import Junctions
 
 __all__ = ["Assigned"]
 
 LARGEST_SKIMS = 16e9  # bytes
 
 
-@dataclass
-class Assigned:
-    """Equilibrium of one network: results as xarray, and the state from which :meth:`again` goes on warm.
-
-    ``links`` (link, vehicle_class): ``flow`` [pcu] with the vehicles on fixed routes, ``class_flow`` [veh], ``time``,
-    ``delay`` at junctions, ``cost`` (of the first class), ``class_cost``; scalars as attributes: ``relative_gap``,
-    ``average_excess_cost``, ``beckmann``, ``total_travel_time`` (flow x (time + delay)), ``total_cost`` (with tolls
-    and distance, of those who choose), ``iterations``, ``cpu_seconds``, ``wall_seconds``, ``threads``, ``converged``,
-    ``intrazonal_trips``.
-    """
-
-    network: RoadNetwork
-    classes: tuple[VehicleClass, ...]
-    links: xr.Dataset
-    history: np.ndarray
-    problem: Problem
-    pairs: tuple[np.ndarray, np.ndarray, np.ndarray]  # origin, destination (zones from 0) and class of each demand
-    demand: np.ndarray
-    intrazonal: float  # trips within a zone, not loaded
-    reference: bool
-    extra: np.ndarray  # (class, link) constant cost
-    preload: np.ndarray  # (class, link) vehicles on fixed routes
-    junctions: "Junctions | None"
-    threads: int | None  # of the kernels; None for as many as Numba has
-    # The path store is one for all results that started from another: the last of them owns it.
-    owner: list[int] = field(default_factory=lambda: [0], repr=False)
-    turn: int = 0
+class Assigned(EquilibriumState):
+    """Equilibrium of one network and what can be asked of it; :meth:`again` goes on from it warm."""
 
     @property
     def summary(self) -> dict[str, float | int | bool]:

@@ -3,7 +3,7 @@
 import time
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
@@ -15,23 +15,23 @@ from kernels.traffic.frank_wolfe import solve_reference
 from twin.errors import ConvergenceError, DataError
 from twin.threads import use_threads
 from twin.traffic.network import RoadNetwork
-
-if TYPE_CHECKING:
-    from twin.traffic.result import Assigned
+from twin.traffic.state import EquilibriumState
 
 __all__ = ["solve"]
+
+_State = TypeVar("_State", bound=EquilibriumState)
 
 DELAY_ROUNDS = 50  # equilibria at frozen junction delays, at most
 DELAY_TOLERANCE = 1e-4  # change of the junction delays, as a share of the total travel time
 
 
 def solve(
-    start: "Assigned",
+    start: _State,
     demand_scale: float,
     gap: float,
     max_iterations: int,
     spent: tuple[float, float] = (0.0, 0.0),
-) -> "Assigned":
+) -> _State:
     """Equilibrium from the state of ``start``, and from those before it the delays at junctions.
 
     Delays depend on flows beyond the link's own (greens, gaps), so that they are held while the kernel finds an
@@ -41,9 +41,7 @@ def solve(
         return _solve(start, demand_scale, gap, max_iterations, spent)
 
 
-def _solve(
-    start: "Assigned", demand_scale: float, gap: float, max_iterations: int, spent: tuple[float, float]
-) -> "Assigned":
+def _solve(start: _State, demand_scale: float, gap: float, max_iterations: int, spent: tuple[float, float]) -> _State:
     start.owner[0] += 1
     start = replace(start, turn=start.owner[0])
     demand = start.demand * demand_scale
@@ -83,13 +81,13 @@ def _solve(
 
 
 def _equilibrium(
-    start: "Assigned",
+    start: _State,
     demand: np.ndarray,
     delay: np.ndarray,
     gap: float,
     max_iterations: int,
     spent: tuple[float, float],
-) -> "Assigned":
+) -> _State:
     """Solve at the given delays (link) [time] and bring the outcome into the caller's terms."""
     net, classes, problem = start.network, start.classes, start.problem
     extra = start.extra + delay

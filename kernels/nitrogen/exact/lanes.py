@@ -6,10 +6,10 @@ vectorise a loop that reads and writes many of them. The stride is padded off a 
 
 import numpy as np
 
-__all__ = ["LANES", "PAIR_ROWS", "STRIDE", "workspace"]
+__all__ = ["INTEGER_ROWS", "LANES", "PAIR_ROWS", "SCRATCH_ROWS", "STRIDE", "workspace"]
 
 LANES = 128  # lanes per block
-PAIR_ROWS = 25  # rows that are filled per pair
+PAIR_ROWS = 24  # rows that are filled per pair
 STRIDE = 136  # row length: LANES plus padding, no power of two
 
 # rows of a pair (the same for all classes)
@@ -38,8 +38,7 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
     KGIVEN,  # given conversion rate [%/h]
     KNH3,  # conversion rate of NH3 [%/h]
     BASERATIO,  # NO2/NOx of the background before the class
-    WEIGHT,  # weight of the pair in its receptor's mean
-) = (i * STRIDE for i in range(25))
+) = (i * STRIDE for i in range(24))
 
 # rows of a pair and class
 (
@@ -163,6 +162,22 @@ STRIDE = 136  # row length: LANES plus padding, no power of two
 LUR = (PAIR_ROWS + 110) * STRIDE
 LUT = LUR + 9 * STRIDE
 _ROWS = PAIR_ROWS + 128
+
+# integer rows of a pair, in an array of their own
+(
+    RECEPTOR,
+    DIRECTION,  # of the unturned wind [degree]
+    SECTOR,  # of the wind rose, 0..11
+    TYPE,  # of the plume, for the turning of the wind
+    SOURCE,
+    GROUP,  # of sources
+    TIMING,  # code of emission over time
+    ROAD,  # 1 where road chemistry counts
+    SLOT,  # place in what the second pass of road chemistry recalls, -1 for none
+) = (i * STRIDE for i in range(9))
+INTEGER_ROWS = 9
+TURNED = INTEGER_ROWS * STRIDE  # direction of the turned wind in the class [degree]
+SCRATCH_ROWS = 1  # further integer rows
 
 
 def workspace(blocks: int = 1) -> np.ndarray:

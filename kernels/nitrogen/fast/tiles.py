@@ -26,8 +26,11 @@ NEIGHBOURS = 4  # surfaces between which a receptor's own is interpolated
 (SX, SY, SQ, SNEAR, SKIND, SNEXT, SSHARE, SROUGH) = range(8)
 SOURCE_ROWS = 8
 _PLACES, _MIDDLE = 9, 4  # of a tile
+# corners come first and the middle last; what paths change at the middle of an edge is that of its corners
+_IN_TURN = np.array((0, 2, 6, 8, 1, 3, 5, 7, 4))
+_CORNERS_OF = np.array(((0, 0), (0, 2), (2, 2), (0, 6), (4, 4), (2, 8), (6, 6), (6, 8), (8, 8)))
 SECTORS = 12  # of wind direction, of the climatology
-_FEW = 16  # receptors of a tile that is not halved any more
+_FEW = 32  # receptors of a tile that is not halved any more
 _BATCH = 64  # sources evaluated at a time
 _GROUP = 128  # sources whose common box is looked at first
 _DEALT = 32  # tiles are dealt out in as many turns
@@ -148,14 +151,9 @@ def _take(sources, chosen, first, n, out):
 
 
 @fused_njit
-def _strengthen(plume, anchor, own, batch, n, places, sums, work, out):
-    """Weights ``out`` (pairs, COLUMNS) of pairs with the factors of their paths, over the surfaces of one anchor."""
-    if plume.ground.shape[0] == 0:
-        for j in range(n):
-            for c in range(COLUMNS):
-                out[j, c] = places.weight[j]
-        return
-    terms, scratch, strong = work
+def _respond(plume, anchor, own, batch, n, places, sums, work, logs):
+    """Logarithms ``logs`` (RESPONSES, n) of the factors of the paths of pairs, over the surfaces of one anchor."""
+    terms, scratch, _ = work
     nodes = plume.values.shape[1] // 360
     _, anchors, turns, intervals, rows, columns = plume.responses.shape
     coefficients = plume.responses.reshape(2 * anchors * turns * intervals * rows, columns)
@@ -163,7 +161,7 @@ def _strengthen(plume, anchor, own, batch, n, places, sums, work, out):
     for j in range(n):
         if places.weight[j] == 0.0:
             for m in range(RESPONSES):
-                strong[m, j] = 0.0
+                logs[m, j] = 0.0
             continue
         position = min((places.entry[j] - places.degree[j] * nodes + places.share[j]) * coarser, 1.0 * intervals)
         i = min(np.int64(position), intervals - 1)
@@ -172,13 +170,18 @@ def _strengthen(plume, anchor, own, batch, n, places, sums, work, out):
         turn = turn if turn < turns else 0
         terms_of(sums[j], own, terms)
         first = (((np.int64(batch[SROUGH, j]) * anchors + anchor) * turns + turn) * intervals + i) * rows
-        respond(coefficients, first, np.float32(position - i), terms, scratch, strong, j)
+        respond(coefficients, first, np.float32(position - i), terms, scratch, logs, j)
+
+
+@fused_njit
+def _strengthen(places, logs, n, factors, out):
+    """Weights ``out`` (n, COLUMNS) of pairs from logarithms of the factors of their paths."""
     for m in range(RESPONSES):
         for j in range(n):
-            strong[m, j] = places.weight[j] * exp(strong[m, j])
+            factors[m, j] = places.weight[j] * exp(logs[m, j])
     for j in range(n):
         for c in range(COLUMNS):
-            out[j, c] = strong[_FOLLOWS[c], j]
+            out[j, c] = factors[_FOLLOWS[c], j]
 
 
 @fused_njit
@@ -228,7 +231,7 @@ def _empty_corners():
 
 @fused_njit(forceinline=True)
 def _workspace():
-    """Of :func:`_strengthen`: terms, three rows, responses."""
+    """Terms and rows of :func:`_respond`, factors of :func:`_strengthen`."""
     return (
         np.empty(TERMS, dtype=np.float32),
         np.empty((3, 2 * FARTHER), dtype=np.float32),
@@ -243,7 +246,7 @@ def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares
     batch = np.empty((SOURCE_ROWS, _BATCH))
     places, corners, position = _empty_places(), _empty_corners(), np.empty(_BATCH)
     sums, work = np.empty((_BATCH, STRENGTHS), dtype=np.float32), _workspace()
-    strong = np.empty((_BATCH, COLUMNS), dtype=np.float32)
+    logs, strong = np.zeros((RESPONSES, _BATCH)), np.empty((_BATCH, COLUMNS), dtype=np.float32)
     value = np.empty((1, COLUMNS), dtype=np.float32)
     own = np.zeros(STRENGTHS, dtype=np.float32)
     mapped, changed = plume.ground.shape[0] > 0, plume.changes.shape[0] > 0
@@ -265,7 +268,8 @@ def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares
             if mapped:
                 _ground_at(plume, x[r], y[r], own)
                 along_paths(x[r], y[r], batch[SX], batch[SY], places.weight, n, plume.ground, plume.frame, sums)
-            _strengthen(plume, anchor, own, batch, n, places, sums, work, strong)
+                _respond(plume, anchor, own, batch, n, places, sums, work, logs)
+            _strengthen(places, logs, n, work[2], strong)
             if changed:
                 _find_changes(plume, batch, n, places, position, corners)
             for j in range(n):
@@ -367,7 +371,7 @@ def _smoothly(
     batch = np.empty((SOURCE_ROWS, _BATCH))
     places, corners, position = _empty_places(), _empty_corners(), np.empty(_BATCH)
     sums, work = np.empty((_BATCH, STRENGTHS), dtype=np.float32), _workspace()
-    strong = np.empty((_BATCH, COLUMNS), dtype=np.float32)
+    logs, strong = np.zeros((_PLACES, RESPONSES, _BATCH)), np.empty((_BATCH, COLUMNS), dtype=np.float32)
     shape = np.empty((_PLACES * _BATCH, COLUMNS), dtype=np.float32)
     values = np.empty((anchors * _BATCH, COLUMNS), dtype=np.float32)
     brought = np.empty((n_surfaces * _BATCH, COLUMNS), dtype=np.float32)
@@ -380,16 +384,21 @@ def _smoothly(
         n = min(_BATCH, number - first)
         _take(sources, chosen, first, n, batch)
         # how each source varies over the tile; the middle comes last, and stays in ``places`` and ``sums``
-        for turn in range(_PLACES):
-            p = (turn + _MIDDLE + 1) % _PLACES
+        for p in _IN_TURN:
             px, py = cx + (p % 3 - 1) * _CHEBYSHEV * hx, cy + (p // 3 - 1) * _CHEBYSHEV * hy
             locate(
                 px, py, batch[SX], batch[SY], batch[SQ], batch[SNEAR], n, np.inf, plume.log_first, plume.per_log, last,
                 places,
             )  # fmt: skip
-            if mapped:
+            one, other = _CORNERS_OF[p]
+            if mapped and one == other:
                 along_paths(px, py, batch[SX], batch[SY], places.weight, n, plume.ground, plume.frame, sums)
-            _strengthen(plume, main, own[main], batch, n, places, sums, work, strong)
+                _respond(plume, main, own[main], batch, n, places, sums, work, logs[p])
+            elif mapped:
+                for m in range(RESPONSES):
+                    for j in range(n):
+                        logs[p, m, j] = 0.5 * (logs[one, m, j] + logs[other, m, j])
+            _strengthen(places, logs[p], n, work[2], strong)
             table = plume.values[plume.table[main]]
             for j in range(n):
                 put(shape, p * _BATCH + j, row8(strong, j) * between(table, places.entry[j], places.share[j]))
@@ -397,7 +406,9 @@ def _smoothly(
         # what it brings to the middle, over each surface
         for a in range(anchors):
             if used[a]:
-                _strengthen(plume, a, own[a], batch, n, places, sums, work, strong)
+                if mapped:
+                    _respond(plume, a, own[a], batch, n, places, sums, work, logs[_MIDDLE])
+                _strengthen(places, logs[_MIDDLE], n, work[2], strong)
                 table = plume.values[plume.table[a]]
                 for j in range(n):
                     put(values, a * _BATCH + j, row8(strong, j) * between(table, places.entry[j], places.share[j]))

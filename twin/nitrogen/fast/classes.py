@@ -9,14 +9,14 @@ import pandas as pd
 from scipy.cluster.vq import kmeans2
 from scipy.spatial import cKDTree
 
-from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.exact import inputs
 from kernels.nitrogen.fast.tiles import NEIGHBOURS
 
 __all__ = ["Anchors", "Kinds", "Surfaces", "anchors_of", "kinds_of", "surfaces_of"]
 
 _MOST_SURFACES = 96  # receptor surfaces that are tabulated; between more it is interpolated
 _MOST_PLUMES = 64  # plumes; more are grouped
-_MOST_KINDS = 64  # kinds of sources that are tabulated; between the roughnesses of more it is interpolated
+_MOST_KINDS = 48  # kinds of sources that are tabulated; between the roughnesses of more it is interpolated
 _ANCHORS = 12  # receptor surfaces with a response to the path of their own
 _TABLES = 8  # of these, with tables of full resolution: the chain has steps by direction over some land uses
 _ALIKE = 1.0  # scaled distance within which surfaces are interpolated
@@ -92,23 +92,23 @@ def _classes(exact: np.ndarray, scaled: np.ndarray, most: int) -> _Classes:
     return _Classes(np.array(member), number)
 
 
-def _scaled(receptors: pairs.Receptors) -> np.ndarray:
+def _scaled(receptors: inputs.Receptors) -> np.ndarray:
     """What a receptor's surface is, in scales in which an equal difference matters about equally."""
     values = receptors.values
     return np.column_stack(
         (
-            np.log(values[:, pairs.RZ]) * _SURFACE_SCALES["height"],
-            np.log(values[:, pairs.RZ0]) / _SURFACE_SCALES["z0"],
-            np.log(values[:, pairs.RNH3]) / _SURFACE_SCALES["nh3"],
-            np.log(values[:, pairs.RSO2]) / _SURFACE_SCALES["so2"],
+            np.log(values[:, inputs.RZ]) * _SURFACE_SCALES["height"],
+            np.log(values[:, inputs.RZ0]) / _SURFACE_SCALES["z0"],
+            np.log(values[:, inputs.RNH3]) / _SURFACE_SCALES["nh3"],
+            np.log(values[:, inputs.RSO2]) / _SURFACE_SCALES["so2"],
             receptors.shares / _SURFACE_SCALES["shares"],
             # aerosol resistance has another formula from there on
-            (values[:, pairs.RZ0] >= _ROUGH) / _SURFACE_SCALES["shares"],
+            (values[:, inputs.RZ0] >= _ROUGH) / _SURFACE_SCALES["shares"],
         )
     )
 
 
-def surfaces_of(receptors: pairs.Receptors) -> Surfaces:
+def surfaces_of(receptors: inputs.Receptors) -> Surfaces:
     """Surfaces to tabulate: those that occur, or a choice of them."""
     scaled = _scaled(receptors)
     distinct = pd.DataFrame(scaled).groupby(list(range(scaled.shape[1])), sort=False).ngroup().to_numpy()
@@ -171,25 +171,25 @@ def _between(points: np.ndarray, nodes: np.ndarray, anchor: np.ndarray) -> tuple
     return out[0].astype(np.int64), out[1]
 
 
-def kinds_of(sources: pairs.Sources) -> Kinds:
+def kinds_of(sources: inputs.Sources) -> Kinds:
     """Plumes and their kinds."""
     values, codes = sources.values, sources.codes
-    continuous = [pairs.SHEAT, pairs.SDIAM, pairs.SVEL, pairs.STEMP, pairs.SS, pairs.SD]
+    continuous = [inputs.SHEAT, inputs.SDIAM, inputs.SVEL, inputs.STEMP, inputs.SS, inputs.SD]
     plain = np.nan_to_num(values[:, continuous], nan=-1.0)
-    scaled = np.column_stack((4.0 * np.log(values[:, pairs.SH]), np.sign(plain) * np.log1p(np.abs(plain))))
+    scaled = np.column_stack((4.0 * np.log(values[:, inputs.SH]), np.sign(plain) * np.log1p(np.abs(plain))))
     exact = np.column_stack(
         (
             codes[:, 1],
             codes[:, 3],
-            values[:, pairs.SBUOY],
-            np.isnan(values[:, pairs.SVEL]),
-            np.sign(values[:, pairs.SD]),
+            values[:, inputs.SBUOY],
+            np.isnan(values[:, inputs.SVEL]),
+            np.sign(values[:, inputs.SD]),
         )
     )
     plumes = _classes(exact, scaled, _MOST_PLUMES)
-    rough = np.log(values[:, [pairs.SZ0]])
+    rough = np.log(values[:, [inputs.SZ0]])
     tabulated = _classes(plumes.which[:, None].astype(float), rough, _MOST_KINDS)
-    emission = np.abs(values[:, pairs.SQ])
+    emission = np.abs(values[:, inputs.SQ])
     members, kinds = [], []
     first, second = np.zeros(len(values), dtype=np.int64), np.zeros(len(values), dtype=np.int64)
     share = np.zeros(len(values))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.exact import inputs
 from twin.nitrogen.fast.tables import Tables, total_nitrogen
 
 __all__ = ["checked_pairs", "only", "receptor_error"]
@@ -17,7 +17,6 @@ _COVERAGE = 0.9  # of receptors whose error is at most the estimate
 _CONFIDENCE = 0.99  # that it covers so many
 # Wilks (1941), Ann. Math. Stat. 12, 91-96: the largest of n random errors covers a share p of all with 1 - p^n
 _RECEPTORS = math.ceil(math.log(1.0 - _CONFIDENCE) / math.log(_COVERAGE))
-_MOST_PAIRS = 1_000_000  # recomputed for it; of more sources a random part is taken, whose sum errs more, not less
 _AT_ONCE = 8  # receptors of one source that are checked
 
 # tables, near field, sources, receptors -> results of fast mode (receptors, OUTPUTS)
@@ -30,11 +29,11 @@ def only(prepared: Any, sources: np.ndarray, receptors: np.ndarray) -> Any:
     codes[:, 2] = 0
     return prepared._replace(
         sources=prepared.sources._replace(values=prepared.sources.values[sources], codes=codes),
-        receptors=pairs.Receptors(prepared.receptors.values[receptors], prepared.receptors.shares[receptors]),
+        receptors=inputs.Receptors(prepared.receptors.values[receptors], prepared.receptors.shares[receptors]),
     )
 
 
-def receptor_error(tables: Tables, near: np.ndarray, out: np.ndarray, fast: Fast) -> dict[str, float]:
+def receptor_error(tables: Tables, near: np.ndarray, out: np.ndarray) -> dict[str, float]:
     """Relative error of total nitrogen, all sources together, at random receptors recomputed exactly.
 
     ``near`` (sources,): inf for sources that were exact everywhere; ``out`` (receptors, groups, OUTPUTS): what is
@@ -44,16 +43,10 @@ def receptor_error(tables: Tables, near: np.ndarray, out: np.ndarray, fast: Fast
     prepared = tables.prepared
     if not np.isfinite(near).any():
         return {"error_estimate": 0.0, "error_median": 0.0, "checked_receptors": 0.0}
-    number, count = len(near), len(prepared.receptors.values)
+    count = len(prepared.receptors.values)
     rows = np.sort(tables.rng.choice(count, min(count, _RECEPTORS), replace=False))
-    chosen = np.arange(number)
-    most = max(_MOST_PAIRS // len(rows), 1)
-    if number > most:
-        chosen = np.sort(tables.rng.choice(number, most, replace=False))
-        found = fast(tables, near, chosen, rows)
-    else:
-        found = out[rows].sum(axis=1)
-    error = _relative(tables, found, tables.run(only(prepared, chosen, rows))[0][:, 0])
+    exact = tables.run(only(prepared, np.arange(len(near)), rows))[0][:, 0]
+    error = _relative(tables, out[rows].sum(axis=1), exact)
     return {
         "error_estimate": float(error.max(initial=0.0)),
         "error_median": float(np.median(error)) if error.size else 0.0,
@@ -69,10 +62,10 @@ def checked_pairs(tables: Tables, near: np.ndarray, check: int, fast: Fast) -> d
     errors: list[float] = []
     if check > 0 and looked.size:
         per = min(_AT_ONCE, check)
-        strength = np.abs(values[looked, pairs.SQ])
+        strength = np.abs(values[looked, inputs.SQ])
         for _ in range(-(-check // per)):
             s = tables.rng.choice(looked, p=strength / strength.sum())
-            apart = np.hypot(places[:, pairs.RX] - values[s, pairs.SX], places[:, pairs.RY] - values[s, pairs.SY])
+            apart = np.hypot(places[:, inputs.RX] - values[s, inputs.SX], places[:, inputs.RY] - values[s, inputs.SY])
             inside = np.flatnonzero((apart > near[s]) & (apart <= tables.reach))
             if inside.size == 0:
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.exact import inputs
 from kernels.nitrogen.fast.path import PATH_POINTS
 
 __all__ = ["Ground"]
@@ -13,7 +13,7 @@ __all__ = ["Ground"]
 class Ground:
     """Roughness, land use and background on one raster, and their means over paths."""
 
-    def __init__(self, maps: pairs.Maps, box: np.ndarray) -> None:
+    def __init__(self, maps: inputs.Maps, box: np.ndarray) -> None:
         frames = [
             frame
             for frame, shape in (

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.exact import inputs
 from kernels.nitrogen.fast import lookup, path, surface, tiles
 from twin.nitrogen.fast.classes import kinds_of, surfaces_of
 from twin.nitrogen.fast.ground import Ground
@@ -20,10 +20,11 @@ __all__ = ["MERGED", "Run", "Tables", "total_nitrogen"]
 MERGED = 2.0
 
 _NEAREST = 50.0  # m, no table begins nearer
-_NEAR_ON_MAPS = 500.0  # m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
-_PER_E_FOLD = 12.0  # table distances per factor e
+# m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
+_NEAR_ON_MAPS, _NEAR_ON_MAPS_OF_FEW = 500.0, 1000.0
+_PER_E_FOLD = 10.0  # table distances per factor e
 _STATIONS = 8  # distances at which the response to the path is tabulated
-_CHANGES_PER_E_FOLD = 2.5  # distances at which what surfaces change is tabulated, per factor e
+_CHANGES_PER_E_FOLD = 2.0  # distances at which what surfaces change is tabulated, per factor e
 _PATHS, _PIVOTS = 150, 12  # sampled for the response of results to the path: paths, directions and distances
 _BANDS = 3  # of distances at which it is sampled
 _SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
@@ -31,7 +32,7 @@ _PARTS_FOR_SURFACES = (0.0, 0.4)  # of the tables' logarithm of distance: what a
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
 _DAMPING = 0.01  # of the polynomials' coefficients, in pivots: strengths are of order one
 _ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
-_MANY = 1000  # sources whose errors of tiles average out at a receptor
+_MANY = 1000  # sources whose errors average out at a receptor
 _APART, _APART_OF_FEW = 3.0, 6.0  # diagonals of a tile between it and a source that is far
 _SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
 
@@ -51,13 +52,16 @@ class Tables:
         values, places = prepared.sources.values, prepared.receptors.values
         self.surfaces = surfaces_of(prepared.receptors)
         self.kinds = kinds_of(prepared.sources)
-        x, y = places[:, pairs.RX], places[:, pairs.RY]
-        sx, sy = values[:, pairs.SX], values[:, pairs.SY]
+        x, y = places[:, inputs.RX], places[:, inputs.RY]
+        sx, sy = values[:, inputs.SX], values[:, inputs.SY]
         self.box = np.array(
             (min(x.min(), sx.min()), max(x.max(), sx.max()), min(y.min(), sy.min()), max(y.max(), sy.max()))
         )
         self.uniform = bool(prepared.maps.uniform)
-        self.nearest = _NEAREST if self.uniform else _NEAR_ON_MAPS
+        few = len(values) < _MANY
+        self.nearest = _NEAREST
+        if not self.uniform:
+            self.nearest = _NEAR_ON_MAPS_OF_FEW if few else _NEAR_ON_MAPS
         span = float(np.hypot(self.box[1] - self.box[0], self.box[3] - self.box[2]))
         self.reach = float(min(prepared.options.reach, max(span, 4.0 * self.nearest)))
         folds = max(np.log(1.001 * self.reach / self.nearest), 0.3)
@@ -67,9 +71,9 @@ class Tables:
         self.stations = lookup.nodes(self.nearest, farthest, _STATIONS)
         self.rng = np.random.default_rng(20051)
         self.ground = Ground(prepared.maps, self.box)
-        self.emission = np.abs(values[:, pairs.SQ])
-        self.apart = _APART if len(values) >= _MANY else _APART_OF_FEW
-        self.rough = values[:, pairs.SZ0] >= _ROUGH
+        self.emission = np.abs(values[:, inputs.SQ])
+        self.apart = _APART_OF_FEW if few else _APART
+        self.rough = values[:, inputs.SZ0] >= _ROUGH
         self.reference = prepared.maps.path[0]
         self.made: dict[int, tiles.Plume] = {}
         self.pivots, self.lengths = np.zeros((0, 13)), np.zeros(0)
@@ -116,53 +120,60 @@ class Tables:
             self.ground.frame,
         )
 
-    def ring(self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray) -> np.ndarray:
+    def ring(
+        self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray, divided: bool = False
+    ) -> np.ndarray:
         """Exact results per g/s of one source, (receptors, pairs, OUTPUTS), at pairs of wind direction and distance.
 
-        ``receptors``: those whose surfaces are taken; ``along`` (13,): what lies on every path.
+        ``receptors``: those whose surfaces are taken; ``along`` (13,): what lies on every path; ``divided``: an area
+        by its sub-sources where the model has them, not as a whole.
         """
-        return self.rings(member, degree, distance, receptors, along[None])[0]
+        return self.rings(member, degree, distance, receptors, along[None], divided)[0]
 
-    def rings(self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray) -> np.ndarray:
+    def rings(
+        self, member: int, degree, distance, receptors: np.ndarray, along: np.ndarray, divided: bool = False
+    ) -> np.ndarray:
         """As :meth:`ring` for each of several paths ``along`` (paths, 13): (paths, receptors, pairs, OUTPUTS)."""
         sources, places = self.prepared.sources, self.prepared.receptors
         values = sources.values[[member]].copy()
-        inside = distance < abs(values[0, pairs.SD])
+        inside = distance < abs(values[0, inputs.SD])
         if inside.any() and not inside.all():
-            out = np.empty((len(along), len(receptors), len(degree), pairs.OUTPUTS))
+            out = np.empty((len(along), len(receptors), len(degree), inputs.OUTPUTS))
             for some in (inside, ~inside):
-                out[:, :, some] = self.rings(member, degree[some], distance[some], receptors, along)
+                out[:, :, some] = self.rings(member, degree[some], distance[some], receptors, along, divided)
             return out
-        values[:, pairs.SX] = values[:, pairs.SY] = 0.0
-        values[:, pairs.SQ], values[:, pairs.SREACH] = 1.0, np.inf
+        values[:, inputs.SX] = values[:, inputs.SY] = 0.0
+        values[:, inputs.SQ], values[:, inputs.SREACH] = 1.0, np.inf
         codes = sources.codes[[member]].copy()
         codes[:, 2] = 0
         # nearer than its side an area's pairs are exact, and the table is only a formality
-        subdivide = self.prepared.options.subdivide and not inside.all()
+        subdivide = divided and self.prepared.options.subdivide and not inside.all()
         bearing = np.radians(degree - 180.0)
         number = np.tile(np.repeat(receptors, len(degree)), len(along))
         where = places.values[number]
-        where[:, pairs.RX] = np.tile(np.sin(bearing) * distance, len(along) * len(receptors))
-        where[:, pairs.RY] = np.tile(np.cos(bearing) * distance, len(along) * len(receptors))
-        where[:, pairs.RWEIGHT] = 1.0
+        where[:, inputs.RX] = np.tile(np.sin(bearing) * distance, len(along) * len(receptors))
+        where[:, inputs.RY] = np.tile(np.cos(bearing) * distance, len(along) * len(receptors))
+        where[:, inputs.RWEIGHT] = 1.0
         each = np.repeat(along, len(receptors) * len(degree), axis=0)
         ring = self.prepared._replace(
             sources=sources._replace(values=values, codes=codes),
-            receptors=pairs.Receptors(where, places.shares[number]),
+            receptors=inputs.Receptors(where, places.shares[number]),
             maps=self.prepared.maps._replace(uniform=True, path=each),
             options=self.prepared.options._replace(cell=0.0, subdivide=subdivide, merged=MERGED, reach=np.inf),
         )
-        return self.run(ring)[0].reshape(len(along), len(receptors), len(degree), pairs.OUTPUTS)
+        return self.run(ring)[0].reshape(len(along), len(receptors), len(degree), inputs.OUTPUTS)
 
     def near(self, plume: int, tables: tiles.Plume) -> float:
         """Distance within which interpolation in the table is not good enough, or the surroundings are too near [m]."""
         member = int(self.kinds.member[plume])
         values = self.prepared.sources.values[self.kinds.plume == plume]
-        least = max(self.nearest, np.abs(values[:, pairs.SD]).max(), 2.0 * self.prepared.options.cell)
+        least = max(self.nearest, np.abs(values[:, inputs.SD]).max(), 2.0 * self.prepared.options.cell)
         between = np.sqrt(self.distance[1:] * self.distance[:-1])
         degree = np.arange(7.0, 360.0, 15.0)
         anchor = self.surfaces.member[self.surfaces.anchors.surface[:1]]
-        out = self.ring(member, np.tile(degree, len(between)), np.repeat(between, len(degree)), anchor, self.reference)
+        out = self.ring(
+            member, np.tile(degree, len(between)), np.repeat(between, len(degree)), anchor, self.reference, divided=True
+        )
         ratio = self.prepared.substance.mass_ratio
         exact = total_nitrogen(out[0].reshape(len(between), len(degree), -1), ratio) * between[:, None] ** 2
         lines = tables.values[0].reshape(360, len(self.distance), -1)[degree.astype(int)].astype(float)
@@ -209,8 +220,8 @@ class Tables:
         degree = np.repeat(np.arange(360.0), len(self.distance))
         distance = np.tile(self.distance, 360)
         values = np.zeros((len(anchors), len(degree), lookup.COLUMNS), dtype=np.float32)
-        out = self.ring(member, degree, distance, anchors, self.reference)
-        values[..., : pairs.OUTPUTS] = out * distance[:, None] ** 2
+        out = self.ring(member, degree, distance, anchors, self.reference, divided=True)
+        values[..., : inputs.OUTPUTS] = out * distance[:, None] ** 2
         return values
 
     def _coarsely(self, member: int, receptors: np.ndarray) -> np.ndarray:
@@ -243,7 +254,7 @@ class Tables:
         if self.uniform:
             return _between_stations(response)
         rows = np.flatnonzero(self.kinds.plume == plume)
-        z0 = np.log(self.prepared.sources.values[:, pairs.SZ0])
+        z0 = np.log(self.prepared.sources.values[:, inputs.SZ0])
         degree = np.repeat(np.arange(turns) * float(path.TURN), _STATIONS)
         distance = np.tile(self.stations, turns)
         for ground in (False, True):
@@ -275,7 +286,7 @@ class Tables:
         chosen = self.rng.integers(0, len(values), count)
         angle = self.rng.uniform(0.0, 2.0 * np.pi, count)
         distance = np.exp(self.rng.uniform(np.log(self.nearest), np.log(self.distance[-1]), count))
-        sx, sy = values[chosen, pairs.SX], values[chosen, pairs.SY]
+        sx, sy = values[chosen, inputs.SX], values[chosen, inputs.SY]
         rx = np.clip(sx + distance * np.sin(angle), box[0], box[1])
         ry = np.clip(sy + distance * np.cos(angle), box[2], box[3])
         return self.ground.path(*self.ground.cells(sx, sy, rx, ry)), np.maximum(np.hypot(rx - sx, ry - sy), 1.0)

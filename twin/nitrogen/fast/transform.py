@@ -13,7 +13,7 @@ import numpy as np
 import scipy.fft
 
 from kernels.jit import threads
-from kernels.nitrogen.exact import pairs
+from kernels.nitrogen.exact import inputs
 from kernels.nitrogen.fast import lookup, tiles
 
 __all__ = ["Lattice", "add_transformed", "lattice_of", "offsets_of", "worth_it"]
@@ -111,7 +111,7 @@ def add_transformed(
     for s in np.unique(surface):
         here = np.flatnonzero(surface == s)
         kernel = _kernel(tables, plume, member, int(s), x, y, apart, near)
-        for c in range(pairs.OUTPUTS):
+        for c in range(inputs.OUTPUTS):
             if not kernel[:, c].any():
                 continue
             spectrum = scipy.fft.rfft2(kernel[:, c].reshape(height, width), shape, workers=threads())
@@ -147,23 +147,23 @@ def _kernel(tables: Any, plume: tiles.Plume, member: int, surface: int, x, y, ap
     out[far] = part
     close = np.flatnonzero((apart <= near) & (apart <= tables.reach))
     if close.size:
-        out[close, : pairs.OUTPUTS] = _exactly(
+        out[close, : inputs.OUTPUTS] = _exactly(
             prepared, tables.run, member, int(tables.surfaces.member[surface]), x[close], y[close]
         )
-    return out[:, : pairs.OUTPUTS]
+    return out[:, : inputs.OUTPUTS]
 
 
 def _exactly(prepared: Any, run, member: int, receptor: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The exact chain from a source to its surroundings, subdivided as it is, over the surface of a receptor."""
     values = prepared.sources.values[[member]].copy()
-    values[:, pairs.SQ], values[:, pairs.SREACH] = 1.0, np.inf
+    values[:, inputs.SQ], values[:, inputs.SREACH] = 1.0, np.inf
     codes = prepared.sources.codes[[member]].copy()
     codes[:, 2] = 0
     places = np.repeat(prepared.receptors.values[[receptor]], len(x), axis=0)
-    places[:, pairs.RX], places[:, pairs.RY] = values[0, pairs.SX] + x, values[0, pairs.SY] + y
-    places[:, pairs.RWEIGHT] = 1.0
+    places[:, inputs.RX], places[:, inputs.RY] = values[0, inputs.SX] + x, values[0, inputs.SY] + y
+    places[:, inputs.RWEIGHT] = 1.0
     one = prepared._replace(
         sources=prepared.sources._replace(values=values, codes=codes),
-        receptors=pairs.Receptors(places, np.repeat(prepared.receptors.shares[[receptor]], len(x), axis=0)),
+        receptors=inputs.Receptors(places, np.repeat(prepared.receptors.shares[[receptor]], len(x), axis=0)),
     )
     return run(one)[0][:, 0]
