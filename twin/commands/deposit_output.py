@@ -56,7 +56,7 @@ def write_result(result: xr.Dataset, out: Path, year: int, reach: float | None) 
     for name in ("x", "y"):
         if (table[name] == table[name].round()).all():
             table[name] = table[name].astype(np.int64)
-    for name in table.columns[table.dtypes == float]:  # quicker than to_csv's float_format
+    for name in table.select_dtypes("floating"):  # quicker than to_csv's float_format
         table[name] = table[name].map("{:.6E}".format, na_action="ignore")
     table.to_csv(out, index=False)
 
