@@ -86,7 +86,8 @@ class Tables:
         changed = len(self.kinds.kinds[plume]) * len(self.surfaces.member) + full
         changes = changed * 360 // surface.SECTOR * len(self.changing)
         response = 0 if self.uniform else 2 * (len(self.pivots) + 1) * 360 // path.TURN * _STATIONS
-        return full * 360 * len(self.distance) + anchors * response + changes
+        distances = len(self.distance) + (full - 1) * (len(self.distance) // 2 + 1)
+        return 360 * distances + anchors * response + changes
 
     def plume(self, plume: int) -> tiles.Plume:
         """Tables of a plume as the kernel takes them, made once."""
@@ -213,12 +214,23 @@ class Tables:
         return [int(m) for m in self.kinds.member[np.argsort(-emission)[:count]]]
 
     def _values(self, member: int, anchors: np.ndarray) -> np.ndarray:
-        degree = np.repeat(np.arange(360.0), len(self.distance))
-        distance = np.tile(self.distance, 360)
-        values = np.zeros((len(anchors), len(degree), lookup.COLUMNS), dtype=np.float32)
-        out = self.ring(member, degree, distance, anchors, self.reference, divided=True)
-        values[..., : inputs.OUTPUTS] = out * distance[:, None] ** 2
-        return values
+        """Values over surfaces: over the first at every distance, over others at every second one (and the last).
+
+        At those between, the ratio to the first surface is interpolated: it varies less with distance than values do.
+        """
+        count = len(self.distance)
+        values = np.zeros((len(anchors), 360, count, lookup.COLUMNS), dtype=np.float32)
+        some = np.union1d(np.arange(0, count, 2), count - 1)
+        for surfaces, nodes in ((slice(0, 1), np.arange(count)), (slice(1, None), some)):
+            degree = np.repeat(np.arange(360.0), len(nodes))
+            distance = np.tile(self.distance[nodes], 360)
+            out = self.ring(member, degree, distance, anchors[surfaces], self.reference, divided=True)
+            out = (out * distance[:, None] ** 2).reshape(len(out), 360, len(nodes), inputs.OUTPUTS)
+            values[surfaces, :, nodes, : inputs.OUTPUTS] = out
+        between = np.setdiff1d(np.arange(count), some)
+        for s in range(1, len(anchors)):
+            values[s][:, between] = _between_nodes(values[s], values[0], between)
+        return values.reshape(len(anchors), 360 * count, lookup.COLUMNS)
 
     def _coarsely(self, member: int, receptors: np.ndarray) -> np.ndarray:
         degree = np.repeat(np.arange(0.0, 360.0, surface.SECTOR), len(self.changing))
@@ -352,6 +364,17 @@ class Tables:
         slopes[1:10] = np.hstack((fit[2:11], fit[11:20]))
         slopes[10:, : fit.shape[1]] = fit[20:]
         return slopes
+
+
+def _between_nodes(values: np.ndarray, base: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Values at nodes between two others, (directions, nodes, COLUMNS), by the ratio to ``base`` where it has a sense.
+
+    ``values``, ``base`` (directions, distances, COLUMNS); dry deposition may change sign, then values are interpolated.
+    """
+    low, high = values[:, nodes - 1], values[:, nodes + 1]
+    good = (low > 0) & (high > 0) & (base[:, nodes - 1] > 0) & (base[:, nodes + 1] > 0)
+    ratio = low / np.where(good, base[:, nodes - 1], 1.0) + high / np.where(good, base[:, nodes + 1], 1.0)
+    return 0.5 * np.where(good, ratio * base[:, nodes], low + high)
 
 
 def _between_stations(response: np.ndarray) -> np.ndarray:
