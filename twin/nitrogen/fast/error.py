@@ -17,7 +17,6 @@ _COVERAGE = 0.9  # of receptors whose error is at most the estimate
 _CONFIDENCE = 0.99  # that it covers so many
 # Wilks (1941), Ann. Math. Stat. 12, 91-96: the largest of n random errors covers a share p of all with 1 - p^n
 _RECEPTORS = math.ceil(math.log(1.0 - _CONFIDENCE) / math.log(_COVERAGE))
-_MOST_PAIRS = 1_000_000  # recomputed for it; of more sources a random part is taken, whose sum errs more, not less
 _AT_ONCE = 8  # receptors of one source that are checked
 
 # tables, near field, sources, receptors -> results of fast mode (receptors, OUTPUTS)
@@ -34,7 +33,7 @@ def only(prepared: Any, sources: np.ndarray, receptors: np.ndarray) -> Any:
     )
 
 
-def receptor_error(tables: Tables, near: np.ndarray, out: np.ndarray, fast: Fast) -> dict[str, float]:
+def receptor_error(tables: Tables, near: np.ndarray, out: np.ndarray) -> dict[str, float]:
     """Relative error of total nitrogen, all sources together, at random receptors recomputed exactly.
 
     ``near`` (sources,): inf for sources that were exact everywhere; ``out`` (receptors, groups, OUTPUTS): what is
@@ -44,16 +43,10 @@ def receptor_error(tables: Tables, near: np.ndarray, out: np.ndarray, fast: Fast
     prepared = tables.prepared
     if not np.isfinite(near).any():
         return {"error_estimate": 0.0, "error_median": 0.0, "checked_receptors": 0.0}
-    number, count = len(near), len(prepared.receptors.values)
+    count = len(prepared.receptors.values)
     rows = np.sort(tables.rng.choice(count, min(count, _RECEPTORS), replace=False))
-    chosen = np.arange(number)
-    most = max(_MOST_PAIRS // len(rows), 1)
-    if number > most:
-        chosen = np.sort(tables.rng.choice(number, most, replace=False))
-        found = fast(tables, near, chosen, rows)
-    else:
-        found = out[rows].sum(axis=1)
-    error = _relative(tables, found, tables.run(only(prepared, chosen, rows))[0][:, 0])
+    exact = tables.run(only(prepared, np.arange(len(near)), rows))[0][:, 0]
+    error = _relative(tables, out[rows].sum(axis=1), exact)
     return {
         "error_estimate": float(error.max(initial=0.0)),
         "error_median": float(np.median(error)) if error.size else 0.0,

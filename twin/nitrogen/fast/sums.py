@@ -93,7 +93,7 @@ def run_fast(prepared: Any, run: Run, check: int) -> tuple[np.ndarray, float, in
         "plumes": float(len(tables.kinds.member)),
         "receptor_surfaces": float(len(tables.surfaces.member)),
         "transformed_sources": float(transformed),
-        **receptor_error(tables, near, out, _some),
+        **receptor_error(tables, near, out),
         **checked_pairs(tables, near, check, _some),
     }
     return out, seconds, count, {**found, "check_cpu_seconds": time.process_time() - begin - seconds}

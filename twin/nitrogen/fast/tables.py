@@ -20,10 +20,11 @@ __all__ = ["MERGED", "Run", "Tables", "total_nitrogen"]
 MERGED = 2.0
 
 _NEAREST = 50.0  # m, no table begins nearer
-_NEAR_ON_MAPS = 500.0  # m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
-_PER_E_FOLD = 12.0  # table distances per factor e
+# m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
+_NEAR_ON_MAPS, _NEAR_ON_MAPS_OF_FEW = 500.0, 1000.0
+_PER_E_FOLD = 10.0  # table distances per factor e
 _STATIONS = 8  # distances at which the response to the path is tabulated
-_CHANGES_PER_E_FOLD = 2.5  # distances at which what surfaces change is tabulated, per factor e
+_CHANGES_PER_E_FOLD = 2.0  # distances at which what surfaces change is tabulated, per factor e
 _PATHS, _PIVOTS = 150, 12  # sampled for the response of results to the path: paths, directions and distances
 _BANDS = 3  # of distances at which it is sampled
 _SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
@@ -31,7 +32,7 @@ _PARTS_FOR_SURFACES = (0.0, 0.4)  # of the tables' logarithm of distance: what a
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
 _DAMPING = 0.01  # of the polynomials' coefficients, in pivots: strengths are of order one
 _ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
-_MANY = 1000  # sources whose errors of tiles average out at a receptor
+_MANY = 1000  # sources whose errors average out at a receptor
 _APART, _APART_OF_FEW = 3.0, 6.0  # diagonals of a tile between it and a source that is far
 _SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
 
@@ -57,7 +58,10 @@ class Tables:
             (min(x.min(), sx.min()), max(x.max(), sx.max()), min(y.min(), sy.min()), max(y.max(), sy.max()))
         )
         self.uniform = bool(prepared.maps.uniform)
-        self.nearest = _NEAREST if self.uniform else _NEAR_ON_MAPS
+        few = len(values) < _MANY
+        self.nearest = _NEAREST
+        if not self.uniform:
+            self.nearest = _NEAR_ON_MAPS_OF_FEW if few else _NEAR_ON_MAPS
         span = float(np.hypot(self.box[1] - self.box[0], self.box[3] - self.box[2]))
         self.reach = float(min(prepared.options.reach, max(span, 4.0 * self.nearest)))
         folds = max(np.log(1.001 * self.reach / self.nearest), 0.3)
@@ -68,7 +72,7 @@ class Tables:
         self.rng = np.random.default_rng(20051)
         self.ground = Ground(prepared.maps, self.box)
         self.emission = np.abs(values[:, inputs.SQ])
-        self.apart = _APART if len(values) >= _MANY else _APART_OF_FEW
+        self.apart = _APART_OF_FEW if few else _APART
         self.rough = values[:, inputs.SZ0] >= _ROUGH
         self.reference = prepared.maps.path[0]
         self.made: dict[int, tiles.Plume] = {}
