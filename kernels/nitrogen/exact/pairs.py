@@ -174,9 +174,7 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     qx, qy = sx, sy
                     cells = 1
                     if divide > 0:
-                        cells, column, row = _merge(
-                            js % count, js // count, count, ex, ey, side / count, merged
-                        )
+                        cells, column, row = _merge(js % count, js // count, count, ex, ey, side / count, merged)
                         if cells == 0:
                             continue
                         qx = _single(sx + (column - divide) * side / count)
