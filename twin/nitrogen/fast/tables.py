@@ -34,7 +34,9 @@ _DAMPING = 0.01  # of the polynomials' coefficients, in pivots: strengths are of
 _ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
 _MANY = 1000  # sources whose errors average out at a receptor
 _APART, _APART_OF_FEW = 3.0, 6.0  # diagonals of a tile between it and a source that is far
-_SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
+# relative error of interpolation between two table distances that ends the near field; of many sources, as a share of
+# the most that one brings
+_SMOOTH = 0.01
 
 Run = Callable[[Any], tuple[np.ndarray, np.ndarray, np.ndarray, float, int]]
 
@@ -58,10 +60,10 @@ class Tables:
             (min(x.min(), sx.min()), max(x.max(), sx.max()), min(y.min(), sy.min()), max(y.max(), sy.max()))
         )
         self.uniform = bool(prepared.maps.uniform)
-        few = len(values) < _MANY
+        self.few = len(values) < _MANY
         self.nearest = _NEAREST
         if not self.uniform:
-            self.nearest = _NEAR_ON_MAPS_OF_FEW if few else _NEAR_ON_MAPS
+            self.nearest = _NEAR_ON_MAPS_OF_FEW if self.few else _NEAR_ON_MAPS
         span = float(np.hypot(self.box[1] - self.box[0], self.box[3] - self.box[2]))
         self.reach = float(min(prepared.options.reach, max(span, 4.0 * self.nearest)))
         folds = max(np.log(1.001 * self.reach / self.nearest), 0.3)
@@ -72,7 +74,7 @@ class Tables:
         self.rng = np.random.default_rng(20051)
         self.ground = Ground(prepared.maps, self.box)
         self.emission = np.abs(values[:, inputs.SQ])
-        self.apart = _APART_OF_FEW if few else _APART
+        self.apart = _APART_OF_FEW if self.few else _APART
         self.rough = values[:, inputs.SZ0] >= _ROUGH
         self.reference = prepared.maps.path[0]
         self.made: dict[int, tiles.Plume] = {}
@@ -181,7 +183,12 @@ class Tables:
         lines = total_nitrogen(lines, ratio).T
         error = np.abs(0.5 * (lines[1:] + lines[:-1]) - exact) / np.maximum(np.abs(exact), 1e-300)
         # in most directions: the chain has steps at all distances
-        bad = np.flatnonzero(np.median(error, axis=1) > _SMOOTH)
+        typical = np.median(error, axis=1)
+        if not self.few:
+            # where a high plume has not come down yet, other sources rule
+            brought = np.abs(exact).mean(axis=1) / between**2
+            typical *= brought / max(float(brought.max()), 1e-300)
+        bad = np.flatnonzero(typical > _SMOOTH)
         bad = bad[between[bad] < 2000.0]
         return float(max(least, self.distance[bad[-1] + 1] if bad.size else 0.0))
 
