@@ -14,7 +14,7 @@ from kernels.nitrogen.fast import lookup, path, surface, tiles
 from twin.nitrogen.fast.classes import kinds_of, surfaces_of
 from twin.nitrogen.fast.ground import Ground
 
-__all__ = ["MERGED", "Run", "Tables", "total_nitrogen"]
+__all__ = ["MERGED", "Run", "Tables", "between_nodes", "total_nitrogen"]
 
 # sides away from a square of sub-sources at which it goes as one: the model divides no source farther than that
 MERGED = 2.0
@@ -240,7 +240,7 @@ class Tables:
             values[surfaces, :, nodes, : inputs.OUTPUTS] = out
         between = np.setdiff1d(np.arange(count), some)
         for s in range(1, len(anchors)):
-            values[s][:, between] = _between_nodes(values[s], values[0], between)
+            values[s][:, between] = between_nodes(values[s], values[0], between)
         return values.reshape(len(anchors), 360 * count, lookup.COLUMNS)
 
     def _coarsely(self, member: int, receptors: np.ndarray) -> np.ndarray:
@@ -377,7 +377,7 @@ class Tables:
         return slopes
 
 
-def _between_nodes(values: np.ndarray, base: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+def between_nodes(values: np.ndarray, base: np.ndarray, nodes: np.ndarray) -> np.ndarray:
     """Values at nodes between two others, (directions, nodes, COLUMNS), by the ratio to ``base`` where it has a sense.
 
     ``values``, ``base`` (directions, distances, COLUMNS); dry deposition may change sign, then values are interpolated.
