@@ -5,6 +5,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from kernels.jit import set_threads, threads
 from kernels.nitrogen import axis_depletion, lattice_plume, plume_tables, removal
 from kernels.nitrogen.hourly import HeightClass, HourlyPlumes, Rates, Turbulence
 from kernels.nitrogen.vertical_dispersion import vertical_spread
@@ -391,5 +392,38 @@ def test_wind_from_all_directions_is_the_mean_over_circles():
         sx, sy, rx, ry = np.meshgrid(inner, inner, column + inner, row + inner)
         d = CELL * np.hypot(rx - sx, ry - sy)
         want = (np.interp(d + 2.5, r, mean) - np.interp(d - 2.5, r, mean)) / 5.0 / (2 * np.pi * d)
-        got = plumes.plumes.used[0][row % plumes.fft.rows, column % plumes.fft.columns] / CELL**2
+        got = plumes.plumes.used[0][abs(row), abs(column)] / CELL**2
         assert got == pytest.approx(want.mean(), rel=0.012)
+
+
+@pytest.mark.parametrize("ny, nx", [(1, 1), (8, 5), (13, 21)])
+def test_spectrum_of_an_even_kernel_is_that_of_its_mirror_images(ny, nx):
+    fft = lattice_plume.LatticeFFT(ny, nx)
+    quadrant = np.random.default_rng(4).random((ny, nx))
+    given = np.zeros((fft.rows, fft.columns))
+    given[:ny, :nx] = quadrant
+    whole = np.zeros_like(given)
+    for row in range(1 - ny, ny):
+        for column in range(1 - nx, nx):
+            whole[row, column] = quadrant[abs(row), abs(column)]
+    out = np.empty(fft.spectrum_shape, complex)
+    fft.even_kernel(given, out)
+    assert out == pytest.approx(np.fft.rfft2(whole), abs=1e-12 * whole.sum())
+
+
+@pytest.mark.parametrize("direction", [213.0, np.nan])
+def test_an_hour_does_not_depend_on_the_number_of_threads(direction):
+    rng = np.random.default_rng(8)
+    field, velocity = rng.random((NY, NX)), rng.choice([0.004, 0.02], (NY, NX))
+    rate = Rates(1e-5, 5e-5, 4e-4, 1e-4, 1e-3, 0.7, 0.001, 0.01)
+    before = threads()
+    found = []
+    try:
+        for n in (1, before):
+            set_threads(n)
+            out = solve(STABLE, direction, field, velocity, rate)[1]
+            found.append((out.concentration, out.dry, out.wet, out.exported))
+    finally:
+        set_threads(before)
+    for one, more in zip(*found):
+        assert np.array_equal(one, more)

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twin.commands.deposit import _places, deposit, deposit_case
+from twin.commands.deposit import deposit, deposit_case
+from twin.commands.deposit_flags import places_of
 from twin.errors import ConfigError, DataError
 from twin.readers.brn import read_brn
 from twin.readers.climatology import read_climatology
@@ -142,6 +143,41 @@ def test_hexagons_within_reach_of_the_sources(given, tmp_path):
     assert 300 < len(table) < 330 and summary["pairs"] == len(table)
     assert np.hypot(table["x"] - 155000, table["y"] - 463000).max() <= 1000.0
     # without --reach the rule of Dutch permits holds: 25 km
-    assert len(_places("hexagons", read_brn(given / "G_NH3_point_h2.5_lines.brn"), None, 250.0)) == pytest.approx(
+    assert len(places_of("hexagons", read_brn(given / "G_NH3_point_h2.5_lines.brn"), None, 250.0)) == pytest.approx(
         np.pi * 25.0**2 * 100, rel=1e-3
     )
+
+
+def test_another_substance_over_a_control_file_has_its_own_constants(given, tmp_path):
+    # DIFFCOEFF and WASHOUT of the file belong to NH3; NOx of the same sources by themselves has neither
+    name = "G_NH3_point_h2.5_lines"
+    few = tmp_path / "few.csv"
+    pd.read_csv(given / f"{name}.csv")[["name", "x", "y"]].iloc[::40].to_csv(few, index=False)
+    choices = {"receptors": few, "background": BACKGROUND, "substance": "NOx"}
+    deposit_case(given / f"{name}.ctr", out=tmp_path / "over.csv", **choices)
+    weather = given.parent / "inputs" / "ops" / "a005105c.005"
+    deposit_case(given / f"{name}.brn", out=tmp_path / "alone.csv", weather=weather, z0="0.1", **choices)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "over.csv"), pd.read_csv(tmp_path / "alone.csv"), check_exact=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        ({"landuse": "1.5"}, r"--landuse 1\.5: a DEPAC class"),
+        ({"background": "NH3=6,NOx=20,SO2=1.5,NH3=7"}, "--background: NH3 is given twice"),
+        ({"reach": -5.0}, "--reach -5.0: a distance above 0 km"),
+        ({"reach": float("nan")}, "--reach nan"),
+        ({"receptors": "lattice", "cell": float("nan")}, "--cell nan: a side of a cell above 0 m"),
+        ({"year": -3}, "--year -3: a year such as 2030"),
+        ({"ozone": "x"}, "--ozone x: numbers in ug/m3"),
+        ({"conversion": "NH3=5,NOx=4,NOx=3"}, "--conversion: NOx is given twice"),
+    ],
+)
+def test_a_flag_is_not_read_as_something_else(given, tmp_path, choices, words):
+    name = "G_NH3_point_h2.5_lines"
+    flags = {"receptors": given / f"{name}.csv", "background": BACKGROUND} | choices
+    with pytest.raises(ConfigError, match=words):
+        deposit_case(given / f"{name}.ctr", out=tmp_path / "out.csv", **flags)
+    assert not any(tmp_path.iterdir())

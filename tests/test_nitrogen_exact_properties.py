@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from twin.errors import ConfigError, DataError, UnitError
-from twin.nitrogen import Grid, Map, Roads, Switches, deposit, deposition
+from twin.nitrogen import Grid, Map, Roads, Switches, chain, deposit
 from twin.readers.climatology import QUANTITIES, Climatology
 
 BACKGROUND = {"NH3": 6.0, "NOx": 20.0, "SO2": 1.5}
@@ -223,7 +223,7 @@ def test_road_chemistry_does_not_depend_on_how_much_its_first_pass_keeps(monkeyp
     places = receptors(60, reach=12000.0)
     plenty = deposit(road, places, climatology(), "NOx", **choices)
     for few in (0, 7, 200):
-        monkeypatch.setattr(deposition, "_KEPT_PAIRS", few)
+        monkeypatch.setattr(chain, "_KEPT_PAIRS", few)
         other = deposit(road, places, climatology(), "NOx", **choices)
         for name in plenty.data_vars:
             np.testing.assert_allclose(other[name], plenty[name], rtol=1e-12)

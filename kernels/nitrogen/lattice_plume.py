@@ -25,7 +25,7 @@ import math
 import numpy as np
 import scipy.fft
 
-from kernels.jit import njit
+from kernels.jit import njit, threads
 
 __all__ = [
     "SUBDIVISIONS",
@@ -94,6 +94,7 @@ def corner_stream(
     coefficient: float,
     rounding: float,
     stream: np.ndarray,
+    inside: np.ndarray,
 ) -> None:
     """Stream function of the plume of one cell at all cell corners around it.
 
@@ -106,15 +107,19 @@ def corner_stream(
         coefficient: of the crosswind spread [1].
         rounding: standard deviation of the wind direction within the hour from its rounding [rad].
         stream: (2 ny, 2 nx) result [1]: flux passes a line between corners as the difference of their values.
+        inside: (2 ny, 2) result, first and last corner of each row in the plume or near the source.
     """
     ny = stream.shape[0] // 2
     nx = stream.shape[1] // 2
     wide = cell_size * cell_size / 12.0
+    widest = SATURATED * SATURATED * (coefficient * coefficient + rounding * rounding)
     for a in range(2 * ny):
         y = (a - ny + 0.5) * cell_size
+        inside[a, 0], inside[a, 1] = 2 * nx, -1
         for b in range(2 * nx):
             x = (b - nx + 0.5) * cell_size
             if abs(a - ny + 0.5) < NEAR + 1 and abs(b - nx + 0.5) < NEAR + 1:
+                inside[a, 0], inside[a, 1] = min(inside[a, 0], b), b
                 total = 0.0
                 for p in range(SUBDIVISIONS):
                     dy = y - ((p + 0.5) / SUBDIVISIONS - 0.5) * cell_size
@@ -130,11 +135,13 @@ def corner_stream(
                 continue
             s = x * towards_x + y * towards_y
             n = y * towards_x - x * towards_y
+            stream[a, b] = 1.0 if n > 0.0 else 0.0
+            if s <= 0.0 or n * n > SATURATED * SATURATED * wide + widest * s * s:
+                continue
             variance = wide + s * s * (coefficient * coefficient / (1.0 + 1.0e-4 * s) + rounding * rounding)
-            if s <= 0.0 or n * n > SATURATED * SATURATED * variance:
-                stream[a, b] = 1.0 if n > 0.0 else 0.0
-            else:
+            if n * n <= SATURATED * SATURATED * variance:
                 stream[a, b] = _normal(n / math.sqrt(variance))
+                inside[a, 0], inside[a, 1] = min(inside[a, 0], b), b
 
 
 @njit
@@ -228,26 +235,24 @@ def clear_kernels(kernels: np.ndarray, span: np.ndarray) -> None:
 
 
 @njit
-def _write_row(k, first, last, sides, top, bottom, out):
-    """Sums over the faces of the cells of one row at column offsets ``first`` to ``last``, which wrap in ``out``."""
-    nx = sides.shape[0] // 2
-    for b in range(first + nx, min(last, -1) + nx + 1):
-        out[out.size + b - nx] = sides[b, k] - sides[b - 1, k] + top[b - 1, k] - bottom[b - 1, k]
-    for b in range(max(first, 0) + nx, last + nx + 1):
-        out[b - nx] = sides[b, k] - sides[b - 1, k] + top[b - 1, k] - bottom[b - 1, k]
-
-
-@njit
 def _write_cells(row, first, last, sides, top, bottom, plumes, sinks):
-    for k in range(plumes.shape[0]):
-        _write_row(k, first, last, sides, top, bottom, plumes[k, row])
-    for k in range(sinks.shape[0]):
-        _write_row(plumes.shape[0] + k, first, last, sides, top, bottom, sinks[k, row])
+    """Sums over the faces of the cells of one row at column offsets ``first`` to ``last``, which wrap."""
+    nx = sides.shape[0] // 2
+    count = plumes.shape[0]
+    for offset in range(first, last + 1):
+        b = offset + nx
+        column = offset if offset >= 0 else offset + plumes.shape[2]
+        for k in range(count):
+            plumes[k, row, column] = sides[b, k] - sides[b - 1, k] + top[b - 1, k] - bottom[b - 1, k]
+        for k in range(sinks.shape[0]):
+            d = count + k
+            sinks[k, row, column] = sides[b, d] - sides[b - 1, d] + top[b - 1, d] - bottom[b - 1, d]
 
 
 @njit
 def assemble_kernels(
     stream: np.ndarray,
+    inside: np.ndarray,
     towards_x: float,
     towards_y: float,
     cell_size: float,
@@ -264,7 +269,7 @@ def assemble_kernels(
     """Lay the plume of one wind direction into the kernels of all tables.
 
     Args:
-        stream: (2 ny, 2 nx) stream function of :func:`corner_stream`.
+        stream, inside: stream function (2 ny, 2 nx) and its extent (2 ny, 2) of :func:`corner_stream`.
         towards_x, towards_y, cell_size, coefficient, rounding: as there.
         table: (m, k + d + e) cumulative tables along the axis, equal steps of cell_size / TABLE_STEPS [unit of table].
         plumes: (k, P, Q) sums over the faces of each cell at its offset from the source, modulo P and Q: the
@@ -286,18 +291,22 @@ def assemble_kernels(
     sides = faces[2]
     filled = np.zeros((3, 2 * nx), np.bool_)  # whether a face holds values; where not, it holds zeros
     faces[...] = 0.0
+    touched = np.zeros((2, 2), np.int64)  # faces, from and to, that may hold values below and above
+    beside = np.zeros(2, np.int64)
     for a in range(2 * ny):
         y = (a - ny + 0.5) * cell_size
         new = a % 2
         old = 1 - new
         near_row = abs(a - ny + 0.5) < NEAR + 1
-        for b in range(2 * nx - 1):  # horizontal faces at this height
+        for b in range(touched[new, 0], touched[new, 1]):
+            if filled[new, b]:
+                faces[new, b] = 0.0
+                filled[new, b] = False
+        touched[new, 0], touched[new, 1] = max(inside[a, 0] - 1, 0), min(inside[a, 1] + 1, 2 * nx - 1)
+        for b in range(touched[new, 0], touched[new, 1]):  # horizontal faces at this height
             flux = stream[a, b] - stream[a, b + 1]
             near = near_row and abs(b - nx + 1) < NEAR + 1
             out = faces[new, b]
-            if filled[new, b]:
-                out[:] = 0.0
-                filled[new, b] = False
             if flux == 0.0 and not near:
                 continue
             x = (b - nx + 0.5) * cell_size
@@ -320,14 +329,18 @@ def assemble_kernels(
         # vertical faces between the heights a - 1 and a, and the cells between them
         y -= cell_size
         near_row = abs(a - ny) < NEAR + 1
+        for b in range(beside[0], beside[1]):
+            if filled[2, b]:
+                sides[b] = 0.0
+                filled[2, b] = False
+        # one face more, so that the cell to the right of the last is closed
+        beside[0] = min(touched[0, 0], touched[1, 0])
+        beside[1] = min(max(touched[0, 1], touched[1, 1]) + 1, 2 * nx)
         first, last = 2 * nx, -2 * nx
-        for b in range(2 * nx):
+        for b in range(beside[0], beside[1]):
             flux = stream[a, b] - stream[a - 1, b]
             near = near_row and abs(b - nx + 0.5) < NEAR + 1
             out = sides[b]
-            if filled[2, b]:
-                out[:] = 0.0
-                filled[2, b] = False
             if near or flux != 0.0:
                 x = (b - nx + 0.5) * cell_size
                 s1 = x * towards_x + y * towards_y
@@ -425,12 +438,12 @@ def assemble_rose(
     Args:
         cell_size: [m].
         table: (m, k + d + e) of :func:`rose_table`, equal steps of cell_size / TABLE_STEPS.
-        plumes, sinks, through_x, through_y, span, faces: as in :func:`assemble_kernels`, written, not added to.
+        plumes, sinks, span: as in :func:`assemble_kernels`, for offsets from zero on: kernels even in both.
+        through_x, through_y, faces: as there; all of them is written.
     """
     ny = through_x.shape[1] // 2 + 1
     nx = through_x.shape[2] // 2
     nk = plumes.shape[0] + sinks.shape[0]
-    rows = plumes.shape[1]
     inverse_step = TABLE_STEPS / cell_size
     half = 0.5 * cell_size
     share = 1.0 / (SUBDIVISIONS * SUBDIVISIONS)
@@ -462,8 +475,9 @@ def assemble_rose(
                 _look_up(table, math.sqrt(east * east + y * y), inverse_step, high[b + 1] - low[b + 1], right)
                 _look_up(table, math.sqrt(x * x + north * north), inverse_step, high[b] - high[b + 1], up)
         # the mirror images across the y-axis, and below the source
-        for b in range(nx):
+        for b in range(1, nx):
             top[nx - 1 - b] = top[nx - 1 + b]
+        for b in range(nx):
             for k in range(table.shape[1]):
                 sides[nx - 1 - b, k] = -sides[nx + b, k]
         if a == 0:
@@ -476,12 +490,8 @@ def assemble_rose(
             for b in range(2 * nx - 1):
                 through_y[e, ny + a, b] = top[b, nk + e]
                 through_y[e, ny - 1 - a, b] = -top[b, nk + e]
-        _write_cells(a, 1 - nx, nx - 1, sides, top, bottom, plumes, sinks)
-        span[a, 0], span[a, 1] = 1 - nx, nx - 1
-        if a > 0:
-            plumes[:, rows - a] = plumes[:, a]
-            sinks[:, rows - a] = sinks[:, a]
-            span[rows - a] = span[a]
+        _write_cells(a, 0, nx - 1, sides, top, bottom, plumes, sinks)
+        span[a, 0], span[a, 1] = 0, nx - 1
 
 
 @njit
@@ -537,20 +547,22 @@ class LatticeFFT:
 
     def __init__(self, ny: int, nx: int):
         self.ny, self.nx = ny, nx
-        self.rows = scipy.fft.next_fast_len(2 * ny - 1)
-        self.columns = scipy.fft.next_fast_len(2 * nx - 1, real=True)
+        # even lengths, so that the spectrum of an even kernel is a cosine transform of half of it
+        self.rows = 2 * scipy.fft.next_fast_len(ny)
+        self.columns = 2 * scipy.fft.next_fast_len(nx, real=True)
         self.spectrum_shape = (self.rows, self.columns // 2 + 1)
+        self._padded = {np.dtype(kind): np.zeros((ny, self.columns), kind) for kind in (np.float32, np.float64)}
 
     def forward(self, field: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Spectrum (rows, columns // 2 + 1) of a field (ny, nx) set in zeros; returns ``out``, in its precision."""
-        if out.dtype == np.complex64:
-            field = field.astype(np.float32, copy=False)
-        out[: self.ny] = scipy.fft.rfft(field, n=self.columns, axis=1, workers=1)
+        padded = self._padded[out.real.dtype]
+        padded[:, : self.nx] = field
+        out[: self.ny] = scipy.fft.rfft(padded, axis=1, workers=threads())
         out[self.ny :] = 0.0
         return self._columns(out)
 
     def _columns(self, out: np.ndarray) -> np.ndarray:
-        done = scipy.fft.fft(out, axis=0, workers=1, overwrite_x=True)
+        done = scipy.fft.fft(out, axis=0, workers=threads(), overwrite_x=True)
         if not np.shares_memory(done, out):
             out[...] = done
         return out
@@ -566,10 +578,17 @@ class LatticeFFT:
         ends = np.flatnonzero(np.diff(used) > 1)
         out[...] = 0.0
         for block in np.split(used, ends + 1):
-            out[block[0] : block[-1] + 1] = scipy.fft.rfft(kernel[block[0] : block[-1] + 1], axis=1, workers=1)
+            out[block[0] : block[-1] + 1] = scipy.fft.rfft(kernel[block[0] : block[-1] + 1], axis=1, workers=threads())
         self._columns(out)
+
+    def even_kernel(self, kernel: np.ndarray, out: np.ndarray) -> None:
+        """Spectrum ``out`` of a kernel (rows, columns) even in both offsets, of which those from zero on are given."""
+        last = self.rows // 2
+        half = scipy.fft.dctn(kernel[: last + 1, : self.columns // 2 + 1], type=1, workers=threads())
+        out[: last + 1] = half
+        out[last + 1 :] = half[last - 1 : 0 : -1]
 
     def backward(self, spectrum: np.ndarray, out: np.ndarray) -> None:
         """Field (ny, nx) of a spectrum, which is destroyed."""
-        full = scipy.fft.ifft(spectrum, axis=0, workers=1, overwrite_x=True)
-        out[...] = scipy.fft.irfft(full[: self.ny], n=self.columns, axis=1, workers=1)[:, : self.nx]
+        full = scipy.fft.ifft(spectrum, axis=0, workers=threads(), overwrite_x=True)
+        out[...] = scipy.fft.irfft(full[: self.ny], n=self.columns, axis=1, workers=threads())[:, : self.nx]

@@ -6,6 +6,7 @@ whose feeders are not laid hangs lumped on the busbar of its nearest substation,
 carries the whole province.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,15 +71,7 @@ def join_high_voltage(
     laid = lay_high_voltage(grid, inside, rules)
     lowest = laid.lowest(supplies)
     tree = cKDTree(np.column_stack((laid.x[lowest], laid.y[lowest])))
-    source = np.flatnonzero(np.isfinite(power["source_voltage"].values))
-    at = np.column_stack((power["bus_x"].values[source], power["bus_y"].values[source]))
-    away, vertex = tree.query(at)
-    if (away > SAME_PLACE).any():
-        k = int(away.argmax())
-        raise DataError(
-            f"power: {power['bus_id'].values[source[k]].decode()} is {away[k]:.0f} m from the nearest vertex of kind "
-            f"{supplies!r} of the high-voltage grid; lay the feeders from its vertices"
-        )
+    source, vertex = _feeding(power, tree, supplies)
     given = _beyond_of(tree, len(lowest), beyond)
     busbar = np.full(len(lowest), -1)
     busbar[vertex] = source
@@ -89,37 +82,88 @@ def join_high_voltage(
     peak = _peak(power, source, vertex, given, rules, network)
     kept = np.flatnonzero(busbar >= 0)
     place = _places(laid)
-    bus = {
-        "bus_x": np.concatenate([laid.x, laid.x[lowest[bare]]]),
-        "bus_y": np.concatenate([laid.y, laid.y[lowest[bare]]]),
+    bus = _buses(laid, place, lowest[bare], network)
+    branch = _branches(laid, high, place, network.mv_voltage, rules.feeding, lowest[kept], busbar[kept], peak[kept])
+    joined = _lengthened(_with_columns(power, rule), bus, branch, rule)
+    total = first + len(bus["bus_x"])
+    for name, (units, text) in BEYOND.items():
+        amount = np.zeros(total)
+        amount[busbar[kept]] = given[name][kept]
+        attrs = {"units": units, "long_name": text, "synthetic": np.int32(1), "rule": BEYOND_RULE}
+        joined[f"beyond_{name}"] = xr.Variable(("bus",), amount, attrs)
+    joined["bus_kind"].attrs["long_name"] = "0 substation, 1 station, 2 low voltage, 3 high voltage"
+    joined["branch_kind"].attrs["long_name"] = "0 line, 1 transformer, 2 high-voltage circuit"
+    return xr.Dataset(joined, attrs={**power.attrs, "high_voltage_notes": "; ".join(laid.network.notes)})
+
+
+def _feeding(power: xr.Dataset, tree: cKDTree, supplies: str) -> tuple[np.ndarray, np.ndarray]:
+    """Source buses of the feeders, and the supplying vertex that each is at."""
+    source = np.flatnonzero(np.isfinite(power["source_voltage"].values))
+    at = np.column_stack((power["bus_x"].values[source], power["bus_y"].values[source]))
+    away, vertex = tree.query(at)
+    if (away > SAME_PLACE).any():
+        k = int(away.argmax())
+        raise DataError(
+            f"power: {power['bus_id'].values[source[k]].decode()} is {away[k]:.0f} m from the nearest vertex of kind "
+            f"{supplies!r} of the high-voltage grid; lay the feeders from its vertices"
+        )
+    return source, vertex
+
+
+def _beyond_of(tree: cKDTree, vertices: int, beyond: Beyond | None) -> dict[str, np.ndarray]:
+    """Amounts at each supplying vertex."""
+    if beyond is None:
+        return {name: np.zeros(vertices) for name in BEYOND}
+    nearest = tree.query(np.column_stack((beyond.x, beyond.y)))[1]
+    return {name: np.bincount(nearest, getattr(beyond, name), minlength=vertices) for name in BEYOND}
+
+
+def _buses(laid: LaidHighVoltage, place: list[str], bare: np.ndarray, network: NetworkRules) -> dict[str, np.ndarray]:
+    """Rows of the group for the high-voltage buses, then for new busbars at the buses ``bare``."""
+    high, new = len(laid.level), len(bare)
+    grid_voltage = np.zeros(high + new)
+    grid_voltage[laid.network.source.bus] = laid.network.source.vm
+    return {
+        "bus_x": np.concatenate([laid.x, laid.x[bare]]),
+        "bus_y": np.concatenate([laid.y, laid.y[bare]]),
         "bus_id": _ascii(
             [f"{n}-{v}-{u // 1000}kV" for n, v, u in zip(place, laid.vertex, laid.level, strict=True)]
-            + [f"substation-{laid.vertex[b]}" for b in lowest[bare]]
+            + [f"substation-{laid.vertex[b]}" for b in bare]
         ),
-        "bus_voltage_rated": np.concatenate([laid.level, np.full(len(bare), network.mv_voltage)]),
-        "bus_kind": np.repeat([HIGH_VOLTAGE, 0], [len(laid.level), len(bare)]),
-        "source_voltage": np.repeat([np.nan, network.source_voltage], [len(laid.level), len(bare)]),
-        "grid_voltage": np.zeros(len(laid.level) + len(bare)),
+        "bus_voltage_rated": np.concatenate([laid.level, np.full(new, network.mv_voltage)]),
+        "bus_kind": np.repeat([HIGH_VOLTAGE, 0], [high, new]),
+        "source_voltage": np.repeat([np.nan, network.source_voltage], [high, new]),
+        "grid_voltage": grid_voltage,
     }
-    bus["grid_voltage"][laid.network.source.bus] = laid.network.source.vm
-    branch = _branches(laid, high, place, network.mv_voltage, rules.feeding, lowest[kept], busbar[kept], peak[kept])
-    new = bus | branch
+
+
+def _with_columns(power: xr.Dataset, rule: str) -> xr.Dataset:
+    """The group with the columns that only high voltage has, at their value for feeders."""
     made = {"synthetic": np.int32(1), "rule": rule}
-    old = power.assign(
+    columns = (
+        ("grid_voltage", "bus", "f8", "per-unit voltage that the grid beyond the province holds, 0 for none"),
+        ("tap_step", "branch", "f8", "change of the turns ratio per position of the tap changer, 0 for none"),
+        ("tap_most", "branch", "i1", "positions of the tap changer to either side of neutral"),
+        ("branch_basis", "branch", "i1", "where the branch comes from; high-voltage ratings are assumed"),
+    )
+    wide = power.assign(
         {
             name: (dim, np.zeros(power.sizes[dim], dtype), {"units": "1", "long_name": text, **made})
-            for name, dim, dtype, text in (
-                ("grid_voltage", "bus", "f8", "per-unit voltage that the grid beyond the province holds, 0 for none"),
-                ("tap_step", "branch", "f8", "change of the turns ratio per position of the tap changer, 0 for none"),
-                ("tap_most", "branch", "i1", "positions of the tap changer to either side of neutral"),
-                ("branch_basis", "branch", "i1", "where the branch comes from; high-voltage ratings are assumed"),
-            )
+            for name, dim, dtype, text in columns
         }
     )
     flags = {"flag_values": np.arange(len(BASES), dtype=np.int8), "flag_meanings": " ".join(BASES)}
-    old["branch_basis"].attrs |= flags
+    wide["branch_basis"].attrs |= flags
+    return wide
+
+
+def _lengthened(
+    power: xr.Dataset, bus: dict[str, np.ndarray], branch: dict[str, np.ndarray], rule: str
+) -> dict[Hashable, xr.Variable]:  # fmt: skip
+    """Variables of the group with the rows of high voltage after their own; zeros where those say nothing."""
+    new = bus | branch
     joined = {}
-    for name, variable in old.variables.items():
+    for name, variable in power.variables.items():
         dim = variable.dims[0] if variable.dims else ""
         if dim not in ("bus", "branch"):
             joined[name] = variable
@@ -132,23 +176,7 @@ def join_high_voltage(
         if name in new and attrs.get("rule") not in (None, rule):
             attrs["rule"] = f"{attrs['rule']}; high voltage: {rule}"
         joined[name] = xr.Variable(variable.dims, np.concatenate([variable.values, added]), attrs)
-    total = first + len(bus["bus_x"])
-    for name, (units, text) in BEYOND.items():
-        amount = np.zeros(total)
-        amount[busbar[kept]] = given[name][kept]
-        attrs = {"units": units, "long_name": text, "synthetic": np.int32(1), "rule": BEYOND_RULE}
-        joined[f"beyond_{name}"] = xr.Variable(("bus",), amount, attrs)
-    joined["bus_kind"].attrs["long_name"] = "0 substation, 1 station, 2 low voltage, 3 high voltage"
-    joined["branch_kind"].attrs["long_name"] = "0 line, 1 transformer, 2 high-voltage circuit"
-    return xr.Dataset(joined, attrs={**power.attrs, "high_voltage_notes": "; ".join(laid.network.notes)})
-
-
-def _beyond_of(tree: cKDTree, vertices: int, beyond: Beyond | None) -> dict[str, np.ndarray]:
-    """Amounts at each supplying vertex."""
-    if beyond is None:
-        return {name: np.zeros(vertices) for name in BEYOND}
-    nearest = tree.query(np.column_stack((beyond.x, beyond.y)))[1]
-    return {name: np.bincount(nearest, getattr(beyond, name), minlength=vertices) for name in BEYOND}
+    return joined
 
 
 def _peak(

@@ -95,6 +95,7 @@ const NAMES = {
   branch_power: ['Power', 'Vermogen'],
   branch_losses: ['Losses', 'Verliezen'],
   branch_kind: ['Kind of line', 'Soort lijn'],
+  branch_basis: ['Origin of the line', 'Herkomst van de lijn'],
   branch_s_rated: ['Rating', 'Nominaal vermogen'],
   building_load: ['Electricity load', 'Elektriciteitsvraag'],
   building_height: ['Height', 'Hoogte'],
