@@ -14,6 +14,7 @@ from twin.errors import ConfigError
 from twin.nitrogen.grid import Grid
 from twin.nitrogen.hours import Period
 from twin.nitrogen.options import Conversion, Roads, Switches
+from twin.nitrogen.surface import ROUGHEST
 from twin.readers.brn import read_brn
 from twin.readers.climatology import Climatology, read_climatology
 from twin.readers.raster_map import Map
@@ -64,6 +65,8 @@ class Case:
             raise ConfigError(f"mode {self.mode!r} is not known; exact, fast and hourly are")
         if not self.reach > 0:
             raise ConfigError(f"reach {self.reach}: a distance above 0 m is needed, inf for all pairs")
+        if not isinstance(self.z0, Map) and not 0 < self.z0 <= ROUGHEST:
+            raise ConfigError(f"z0 {self.z0:g}: a roughness length above 0 and up to {ROUGHEST:g} m is needed")
         if self.mode == "hourly":
             self._check_hourly()
         else:
