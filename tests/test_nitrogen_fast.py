@@ -9,6 +9,7 @@ from kernels.nitrogen.fast import path, tiles
 from twin.errors import ConfigError
 from twin.nitrogen import Grid, Map, Roads, deposit
 from twin.nitrogen.fast.classes import _between
+from twin.nitrogen.fast.tables import between_nodes
 from twin.nitrogen.fast.transform import lattice_of, offsets_of
 
 TOTAL = {"NH3": "tot_NHx", "NOx": "tot_NOy"}
@@ -255,3 +256,14 @@ def test_only_points_of_one_lattice_are_transformed():
     np.testing.assert_array_equal(found.column, np.arange(5) - 4)
     assert offsets_of(lattice, x[:5] + np.arange(5.0), y[:5]) is None
     assert lattice_of(x + np.arange(len(x)), y) is None
+
+
+def test_between_tabulated_distances_the_ratio_of_a_surface_to_the_first_is_interpolated():
+    # a plume that has not come down yet: values grow a thousandfold from node to node, the surface changes 3 % of them
+    base = np.exp(np.array([[-14.0, -7.0, 0.0, 1.0, 1.2]]))[..., None]
+    values = base * np.array([1.0, 1.015, 1.03, 1.045, 1.06])[:, None]
+    np.testing.assert_allclose(between_nodes(values, base, np.array([1, 3])), values[:, [1, 3]], rtol=1e-12)
+    # deposition that changes sign has no ratio: values themselves are interpolated
+    np.testing.assert_allclose(
+        between_nodes(base - 0.5, base, np.array([1])), 0.5 * (base[:, [0]] + base[:, [2]]) - 0.5
+    )

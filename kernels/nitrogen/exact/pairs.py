@@ -69,6 +69,7 @@ __all__ = ["PARTS", "run_pairs"]
 
 PARTS = 32  # fixed parts of the receptors: the unit of work of a thread
 _ROAD = 5000.0  # m, reach of the road options
+_INSIDE = 0.75  # of ``merged`` for a receptor inside the source, where those all round average out
 
 
 @fused_njit(forceinline=True)
@@ -166,13 +167,14 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                 if subdivide and inner * inner < 1000:
                     divide = sub_sources(side, height, math.sqrt(ex * ex + ey * ey), abs(ex), abs(ey))
                 count = 2 * divide + 1
+                merged = options.merged
+                if max(abs(ex), abs(ey)) <= 0.5 * side:
+                    merged *= _INSIDE
                 for js in range(count * count):
                     qx, qy = sx, sy
                     cells = 1
                     if divide > 0:
-                        cells, column, row = _merge(
-                            js % count, js // count, count, ex, ey, side / count, options.merged
-                        )
+                        cells, column, row = _merge(js % count, js // count, count, ex, ey, side / count, merged)
                         if cells == 0:
                             continue
                         qx = _single(sx + (column - divide) * side / count)

@@ -14,7 +14,7 @@ from kernels.nitrogen.fast import lookup, path, surface, tiles
 from twin.nitrogen.fast.classes import kinds_of, surfaces_of
 from twin.nitrogen.fast.ground import Ground
 
-__all__ = ["MERGED", "Run", "Tables", "total_nitrogen"]
+__all__ = ["MERGED", "Run", "Tables", "between_nodes", "total_nitrogen"]
 
 # sides away from a square of sub-sources at which it goes as one: the model divides no source farther than that
 MERGED = 2.0
@@ -34,7 +34,9 @@ _DAMPING = 0.01  # of the polynomials' coefficients, in pivots: strengths are of
 _ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
 _MANY = 1000  # sources whose errors average out at a receptor
 _APART, _APART_OF_FEW = 3.0, 6.0  # diagonals of a tile between it and a source that is far
-_SMOOTH = 0.01  # relative error of interpolation between two table distances that ends the near field
+# relative error of interpolation between two table distances that ends the near field; of many sources, as a share of
+# the most that one brings
+_SMOOTH = 0.01
 
 Run = Callable[[Any], tuple[np.ndarray, np.ndarray, np.ndarray, float, int]]
 
@@ -58,10 +60,10 @@ class Tables:
             (min(x.min(), sx.min()), max(x.max(), sx.max()), min(y.min(), sy.min()), max(y.max(), sy.max()))
         )
         self.uniform = bool(prepared.maps.uniform)
-        few = len(values) < _MANY
+        self.few = len(values) < _MANY
         self.nearest = _NEAREST
         if not self.uniform:
-            self.nearest = _NEAR_ON_MAPS_OF_FEW if few else _NEAR_ON_MAPS
+            self.nearest = _NEAR_ON_MAPS_OF_FEW if self.few else _NEAR_ON_MAPS
         span = float(np.hypot(self.box[1] - self.box[0], self.box[3] - self.box[2]))
         self.reach = float(min(prepared.options.reach, max(span, 4.0 * self.nearest)))
         folds = max(np.log(1.001 * self.reach / self.nearest), 0.3)
@@ -72,7 +74,7 @@ class Tables:
         self.rng = np.random.default_rng(20051)
         self.ground = Ground(prepared.maps, self.box)
         self.emission = np.abs(values[:, inputs.SQ])
-        self.apart = _APART_OF_FEW if few else _APART
+        self.apart = _APART_OF_FEW if self.few else _APART
         self.rough = values[:, inputs.SZ0] >= _ROUGH
         self.reference = prepared.maps.path[0]
         self.made: dict[int, tiles.Plume] = {}
@@ -90,7 +92,8 @@ class Tables:
         changed = len(self.kinds.kinds[plume]) * len(self.surfaces.member) + full
         changes = changed * 360 // surface.SECTOR * len(self.changing)
         response = 0 if self.uniform else 2 * (len(self.pivots) + 1) * 360 // path.TURN * _STATIONS
-        return full * 360 * len(self.distance) + anchors * response + changes
+        distances = len(self.distance) + (full - 1) * (len(self.distance) // 2 + 1)
+        return 360 * distances + anchors * response + changes
 
     def plume(self, plume: int) -> tiles.Plume:
         """Tables of a plume as the kernel takes them, made once."""
@@ -180,7 +183,12 @@ class Tables:
         lines = total_nitrogen(lines, ratio).T
         error = np.abs(0.5 * (lines[1:] + lines[:-1]) - exact) / np.maximum(np.abs(exact), 1e-300)
         # in most directions: the chain has steps at all distances
-        bad = np.flatnonzero(np.median(error, axis=1) > _SMOOTH)
+        typical = np.median(error, axis=1)
+        if not self.few:
+            # where a high plume has not come down yet, other sources rule
+            brought = np.abs(exact).mean(axis=1) / between**2
+            typical *= brought / max(float(brought.max()), 1e-300)
+        bad = np.flatnonzero(typical > _SMOOTH)
         bad = bad[between[bad] < 2000.0]
         return float(max(least, self.distance[bad[-1] + 1] if bad.size else 0.0))
 
@@ -217,12 +225,23 @@ class Tables:
         return [int(m) for m in self.kinds.member[np.argsort(-emission)[:count]]]
 
     def _values(self, member: int, anchors: np.ndarray) -> np.ndarray:
-        degree = np.repeat(np.arange(360.0), len(self.distance))
-        distance = np.tile(self.distance, 360)
-        values = np.zeros((len(anchors), len(degree), lookup.COLUMNS), dtype=np.float32)
-        out = self.ring(member, degree, distance, anchors, self.reference, divided=True)
-        values[..., : inputs.OUTPUTS] = out * distance[:, None] ** 2
-        return values
+        """Values over surfaces: over the first at every distance, over others at every second one (and the last).
+
+        At those between, the ratio to the first surface is interpolated: it varies less with distance than values do.
+        """
+        count = len(self.distance)
+        values = np.zeros((len(anchors), 360, count, lookup.COLUMNS), dtype=np.float32)
+        some = np.union1d(np.arange(0, count, 2), count - 1)
+        for surfaces, nodes in ((slice(0, 1), np.arange(count)), (slice(1, None), some)):
+            degree = np.repeat(np.arange(360.0), len(nodes))
+            distance = np.tile(self.distance[nodes], 360)
+            out = self.ring(member, degree, distance, anchors[surfaces], self.reference, divided=True)
+            out = (out * distance[:, None] ** 2).reshape(len(out), 360, len(nodes), inputs.OUTPUTS)
+            values[surfaces, :, nodes, : inputs.OUTPUTS] = out
+        between = np.setdiff1d(np.arange(count), some)
+        for s in range(1, len(anchors)):
+            values[s][:, between] = between_nodes(values[s], values[0], between)
+        return values.reshape(len(anchors), 360 * count, lookup.COLUMNS)
 
     def _coarsely(self, member: int, receptors: np.ndarray) -> np.ndarray:
         degree = np.repeat(np.arange(0.0, 360.0, surface.SECTOR), len(self.changing))
@@ -356,6 +375,17 @@ class Tables:
         slopes[1:10] = np.hstack((fit[2:11], fit[11:20]))
         slopes[10:, : fit.shape[1]] = fit[20:]
         return slopes
+
+
+def between_nodes(values: np.ndarray, base: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Values at nodes between two others, (directions, nodes, COLUMNS), by the ratio to ``base`` where it has a sense.
+
+    ``values``, ``base`` (directions, distances, COLUMNS); dry deposition may change sign, then values are interpolated.
+    """
+    low, high = values[:, nodes - 1], values[:, nodes + 1]
+    good = (low > 0) & (high > 0) & (base[:, nodes - 1] > 0) & (base[:, nodes + 1] > 0)
+    ratio = low / np.where(good, base[:, nodes - 1], 1.0) + high / np.where(good, base[:, nodes + 1], 1.0)
+    return 0.5 * np.where(good, ratio * base[:, nodes], low + high)
 
 
 def _between_stations(response: np.ndarray) -> np.ndarray:
