@@ -1,8 +1,8 @@
 """The loop over source-receptor pairs: which there are, blocks of lanes filled with them, and receptors on threads.
 
-Pairs fill blocks of lanes in the order receptor, source, sub-receptor, sub-source; every lane is added to its
-receptor in that order. Receptors are split into a fixed number of parts that run on threads, so that results do
-not depend on the number of threads. Source: Van Jaarsveld (2004), RIVM report 500045001.
+Pairs fill blocks of lanes in the order receptor, source, sub-receptor, sub-source, area sources after all others; every
+lane is added to its receptor in that order. Receptors are split into a fixed number of parts that run on threads, so
+that results do not depend on the number of threads. Source: Van Jaarsveld (2004), RIVM report 500045001.
 """
 
 import math
@@ -122,14 +122,15 @@ def _merge(column, row, count, ex, ey, step, merged):
 
 
 @fused_njit
-def _part(begin, end, work, sources, receptors, maps, climate, substance, options, road_pass, road_ratio, out, road):
-    """Receptors ``begin`` to ``end``; returns the number of their pairs."""
+def _part(
+    begin, end, areas, work, sources, receptors, maps, climate, substance, options, road_pass, road_ratio, out, road
+):
+    """Receptors ``begin`` to ``end`` with the sources that are areas, or with all others; the number of their pairs."""
     w, iw = work[0], work[1]
     places, points, index = receptors.values, sources.values, sources.codes
     cell, subdivide = options.cell, options.subdivide
     n = 0
     pairs = 0
-    areas = False
     steps = 6
     heights = False
     along = np.empty(ALONG)
@@ -144,7 +145,7 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
         slot, last_slot = r * slots, (r + 1) * slots
         for s in range(points.shape[0]):
             is_road = index[s, 3] > 0
-            if road_pass == 1 and not is_road:
+            if (points[s, SD] != 0.0) != areas or (road_pass == 1 and not is_road):
                 continue
             sx, sy = points[s, SX], points[s, SY]
             dx, dy = rx - sx, ry - sy
@@ -206,12 +207,10 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                             road,
                         )
                         n = 0
-                        areas = False
                         steps = 6
                     i = n
                     n += 1
                     pairs += 1
-                    areas |= radius > 0.0
                     steps = max(steps, int(2.0 * x / 50000.0) + 7 if x > 49000.0 else 6)
                     w[X + i] = x
                     w[DX + i] = ux
@@ -256,7 +255,7 @@ def _part(begin, end, work, sources, receptors, maps, climate, substance, option
                     iw[SOURCE + i] = s
                     iw[ROAD + i] = 1 if chemical else 0
                     iw[SLOT + i] = -1
-                    if chemical and slot < last_slot:
+                    if chemical and slot < last_slot and not areas:  # areas would number theirs anew
                         iw[SLOT + i] = slot
                         slot += 1
     if n > 0:
@@ -308,7 +307,7 @@ def run_pairs(
     keeps in ``kept`` (slots, 6, KEPT) what pass 2 need not compute again, as many road pairs of each receptor as
     there are slots for it.
     Concentrations ug m-3, fluxes ug m-2 h-1; ``road`` holds per sector sum of c P [ug m-3], sum of P and number of
-    pairs. ``counts`` (PARTS,) int64: (sub-)source and (sub-)receptor pairs of each part.
+    pairs. ``counts`` (PARTS,) int64: (sub-)source and (sub-)receptor pairs of each part are added.
     """
     total = receptors.values.shape[0]
     for part in prange(parts):
@@ -316,18 +315,21 @@ def run_pairs(
         end = (part + 1) * total // parts
         if end > begin:
             work = (w[part], iw[part], order[part], fan[part], uses[part], kept)
-            counts[part] = _part(
-                begin,
-                end,
-                work,
-                sources,
-                receptors,
-                maps,
-                climate,
-                substance,
-                options,
-                road_pass,
-                road_ratio,
-                out,
-                road,
-            )
+            # areas have blocks of their own: one among other lanes would slow them all
+            for areas in (False, True):
+                counts[part] += _part(
+                    begin,
+                    end,
+                    areas,
+                    work,
+                    sources,
+                    receptors,
+                    maps,
+                    climate,
+                    substance,
+                    options,
+                    road_pass,
+                    road_ratio,
+                    out,
+                    road,
+                )
