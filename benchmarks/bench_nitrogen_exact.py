@@ -30,6 +30,7 @@ EXACT = {
     "mixed maps": ("G_NH3_point_h5_mixed_grass_forest_lines", 30, "NH3", 25e3),
     "areas": ("G_NH3_area500_h2.5_lines", 4, "NH3", 25e3),
     "roads, both options": ("G_NOx_road_row_SRM2", 1, "NOx", 4.5e3),
+    "all kinds mixed on a landscape": ("G_NH3_multi30_grid41", 10, "NH3", 25e3),
 }
 
 
@@ -40,6 +41,8 @@ def exact(data: Path, case: str):
     table = read_brn(folder / "given" / f"{name}.brn")
     attrs = table.attrs
     sources = pd.concat([table] * repeat, ignore_index=True)
+    if "mixed on" in case:
+        sources = _mixed(sources)
     sources.attrs = attrs
     count = 600 if "road" in case else 2000
     rng = np.random.default_rng(1)
@@ -50,7 +53,19 @@ def exact(data: Path, case: str):
     roads = Roads(frozenset({3}), ozone=(45.0,) * 12) if "road" in case else None
     weather = folder / "inputs" / "ops" / "a005105c.005"
     choices = {"z0": z0, "land_use": land_use, "roads": roads, "background": cases.BACKGROUND, "threads": 1}
+    if "landscape" in case:
+        choices |= landscape()
     return deposit(sources, receptors, weather, substance, **choices)
+
+
+def _mixed(sources: pd.DataFrame) -> pd.DataFrame:
+    """A tenth of the sources areas of 500 m, 40 % heated stacks of 30 m, diurnal codes 0 to 5."""
+    rng = np.random.default_rng(2)
+    kind = rng.random(len(sources))
+    sources = sources.assign(diurnal_code=rng.integers(0, 6, len(sources)))
+    sources.loc[kind < 0.1, "diameter"] = 500.0
+    sources.loc[kind > 0.6, ["heat_content", "height"]] = 0.5, 30.0
+    return sources
 
 
 def fast(data: Path, count: int = 20_000):
