@@ -144,7 +144,6 @@ FAULTS = {
     "half a number": ({"points": RECEPTORS.split("\n", 1)[1].replace("463000", "46x")}, "r.rcp: line 1.*no number"),
     "no selection": ({"control": CONTROL.replace("TARGETGROUP 0", "TARGETGROUP all")}, "TARGETGROUP is 'all'; whole"),
     "negative roughness": ({"control": CONTROL.replace("0.25", "-0.25")}, "ROUGHNESS is negative"),
-    "roughness in centimetres": ({"z0": "25"}, "roughness length 25 is not in 0..3 m"),
     "no number": ({"control": CONTROL.replace("0.24", "nan")}, "DIFFCOEFF is 'nan', not a number"),
 }
 

@@ -169,7 +169,7 @@ def test_another_substance_over_a_control_file_has_its_own_constants(given, tmp_
         ({"background": "NH3=6,NOx=20,SO2=1.5,NH3=7"}, "--background: NH3 is given twice"),
         ({"reach": -5.0}, "--reach -5.0: a distance above 0 km"),
         ({"reach": float("nan")}, "--reach nan"),
-        ({"z0": "5"}, "z0 5: a roughness length above 0 and up to 3 m"),
+        ({"z0": "25"}, "z0 25: a roughness length above 0 and up to 3 m"),  # centimetres
         ({"receptors": "lattice", "cell": float("nan")}, "--cell nan: a side of a cell above 0 m"),
         ({"year": -3}, "--year -3: a year such as 2030"),
         ({"ozone": "x"}, "--ozone x: numbers in ug/m3"),
