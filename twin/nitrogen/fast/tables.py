@@ -20,10 +20,8 @@ __all__ = ["MERGED", "Run", "Tables", "between_nodes", "total_nitrogen"]
 MERGED = 2.0
 
 _NEAREST = 50.0  # m, no table begins nearer
-# m; nearer sources rule a receptor's total, and are few: exact where surfaces differ, and farther out where that is not
-# more pairs than tables take
-_NEAR_ON_MAPS, _WIDE_NEAR_ON_MAPS = 500.0, 1000.0
-_MOST_WIDELY_NEAR = 1e6  # pairs
+# m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
+_NEAR_ON_MAPS, _NEAR_ON_MAPS_OF_FEW = 500.0, 1000.0
 _PER_E_FOLD = 10.0  # table distances per factor e
 _STATIONS = 8  # distances at which the response to the path is tabulated
 _CHANGES_PER_E_FOLD = 2.0  # distances at which what surfaces change is tabulated, per factor e
@@ -65,9 +63,7 @@ class Tables:
         self.few = len(values) < _MANY
         self.nearest = _NEAREST
         if not self.uniform:
-            area = max((self.box[1] - self.box[0]) * (self.box[3] - self.box[2]), 1.0)
-            pairs = len(values) * len(places) * np.pi * _WIDE_NEAR_ON_MAPS**2 / area
-            self.nearest = _WIDE_NEAR_ON_MAPS if pairs <= _MOST_WIDELY_NEAR else _NEAR_ON_MAPS
+            self.nearest = _NEAR_ON_MAPS_OF_FEW if self.few else _NEAR_ON_MAPS
         span = float(np.hypot(self.box[1] - self.box[0], self.box[3] - self.box[2]))
         self.reach = float(min(prepared.options.reach, max(span, 4.0 * self.nearest)))
         folds = max(np.log(1.001 * self.reach / self.nearest), 0.3)
