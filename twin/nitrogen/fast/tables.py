@@ -26,6 +26,7 @@ _PER_E_FOLD = 10.0  # table distances per factor e
 _STATIONS = 8  # distances at which the response to the path is tabulated
 _CHANGES_PER_E_FOLD = 2.0  # distances at which what surfaces change is tabulated, per factor e
 _PATHS, _PIVOTS = 150, 12  # sampled for the response of results to the path: paths, directions and distances
+_SOURCES_OF_PATHS = 1000  # at random, among which paths of a length are sought
 _BANDS = 3  # of distances at which it is sampled
 _SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
 _PARTS_FOR_SURFACES = (0.0, 0.4)  # of the tables' logarithm of distance: what a receptor's own surface lacks
@@ -300,15 +301,21 @@ class Tables:
         return _between_stations(response)
 
     def _sample_paths(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Means over paths from random sources to points at log-uniform distance in the region; their lengths."""
-        values, box = self.prepared.sources.values, self.box
-        chosen = self.rng.integers(0, len(values), count)
-        angle = self.rng.uniform(0.0, 2.0 * np.pi, count)
-        distance = np.exp(self.rng.uniform(np.log(self.nearest), np.log(self.distance[-1]), count))
-        sx, sy = values[chosen, inputs.SX], values[chosen, inputs.SY]
-        rx = np.clip(sx + distance * np.sin(angle), box[0], box[1])
-        ry = np.clip(sy + distance * np.cos(angle), box[2], box[3])
-        return self.ground.path(*self.ground.cells(sx, sy, rx, ry)), np.maximum(np.hypot(rx - sx, ry - sy), 1.0)
+        """Means over paths to receptors from sources at log-uniform distance, and their lengths.
+
+        Half of the receptors are drawn so that each land use comes alike: what is rare has paths of its own.
+        """
+        values, places = self.prepared.sources.values, self.prepared.receptors.values
+        use = self.prepared.receptors.shares.argmax(axis=1)
+        balanced = 1.0 / np.bincount(use)[use]
+        rows = self.rng.choice(len(places), count, p=0.5 / len(places) + 0.5 * balanced / balanced.sum())
+        some = self.rng.choice(len(values), min(len(values), _SOURCES_OF_PATHS), replace=False)
+        rx, ry = places[rows, inputs.RX], places[rows, inputs.RY]
+        sx, sy = values[some, inputs.SX], values[some, inputs.SY]
+        wanted = self.rng.uniform(np.log(self.nearest), np.log(self.distance[-1]), count)
+        length = np.maximum(np.hypot(rx[:, None] - sx, ry[:, None] - sy), 1.0)
+        chosen = np.abs(np.log(length) - wanted[:, None]).argmin(axis=1)
+        return self.ground.path(*self.ground.cells(sx[chosen], sy[chosen], rx, ry)), length[np.arange(count), chosen]
 
     def _find_strengths(self) -> None:
         """Strengths of the ground, pivot paths, and the terms of their polynomials.
