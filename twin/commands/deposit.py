@@ -27,7 +27,7 @@ from twin.commands.deposit_flags import (
 from twin.commands.deposit_output import beside, summary, write_result
 from twin.errors import ConfigError, DataError
 from twin.nitrogen import Grid, Map, Switches
-from twin.nitrogen.hours import Period, deposit_hours, lattice_around
+from twin.nitrogen.hours import Period
 from twin.nitrogen.permit_rules import REACH, apply_cut_off
 from twin.readers.brn import read_brn
 from twin.readers.climatology import Climatology, read_climatology, read_regions
@@ -174,9 +174,9 @@ class _Task:
     options: dict[str, Any] = field(default_factory=dict)  # of the substance, by the control file
 
     @property
-    def outlines(self) -> pd.DataFrame:
-        """Where all sources are, and how wide."""
-        return _outlines(self.sources)
+    def surface(self) -> dict[str, Any]:
+        """As :func:`twin.nitrogen.deposit` takes it."""
+        return {"z0": self.z0, "land_use": self.land_use, "background": self.background}
 
 
 def _task(case: Path, flags: Flags) -> _Task:
@@ -227,13 +227,10 @@ def _read_sources(case: Path, substance: str, release_height: float | None) -> p
     return read_brn(case) if suffix == ".brn" else read_source_table(case, substance)
 
 
-def _outlines(sources: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat([table[["x", "y", "diameter"]] for table in sources.values()], ignore_index=True)
-
-
 def _places(flags: Flags, control: Control | None, sources, reach: float | None) -> pd.DataFrame | Grid:
     if flags.receptors is not None:
-        return places_of(flags.receptors, _outlines(sources), reach, flags.cell)
+        outlines = pd.concat([table[["x", "y", "diameter"]] for table in sources.values()], ignore_index=True)
+        return places_of(flags.receptors, outlines, reach, flags.cell)
     if control is None:
         raise ConfigError("the receptors are missing; give --receptors")
     return of_control.receptors(control)
@@ -290,18 +287,17 @@ def _annual(task: _Task, flags: Flags) -> xr.Dataset:
         options["roads"] = of_control.roads(task.control, flags.ozone)
     if task.reach is not None:
         options["reach"] = 1000.0 * task.reach
-    surface: dict[str, Any] = {"z0": task.z0, "land_use": task.land_use, "background": task.background}
     how: dict[str, Any] = {"mode": flags.mode, "check": flags.check, "threads": flags.threads}
     return beside(
         {
-            name: nitrogen.deposit(table, task.places, climate, name, **surface, **options, **how)
+            name: nitrogen.deposit(table, task.places, climate, name, **task.surface, **options, **how)
             for name, table in task.sources.items()
         }
     )
 
 
 def _hourly(task: _Task, flags: Flags) -> xr.Dataset:
-    """Hourly mode: the lattice is that of the receptors, or lies over sources and receptors."""
+    """Hourly mode; what it does not take is refused by the name it has here."""
     refused = {
         "--conversion": flags.conversion,
         "--ozone": flags.ozone,
@@ -320,10 +316,7 @@ def _hourly(task: _Task, flags: Flags) -> xr.Dataset:
         raise ConfigError("EMCORFAC is not 1; the hourly mode takes emissions as they are, scale them in the file")
     if not all(task.options.get("switches", Switches()).numbers()):
         raise ConfigError("LOSS switches processes off; the hourly mode computes all of them")
-    surface = (task.z0, task.land_use, task.background)
-    if isinstance(task.places, Grid):
-        return deposit_hours(task.sources, None, flags.weather, hours, task.places, *surface)
-    spots = task.places.assign(diameter=0.0)[["x", "y", "diameter"]]
-    around = pd.concat([task.outlines, spots], ignore_index=True)
-    lattice = lattice_around(around, 4.0 * flags.cell, flags.cell)
-    return deposit_hours(task.sources, task.places, flags.weather, hours, lattice, *surface)
+    return nitrogen.deposit(
+        task.sources, task.places, flags.weather, **task.surface, mode="hourly", period=hours, cell=flags.cell,
+        threads=flags.threads,
+    )  # fmt: skip

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from kernels.nitrogen import units
 from twin.errors import ConfigError
 from twin.exports.imaer import write_imaer
 from twin.nitrogen import Grid
+from twin.nitrogen.kernel_input import MOLAR
 
 __all__ = ["beside", "summary", "write_result"]
 
-_MOLAR_N = {"NH3": 17.0, "NOx": 46.0}
-_YEAR = 8760.0 * 3600.0  # s, as the unit conversion of deposition has it
+_YEAR = units.HOURS_PER_YEAR * 3600.0  # s, as the unit conversion of deposition has it
 
 
 def beside(results: dict[str, xr.Dataset]) -> xr.Dataset:
@@ -64,12 +65,12 @@ def write_result(result: xr.Dataset, out: Path, year: int, reach: float | None) 
 def summary(result: xr.Dataset, emission: dict[str, float], count: int, places) -> dict[str, Any]:
     """What the last line of the command says."""
     budget: dict[str, float | None] = {
-        "emitted_mol_per_year": sum(q / _MOLAR_N[name] * _YEAR for name, q in emission.items()),
+        "emitted_mol_per_year": sum(units.grams_to_mol(q, MOLAR[name][0]) * _YEAR for name, q in emission.items()),
         "deposited_mol_per_year": None,
     }
     if isinstance(places, Grid):
         total = sum(float(result[name].sum()) for name in ("tot_NHx", "tot_NOy") if name in result)
-        budget["deposited_mol_per_year"] = total * places.cell**2 / 1.0e4
+        budget["deposited_mol_per_year"] = total * places.cell**2 / units.HECTARE
     attrs = result.attrs
     for name in ("emitted_mol", "deposited_mol", "exported_mol", "worst_residual"):
         if name in attrs:  # hourly mode: of the hours that were stepped through, over the lattice

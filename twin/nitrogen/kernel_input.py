@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from kernels.nitrogen import units
 from kernels.nitrogen.exact import inputs
 from kernels.nitrogen.exact.canopy import light_table
 from kernels.nitrogen.exact.class_statistics import (
@@ -30,7 +31,7 @@ from twin.readers.climatology import Climatology
 __all__ = ["MOLAR", "KernelInput", "kernel_input"]
 
 # molar masses [g/mol] of the primary and secondary species
-MOLAR = {"NH3": (17.0, 18.0), "NOx": (46.0, 62.0)}
+MOLAR = {"NH3": (units.AMMONIA, units.AMMONIUM), "NOx": (units.NITROGEN_DIOXIDE, units.NITRATE)}
 _DIFFUSION = {"NH3": 0.240, "NOx": 0.145}  # cm2/s, OPS user manual
 _GAMMA_WATER = 430.0  # NH4/H ratio of surface water, constant map of OPS-LT 5.3
 

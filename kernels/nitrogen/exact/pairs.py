@@ -137,6 +137,8 @@ def _part(
     slots = work[5].shape[0] // places.shape[0]
     for r in range(begin, end):
         heights |= places[r, RZ] != 4.0
+    given = (sources, climate, substance, maps.uniform, areas, heights)
+    result = (road_pass, road_ratio, out, road)
     for r in range(begin, end):
         rx, ry = places[r, RX], places[r, RY]
         if maps.uniform:
@@ -191,21 +193,7 @@ def _part(
                     if road_pass == 1 and not near_road:
                         continue
                     if n == LANES:
-                        process(
-                            work,
-                            n,
-                            sources,
-                            climate,
-                            substance,
-                            maps.uniform,
-                            areas,
-                            heights,
-                            steps,
-                            road_pass,
-                            road_ratio,
-                            out,
-                            road,
-                        )
+                        process(work, n, *given, steps, *result)
                         n = 0
                         steps = 6
                     i = n
@@ -259,21 +247,7 @@ def _part(
                         iw[SLOT + i] = slot
                         slot += 1
     if n > 0:
-        process(
-            work,
-            n,
-            sources,
-            climate,
-            substance,
-            maps.uniform,
-            areas,
-            heights,
-            steps,
-            road_pass,
-            road_ratio,
-            out,
-            road,
-        )
+        process(work, n, *given, steps, *result)
     return pairs
 
 
