@@ -109,13 +109,11 @@ def _sum(tables: Tables, near: np.ndarray) -> tuple[np.ndarray, int, int]:
     out = np.zeros((len(places), int(codes[:, 2].max()) + 1, inputs.OUTPUTS))
     order = _order_of(tables, np.arange(len(places)))
     lattice = lattice_of(places[:, inputs.RX], places[:, inputs.RY]) if tables.uniform else None
-    width, height = tables.box[1] - tables.box[0], tables.box[3] - tables.box[2]
-    share = min(1.0, np.pi * tables.reach**2 / max(width * height, 1.0))
     exactly = np.full(len(values), np.inf)
     count = transformed = 0
     for p, member in enumerate(tables.kinds.member):
         rows = np.flatnonzero(tables.kinds.plume == p)
-        if len(rows) * len(places) * share <= tables.evaluations(p):
+        if tables.pairs(p) <= tables.evaluations(p):
             continue
         plume = tables.plume(p)
         near[rows] = exactly[rows] = tables.near(p, plume)
@@ -124,7 +122,7 @@ def _sum(tables: Tables, near: np.ndarray) -> tuple[np.ndarray, int, int]:
             lattice is not None
             and offsets is not None
             and tables.surfaces.tabulated
-            and worth_it(lattice, offsets, len(rows) * len(places) * share, len(tables.surfaces.member))
+            and worth_it(lattice, offsets, tables.pairs(p), len(tables.surfaces.member))
         )
         if by_transform:
             count += add_transformed(

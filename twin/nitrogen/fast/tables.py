@@ -20,8 +20,9 @@ __all__ = ["MERGED", "Run", "Tables", "between_nodes", "total_nitrogen"]
 MERGED = 2.0
 
 _NEAREST = 50.0  # m, no table begins nearer
-# m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
-_NEAR_ON_MAPS, _NEAR_ON_MAPS_OF_FEW = 500.0, 1000.0
+_NEAR_ON_MAPS = 500.0  # m; nearer sources rule a receptor's total, and are few: exact where surfaces differ
+_NEAR_SHARE = 0.125  # of what tables cost that the exact near field on maps may cost, where that makes it wider
+_SAMPLED = 700  # sources, and receptors, between which distances are sampled
 _PER_E_FOLD = 10.0  # table distances per factor e
 _STATIONS = 8  # distances at which the response to the path is tabulated
 _CHANGES_PER_E_FOLD = 2.0  # distances at which what surfaces change is tabulated, per factor e
@@ -31,6 +32,7 @@ _BANDS = 3  # of distances at which it is sampled
 _SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
 _PARTS_FOR_SURFACES = (0.0, 0.4)  # of the tables' logarithm of distance: what a receptor's own surface lacks
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
+_MOST_PIVOTS = 1 + path.TERMS + _MORE_PATHS  # and the reference
 _DAMPING = 0.01  # of the polynomials' coefficients, in pivots: strengths are of order one
 _ROUGH = 0.3  # m, roughness under a source from which on its response to the path is its own
 _MANY = 1000  # sources whose errors average out at a receptor
@@ -62,17 +64,13 @@ class Tables:
         )
         self.uniform = bool(prepared.maps.uniform)
         self.few = len(values) < _MANY
-        self.nearest = _NEAREST
-        if not self.uniform:
-            self.nearest = _NEAR_ON_MAPS_OF_FEW if self.few else _NEAR_ON_MAPS
-        span = float(np.hypot(self.box[1] - self.box[0], self.box[3] - self.box[2]))
-        self.reach = float(min(prepared.options.reach, max(span, 4.0 * self.nearest)))
-        folds = max(np.log(1.001 * self.reach / self.nearest), 0.3)
-        farthest = self.nearest * np.exp(folds)
-        self.distance = lookup.nodes(self.nearest, farthest, max(int(np.ceil(_PER_E_FOLD * folds)) + 1, 4))
-        self.changing = lookup.nodes(self.nearest, farthest, max(int(np.ceil(_CHANGES_PER_E_FOLD * folds)) + 1, 3))
-        self.stations = lookup.nodes(self.nearest, farthest, _STATIONS)
         self.rng = np.random.default_rng(20051)
+        span = float(np.hypot(self.box[1] - self.box[0], self.box[3] - self.box[2]))
+        nearest = _NEAREST if self.uniform else _NEAR_ON_MAPS
+        self.reach = float(min(prepared.options.reach, max(span, 4.0 * nearest)))
+        self._begin_at(nearest)
+        if not self.uniform:
+            self._begin_at(self._affordable())
         self.ground = Ground(prepared.maps, self.box)
         self.emission = np.abs(values[:, inputs.SQ])
         self.apart = _APART_OF_FEW if self.few else _APART
@@ -87,12 +85,51 @@ class Tables:
             self._find_strengths()
         self.own_surface = self._own_surface()
 
+    def _begin_at(self, nearest: float) -> None:
+        """Distances at which all is tabulated, from the nearest on [m]."""
+        self.nearest = nearest
+        folds = max(np.log(1.001 * self.reach / nearest), 0.3)
+        farthest = nearest * np.exp(folds)
+        self.distance = lookup.nodes(nearest, farthest, max(int(np.ceil(_PER_E_FOLD * folds)) + 1, 4))
+        self.changing = lookup.nodes(nearest, farthest, max(int(np.ceil(_CHANGES_PER_E_FOLD * folds)) + 1, 3))
+        self.stations = lookup.nodes(nearest, farthest, _STATIONS)
+
+    def _affordable(self) -> float:
+        """Distance up to which exact pairs cost a share of what tables cost, at least ``_NEAR_ON_MAPS`` [m].
+
+        Errors of few sources do not average out at a receptor; but of few more can be exact.
+        """
+        plumes = [p for p in range(len(self.kinds.member)) if self.pairs(p) > self.evaluations(p)]
+        values, places = self.prepared.sources.values, self.prepared.receptors.values
+        rows = np.flatnonzero(np.isin(self.kinds.plume, plumes))
+        if rows.size == 0:
+            return _NEAR_ON_MAPS
+        sources = self.rng.choice(rows, min(rows.size, _SAMPLED), replace=False)
+        receptors = self.rng.choice(len(places), min(len(places), _SAMPLED), replace=False)
+        dx = values[sources, inputs.SX][:, None] - places[receptors, inputs.RX]
+        dy = values[sources, inputs.SY][:, None] - places[receptors, inputs.RY]
+        distance = np.maximum(np.hypot(dx, dy), 1.0)
+        # a square has sub-sources as in the exact chain; those of the nearest ones are exact in any case
+        side = np.maximum(values[sources, inputs.SD], 0.0)[:, None] * (distance > _NEAR_ON_MAPS)
+        cost = (2.0 * np.floor(2.0 * side / distance) + 1.0) ** 2 * (rows.size * len(places) / distance.size)
+        order = distance.argsort(axis=None)
+        spent = np.cumsum(cost.ravel()[order])
+        budget = _NEAR_SHARE * sum(self.evaluations(p) for p in plumes)
+        last = min(int(np.searchsorted(spent, budget)), len(order) - 1)
+        return float(np.clip(distance.ravel()[order[last]], _NEAR_ON_MAPS, 0.5 * self.reach))
+
+    def pairs(self, plume: int) -> float:
+        """Pairs of a plume within reach, about."""
+        width, height = self.box[1] - self.box[0], self.box[3] - self.box[2]
+        within = min(1.0, np.pi * self.reach**2 / max(width * height, 1.0))
+        return np.count_nonzero(self.kinds.plume == plume) * len(self.prepared.receptors.values) * within
+
     def evaluations(self, plume: int) -> int:
         """Exact pairs that the tables of a plume take."""
         anchors, full = len(self.surfaces.anchors.surface), int(self.surfaces.anchors.table.max()) + 1
         changed = len(self.kinds.kinds[plume]) * len(self.surfaces.member) + full
         changes = changed * 360 // surface.SECTOR * len(self.changing)
-        response = 0 if self.uniform else 2 * (len(self.pivots) + 1) * 360 // path.TURN * _STATIONS
+        response = 0 if self.uniform else 2 * _MOST_PIVOTS * 360 // path.TURN * _STATIONS
         distances = len(self.distance) + (full - 1) * (len(self.distance) // 2 + 1)
         return 360 * distances + anchors * response + changes
 
