@@ -20,7 +20,7 @@ from kernels.nitrogen.fast.path import FARTHER, RESPONSES, STRENGTHS, TERMS, TUR
 from kernels.nitrogen.fast.surface import SECTOR, Corners, change_at, find_corners
 from kernels.rows import put, row8
 
-__all__ = ["NEIGHBOURS", "SECTORS", "SOURCE_ROWS", "Plume", "Tiles", "add_sources", "halve"]
+__all__ = ["BANDS", "NEIGHBOURS", "SECTORS", "SOURCE_ROWS", "Plume", "Tiles", "add_sources", "halve"]
 
 NEIGHBOURS = 4  # surfaces between which a receptor's own is interpolated
 (SX, SY, SQ, SNEAR, SKIND, SNEXT, SSHARE, SROUGH) = range(8)
@@ -30,6 +30,7 @@ _PLACES, _MIDDLE = 9, 4  # of a tile
 _IN_TURN = np.array((0, 2, 6, 8, 1, 3, 5, 7, 4))
 _CORNERS_OF = np.array(((0, 0), (0, 2), (2, 2), (0, 6), (4, 4), (2, 8), (6, 6), (6, 8), (8, 8)))
 SECTORS = 12  # of wind direction, of the climatology
+BANDS = 12  # of distance, in which what receptors' own surfaces lack is tabulated
 _FEW = 32  # receptors of a tile that is not halved any more
 _BATCH = 64  # sources evaluated at a time
 _GROUP = 128  # sources whose common box is looked at first
@@ -60,6 +61,8 @@ class Plume(NamedTuple):
     # two stations, see path.respond
     responses: np.ndarray
     anchor: np.ndarray  # (surfaces,) int64
+    # (surfaces that are not tabulated, BANDS*SECTORS) float32: what dry deposition interpolated to them lacks, a share
+    lacking: np.ndarray
     log_first: float  # ln m, of the first node
     per_log: float  # nodes per factor e
     reach: float  # m
@@ -240,7 +243,7 @@ def _workspace():
 
 
 @fused_njit
-def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares, out, dry, counts):
+def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares, own, out, counts):
     """Add sources to receptors ``begin`` to ``end``, pair by pair."""
     last = plume.values.shape[1] // 360 - 1.0 - 1.0e-9
     batch = np.empty((SOURCE_ROWS, _BATCH))
@@ -248,7 +251,7 @@ def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares
     sums, work = np.empty((_BATCH, STRENGTHS), dtype=np.float32), _workspace()
     logs, strong = np.zeros((RESPONSES, _BATCH)), np.empty((_BATCH, COLUMNS), dtype=np.float32)
     value = np.empty((1, COLUMNS), dtype=np.float32)
-    own = np.zeros(STRENGTHS, dtype=np.float32)
+    ground = np.zeros(STRENGTHS, dtype=np.float32)
     mapped, changed = plume.ground.shape[0] > 0, plume.changes.shape[0] > 0
     kinds, surfaces, rows, columns = plume.changes.shape
     changes = plume.changes.reshape(kinds * surfaces * rows, columns)
@@ -266,9 +269,9 @@ def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares
             anchor = plume.anchor[neighbours[r, 0]]
             table = plume.values[plume.table[anchor]]
             if mapped:
-                _ground_at(plume, x[r], y[r], own)
+                _ground_at(plume, x[r], y[r], ground)
                 along_paths(x[r], y[r], batch[SX], batch[SY], places.weight, n, plume.ground, plume.frame, sums)
-                _respond(plume, anchor, own, batch, n, places, sums, work, logs)
+                _respond(plume, anchor, ground, batch, n, places, sums, work, logs)
             _strengthen(places, logs, n, work[2], strong)
             if changed:
                 _find_changes(plume, batch, n, places, position, corners)
@@ -289,8 +292,8 @@ def _directly(plume, begin, end, x, y, near, n_near, sources, neighbours, shares
                 put(value, 0, here)
                 for c in range(COLUMNS):
                     out[r, c] += value[0, c]
-                if changed:
-                    dry[r, _sector(places.degree[j])] += value[0, 1] + value[0, 7]
+                if own[r] >= 0:
+                    out[r, 1] += plume.lacking[own[r], _bin(plume, places, j)] * (value[0, 1] + value[0, 7])
 
 
 @fused_njit(forceinline=True)
@@ -351,7 +354,7 @@ def _to_ratios(shape, n):
 
 @fused_njit
 def _smoothly(
-    plume, box, begin, end, x, y, chosen, number, whole, sources, neighbours, shares, out, dry, counts
+    plume, box, begin, end, x, y, chosen, number, whole, sources, neighbours, shares, own, out, counts
 ):  # fmt: skip
     """Add sources far from a tile to its receptors ``begin`` to ``end``, by interpolation between its places.
 
@@ -360,8 +363,8 @@ def _smoothly(
     last = plume.values.shape[1] // 360 - 1.0 - 1.0e-9
     anchors, n_plume = plume.table.size, plume.anchor.size
     local, present = np.empty(n_plume, dtype=np.int64), np.empty(n_plume, dtype=np.int64)
-    own, receptors = np.empty((anchors, STRENGTHS), dtype=np.float32), np.empty(anchors)
-    n_surfaces = _surfaces_of(plume, begin, end, x, y, neighbours, shares, local, present, own, receptors)
+    ground, receptors = np.empty((anchors, STRENGTHS), dtype=np.float32), np.empty(anchors)
+    n_surfaces = _surfaces_of(plume, begin, end, x, y, neighbours, shares, local, present, ground, receptors)
     used = np.zeros(anchors, dtype=np.bool_)
     for k in range(n_surfaces):
         used[plume.anchor[present[k]]] = True
@@ -376,7 +379,7 @@ def _smoothly(
     values = np.empty((anchors * _BATCH, COLUMNS), dtype=np.float32)
     brought = np.empty((n_surfaces * _BATCH, COLUMNS), dtype=np.float32)
     field = np.zeros((n_surfaces * _PLACES, COLUMNS), dtype=np.float32)
-    turned = np.zeros((n_surfaces, SECTORS))
+    binned, first_bin, last_bin = np.zeros((n_surfaces, BANDS * SECTORS), dtype=np.float32), BANDS * SECTORS, 0
     mapped, changed = plume.ground.shape[0] > 0, plume.changes.shape[0] > 0
     kinds, surfaces, rows, columns = plume.changes.shape
     changes = plume.changes.reshape(kinds * surfaces * rows, columns)
@@ -393,7 +396,7 @@ def _smoothly(
             one, other = _CORNERS_OF[p]
             if mapped and one == other:
                 along_paths(px, py, batch[SX], batch[SY], places.weight, n, plume.ground, plume.frame, sums)
-                _respond(plume, main, own[main], batch, n, places, sums, work, logs[p])
+                _respond(plume, main, ground[main], batch, n, places, sums, work, logs[p])
             elif mapped:
                 for m in range(RESPONSES):
                     for j in range(n):
@@ -407,7 +410,7 @@ def _smoothly(
         for a in range(anchors):
             if used[a]:
                 if mapped:
-                    _respond(plume, a, own[a], batch, n, places, sums, work, logs[_MIDDLE])
+                    _respond(plume, a, ground[a], batch, n, places, sums, work, logs[_MIDDLE])
                 _strengthen(places, logs[_MIDDLE], n, work[2], strong)
                 table = plume.values[plume.table[a]]
                 for j in range(n):
@@ -424,18 +427,22 @@ def _smoothly(
                 put(brought, at + j, here)
         if whole:
             _gather(brought, shape, n_surfaces, n, field)
-            if changed:
-                for k in range(n_surfaces):
-                    for j in range(n):
-                        at = k * _BATCH + j
-                        turned[k, _sector(places.degree[j])] += brought[at, 1] + brought[at, 7]
+            if plume.lacking.shape[0] > 0:
+                for j in range(n):
+                    its = _bin(plume, places, j)
+                    first_bin, last_bin = min(first_bin, its), max(last_bin, its)
+                    for k in range(n_surfaces):
+                        binned[k, its] += brought[k * _BATCH + j, 1] + brought[k * _BATCH + j, 7]
         else:
             _within_reach(
                 plume, begin, end, x, y, (cx, cy, hx, hy), batch, n, brought, shape, places, local, neighbours, shares,
-                out, dry, counts,
+                own, out, counts,
             )  # fmt: skip
     if whole:
-        _spread(begin, end, x, y, (cx, cy, hx, hy), field, turned, number, local, neighbours, shares, out, dry, counts)
+        _spread(
+            plume, begin, end, x, y, (cx, cy, hx, hy), field, (binned, first_bin, last_bin), number, local, neighbours,
+            shares, own, out, counts,
+        )  # fmt: skip
 
 
 @fused_njit
@@ -450,9 +457,12 @@ def _gather(brought, shape, n_surfaces, n, field):
 
 
 @fused_njit
-def _spread(begin, end, x, y, middle, field, turned, number, local, neighbours, shares, out, dry, counts):
-    """Add a field at the places of a tile to its receptors."""
+def _spread(
+    plume, begin, end, x, y, middle, field, dry, number, local, neighbours, shares, own, out, counts
+):  # fmt: skip
+    """Add a field at the places of a tile to its receptors; ``dry``: its dry deposition by bin, first and last bin."""
     cx, cy, hx, hy = middle
+    binned, first, last = dry
     weights, value = np.empty(_PLACES, dtype=np.float32), np.empty((1, COLUMNS), dtype=np.float32)
     for r in range(begin, end):
         counts[r] += number
@@ -461,8 +471,11 @@ def _spread(begin, end, x, y, middle, field, turned, number, local, neighbours, 
             if shares[r, k] == 0.0:
                 continue
             at = local[neighbours[r, k]]
-            for t in range(SECTORS):
-                dry[r, t] += shares[r, k] * turned[at, t]
+            if own[r] >= 0:
+                lacks = np.float32(0.0)
+                for its in range(first, last + 1):
+                    lacks += plume.lacking[own[r], its] * binned[at, its]
+                out[r, 1] += shares[r, k] * lacks
             total = weights[0] * row8(field, at * _PLACES)
             for p in range(1, _PLACES):
                 total = total + weights[p] * row8(field, at * _PLACES + p)
@@ -473,7 +486,7 @@ def _spread(begin, end, x, y, middle, field, turned, number, local, neighbours, 
 
 @fused_njit
 def _within_reach(
-    plume, begin, end, x, y, middle, batch, n, brought, shape, places, local, neighbours, shares, out, dry, counts
+    plume, begin, end, x, y, middle, batch, n, brought, shape, places, local, neighbours, shares, own, out, counts
 ):  # fmt: skip
     """Add to each receptor what those of ``n`` sources bring that reach it."""
     cx, cy, hx, hy = middle
@@ -496,13 +509,17 @@ def _within_reach(
             put(value, 0, varied * total)
             for c in range(COLUMNS):
                 out[r, c] += value[0, c]
-            if plume.changes.shape[0] > 0:
-                dry[r, _sector(places.degree[j])] += value[0, 1] + value[0, 7]
+            if own[r] >= 0:
+                out[r, 1] += plume.lacking[own[r], _bin(plume, places, j)] * (value[0, 1] + value[0, 7])
 
 
 @fused_njit(forceinline=True)
-def _sector(degree):
-    return (degree + 180 // SECTORS) // (360 // SECTORS) % SECTORS
+def _bin(plume, places, j):
+    """Band of distance and sector of a pair, the middle of a tile standing for its receptors."""
+    nodes = plume.values.shape[1] // 360
+    position = places.entry[j] - places.degree[j] * nodes + places.share[j]
+    band = min(np.int64(position * (BANDS / (nodes - 1.0))), BANDS - 1)
+    return band * SECTORS + (places.degree[j] + 180 // SECTORS) // (360 // SECTORS) % SECTORS
 
 
 @fused_njit(forceinline=True)
@@ -517,14 +534,14 @@ def _between(tx, ty, out):
 
 
 @pnjit
-def add_sources(tiles, x, y, neighbours, shares, sources, plume, out, dry, counts):
+def add_sources(tiles, x, y, neighbours, shares, own, sources, plume, out, counts):
     """Add to ``out`` (receptors, COLUMNS) the sum over sources of one plume; tiles of a level in parallel.
 
     ``x``, ``y`` (receptors,) [m] in the order of the tiles; ``neighbours`` (receptors, NEIGHBOURS) surfaces between
-    which each one's own is interpolated, with ``shares`` (sum 1), nearest first; ``sources`` (SOURCE_ROWS, ns): x, y
-    [m], strength [g/s], distance up to which it is left out [m], two kinds, share of the second, 1 if on rough ground;
-    neighbours together. ``dry`` (receptors, SECTORS): dry deposition of the primary species by wind direction is added,
-    where surfaces change it. ``counts`` (receptors,) int64: pairs of each receptor are added.
+    which each one's own is interpolated, with ``shares`` (sum 1), nearest first, and its place ``own`` in
+    ``plume.lacking``, -1 for none; ``sources`` (SOURCE_ROWS, ns): x, y [m], strength [g/s], distance up to which it is
+    left out [m], two kinds, share of the second, 1 if on rough ground; neighbours together. ``counts`` (receptors,)
+    int64: pairs of each receptor are added.
     """
     ns = sources.shape[1]
     boxes = np.empty(((ns + _GROUP - 1) // _GROUP, 4))
@@ -543,7 +560,7 @@ def add_sources(tiles, x, y, neighbours, shares, sources, plume, out, dry, count
             far, crossed, near = np.empty((3, ns), dtype=np.int64)
             n_far, n_crossed, n_near = _choose(tiles, t, sources, boxes, plume.reach, plume.apart, far, crossed, near)
             place = (plume, tiles.box[t], tiles.begin[t], tiles.end[t], x, y)
-            result = (sources, neighbours, shares, out, dry, counts)
+            result = (sources, neighbours, shares, own, out, counts)
             if n_far > 0:
                 _smoothly(*place, far, n_far, True, *result)
             if n_crossed > 0:

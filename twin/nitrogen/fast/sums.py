@@ -28,6 +28,7 @@ class _Order(NamedTuple):
     y: np.ndarray
     neighbours: np.ndarray
     shares: np.ndarray
+    own: np.ndarray
 
 
 def _order_of(tables: Tables, rows: np.ndarray) -> _Order:
@@ -50,6 +51,7 @@ def _order_of(tables: Tables, rows: np.ndarray) -> _Order:
         y[order],
         surfaces.neighbours[rows],
         surfaces.shares[rows],
+        surfaces.which[rows],
     )
 
 
@@ -70,9 +72,9 @@ def _add_tabulated(tables: Tables, plume: tiles.Plume, rows: np.ndarray, near: n
     sources[tiles.SKIND], sources[tiles.SNEXT] = kinds.first[rows], kinds.second[rows]
     sources[tiles.SSHARE], sources[tiles.SROUGH] = kinds.share[rows], tables.rough[rows]
     counts = np.zeros(len(order.rows), dtype=np.int64)
-    dry = np.zeros((len(order.rows), tiles.SECTORS))
-    tiles.add_sources(order.tiles, order.x, order.y, order.neighbours, order.shares, sources, plume, out, dry, counts)
-    out[:, 1] += out[:, 7] + (dry * tables.own_surface[order.rows]).sum(axis=1)
+    under = (order.neighbours, order.shares, order.own)
+    tiles.add_sources(order.tiles, order.x, order.y, *under, sources, plume, out, counts)
+    out[:, 1] += out[:, 7]
     return int(counts.sum())
 
 
@@ -212,6 +214,7 @@ def _load(prepared: Any, run: Run) -> None:
         np.zeros((0, 0, 0, lookup.COLUMNS), dtype=np.float32),
         np.zeros((2, 1, 1, 1, path.TERMS + 2, 2 * path.FARTHER), dtype=np.float32),
         np.zeros(1, dtype=np.int64),
+        np.zeros((0, tiles.BANDS * tiles.SECTORS), dtype=np.float32),
         0.0,
         1.0,
         0.0,
@@ -221,7 +224,6 @@ def _load(prepared: Any, run: Run) -> None:
     )
     neighbours = np.zeros((1, tiles.NEIGHBOURS), dtype=np.int64)
     shares = np.zeros((1, tiles.NEIGHBOURS))
-    empty, out, dry = np.zeros((tiles.SOURCE_ROWS, 0)), np.zeros((1, lookup.COLUMNS)), np.zeros((1, tiles.SECTORS))
-    tiles.add_sources(
-        one, out[0, :1], out[0, :1], neighbours, shares, empty, none, out, dry, np.zeros(1, dtype=np.int64)
-    )
+    empty, out = np.zeros((tiles.SOURCE_ROWS, 0)), np.zeros((1, lookup.COLUMNS))
+    number = np.zeros(1, dtype=np.int64)
+    tiles.add_sources(one, out[0, :1], out[0, :1], neighbours, shares, number, empty, none, out, number)

@@ -142,8 +142,9 @@ def _kernel(tables: Any, plume: tiles.Plume, member: int, surface: int, x, y, ap
     shares = np.zeros((len(far), tiles.NEIGHBOURS))
     shares[:, 0] = 1.0
     part, counts = np.zeros((len(far), lookup.COLUMNS)), np.zeros(len(far), dtype=np.int64)
-    dry = np.zeros((len(far), tiles.SECTORS))
-    tiles.add_sources(each, x[far], y[far], neighbours, shares, sources, plume, part, dry, counts)
+    tabulated = np.full(len(far), -1)
+    tiles.add_sources(each, x[far], y[far], neighbours, shares, tabulated, sources, plume, part, counts)
+    part[:, 1] += part[:, 7]
     out[far] = part
     close = np.flatnonzero((apart <= near) & (apart <= tables.reach))
     if close.size:
