@@ -13,7 +13,7 @@ from kernels.rows import row8
 
 __all__ = ["SECTOR", "Corners", "change_at", "change_of", "find_corners"]
 
-SECTOR = 15  # whole degrees between the directions at which changes are tabulated
+SECTOR = 30  # whole degrees between the directions at which changes are tabulated
 
 
 class Corners(NamedTuple):

@@ -14,9 +14,9 @@ from kernels.nitrogen.fast.tiles import NEIGHBOURS
 
 __all__ = ["Anchors", "Kinds", "Surfaces", "anchors_of", "kinds_of", "surfaces_of"]
 
-_MOST_SURFACES = 96  # receptor surfaces that are tabulated; between more it is interpolated
+_MOST_SURFACES = 64  # receptor surfaces that are tabulated; between more it is interpolated
 _MOST_PLUMES = 64  # plumes; more are grouped
-_MOST_KINDS = 48  # kinds of sources that are tabulated; between the roughnesses of more it is interpolated
+_MOST_KINDS = 72  # kinds of sources that are tabulated; between the roughnesses of more it is interpolated
 _ANCHORS = 12  # receptor surfaces with a response to the path of their own
 _TABLES = 8  # of these, with tables of full resolution: the chain has steps by direction over some land uses
 _ALIKE = 1.0  # scaled distance within which surfaces are interpolated
