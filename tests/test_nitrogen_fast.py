@@ -9,7 +9,7 @@ from kernels.nitrogen.fast import path, tiles
 from twin.errors import ConfigError
 from twin.nitrogen import Grid, Map, Roads, deposit
 from twin.nitrogen.fast.classes import _between
-from twin.nitrogen.fast.tables import between_nodes
+from twin.nitrogen.fast.tables import Tables, between_nodes
 from twin.nitrogen.fast.transform import lattice_of, offsets_of
 
 TOTAL = {"NH3": "tot_NHx", "NOx": "tot_NOy"}
@@ -145,6 +145,46 @@ def test_between_tabulated_surfaces_and_roughnesses_it_is_interpolated(monkeypat
     assert fast.attrs["checked_pairs"] > 100
     assert np.percentile(error, 95) < 0.02 and error.max() < 0.10
     assert error_is_covered(error, fast)
+
+
+def test_steps_in_the_roughness_of_receptors_are_followed_where_errors_do_not_average_out(monkeypatch):
+    # all sources on one spot, all receptors over forests of other roughnesses: the chain has steps there
+    rng = np.random.default_rng(4)
+    places = receptors(4000, reach=12000.0)
+    places = places[np.hypot(places["x"] - 155000, places["y"] - 463000) > 1500].reset_index(drop=True)
+    places[[f"land_use_{i}" for i in range(1, 10)]] = np.eye(9)[3] * 100.0
+    places["z0"] = np.exp(rng.uniform(np.log(0.3), np.log(1.5), len(places)))
+    points = sources(*((155000 + x, 463000 + y, 1.0, *LOW) for x, y in np.round(rng.uniform(-300, 300, (100, 2)))))
+    _, fast, error = both(points, places)
+    assert fast.attrs["receptor_surfaces"] < 100 and fast.attrs["checked_pairs"] > 100
+    assert np.percentile(error, 95) < 0.02 and error.max() < 0.10
+    followed = Tables._lacking
+    monkeypatch.setattr(Tables, "_lacking", lambda tables: 0.0 * followed(tables))
+    _, _, interpolated = both(points, places)
+    assert np.sqrt((error**2).mean()) < 0.6 * np.sqrt((interpolated**2).mean())
+
+
+def test_the_near_field_over_maps_is_wider_where_sources_are_fewer_and_costs_less_than_tables(monkeypatch):
+    seen = []
+
+    class Watched(Tables):
+        def __init__(self, prepared, run):
+            super().__init__(prepared, run)
+            seen.append(self)
+
+    monkeypatch.setattr("twin.nitrogen.fast.sums.Tables", Watched)
+    z0, land_use = stripes()
+    places = receptors(2500, reach=12000.0)
+    for count in (100, 300, 4800):
+        points = many(count, (5.0, {}))
+        deposit(points, places, climatology(), background=BACKGROUND, mode="fast", check=0, z0=z0, land_use=land_use)
+        apart = np.hypot(
+            places["x"].to_numpy()[:, None] - points["x"].to_numpy(),
+            places["y"].to_numpy()[:, None] - points["y"].to_numpy(),
+        )
+        tables = seen[-1]
+        assert tables.nearest == 500.0 or (apart <= tables.nearest).sum() <= 0.5 * tables.evaluations(0)
+    assert seen[0].nearest > seen[1].nearest >= seen[2].nearest == 500.0
 
 
 def test_interpolation_between_surfaces_reproduces_what_is_linear():
