@@ -55,13 +55,12 @@ def hour(case, air, direction, rates):
     plumes, velocity, fields, spectra = case
     bases = [replace(rates, base_velocity=float(v.mean())) for v in velocity]
     plumes.prepare(air, direction, bases, ACTIVE)
+    emission = [[(c, spectra[c]) for c in classes] for classes in ACTIVE]
+    total = [sum(fields[c] for c in classes) for classes in ACTIVE]
     books = []
-    for substance, classes in enumerate(ACTIVE):
-        emission = [(c, spectra[c]) for c in classes]
-        total = sum(fields[c] for c in classes)
-        out = plumes.solve(substance, emission, total, velocity[substance])
+    for out, emitted in zip(plumes.solve_both(emission, total, velocity), total, strict=True):
         booked = sum(float(part.sum()) for part in (out.dry, out.wet, out.later, out.exported))
-        books.append((float(total.sum()), booked, out.residual))
+        books.append((float(emitted.sum()), booked, out.residual))
     return books
 
 

@@ -18,6 +18,8 @@ import hashlib
 import os
 import platform
 import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ __all__ = [
     "prefetch_write",
     "register_model",
     "set_threads",
+    "side_by_side",
     "threads",
     "types",
 ]
@@ -129,3 +132,15 @@ def set_threads(n: int) -> None:
 def threads() -> int:
     """Number of threads that parallel kernels use."""
     return numba.get_num_threads()
+
+
+def side_by_side(task: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """Results of ``task`` of each item, on as many threads as parallel kernels use; tasks share nothing they write.
+
+    For serial kernels and library calls that let other threads go on.
+    """
+    count = min(threads(), len(items))
+    if count <= 1:
+        return [task(item) for item in items]
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(task, items))

@@ -412,18 +412,32 @@ def test_spectrum_of_an_even_kernel_is_that_of_its_mirror_images(ny, nx):
 
 
 @pytest.mark.parametrize("direction", [213.0, np.nan])
-def test_an_hour_does_not_depend_on_the_number_of_threads(direction):
+def test_an_hour_does_not_depend_on_the_number_of_threads_nor_on_substances_side_by_side(direction):
     rng = np.random.default_rng(8)
-    field, velocity = rng.random((NY, NX)), rng.choice([0.004, 0.02], (NY, NX))
-    rate = Rates(1e-5, 5e-5, 4e-4, 1e-4, 1e-3, 0.7, 0.001, 0.01)
+    fields, velocities = rng.random((2, NY, NX)), rng.choice([0.004, 0.02], (2, NY, NX))
+    rates = [Rates(1e-5, 5e-5, 4e-4, 1e-4, 1e-3, 0.7, 0.001, 0.01), Rates(base_velocity=0.012)]
+    plumes = HourlyPlumes(NY, NX, CELL, [STACK])
+    emission = [[(0, plumes.fft.spectrum(field))] for field in fields]
+
+    def one_by_one():
+        return [plumes.solve(k, emission[k], fields[k], velocities[k]) for k in (0, 1)]
+
     before = threads()
     found = []
     try:
-        for n in (1, before):
+        for n, solve_hour in (
+            (1, one_by_one),
+            (before, one_by_one),
+            (before, lambda: plumes.solve_both(emission, fields, velocities)),
+        ):
             set_threads(n)
-            out = solve(STABLE, direction, field, velocity, rate)[1]
-            found.append((out.concentration, out.dry, out.wet, out.exported))
+            plumes.prepare(STABLE, direction, rates, [[0], [0]])
+            solutions = solve_hour()
+            found.append(
+                [f.copy() for s in solutions for f in (s.concentration, s.dry, s.wet, s.exported, np.array(s.airborne))]
+            )
     finally:
         set_threads(before)
-    for one, more in zip(*found):
-        assert np.array_equal(one, more)
+    for first, *others in zip(*found):
+        assert first.any() or not any(other.any() for other in others)
+        assert all(np.array_equal(first, other) for other in others)

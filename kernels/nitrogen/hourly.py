@@ -1,20 +1,22 @@
 """One hour of dispersion and deposition of NH3 and NOx over a lattice.
 
 Tables along the plume axis, depleted by a surface of one base velocity (:mod:`kernels.nitrogen.axis_depletion`),
-become kernels on the lattice (:mod:`kernels.nitrogen.lattice_plume`). What the surfaces differ from it enters the
-equation of depletion, C - H_0 * ((v_base - v) C) = sum H * E, which is solved by generalised conjugate residuals. Rain
-takes from plumes over the base surface, of the emission that leaves what this equation leaves. The
-driver is plain Python between Numba kernels and ``scipy.fft``; its work arrays are allocated once.
+become kernels on the lattice (:mod:`kernels.nitrogen.lattice_plume`); what the surfaces differ from it, and what rain
+takes of what they leave, is solved in :mod:`kernels.nitrogen.lattice_depletion`. The driver is plain Python between
+Numba kernels and ``scipy.fft``; its work arrays are allocated once. Rows of kernels are laid, and
+substances solved, side by side on threads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from kernels.jit import njit
+from kernels.jit import njit, side_by_side
 from kernels.nitrogen.axis_depletion import deplete_exposure, lag_index
 from kernels.nitrogen.exchange import REFERENCE_HEIGHT
+from kernels.nitrogen.lattice_depletion import ROUND_OFF, LatticeDepletion, product, settle
 from kernels.nitrogen.lattice_plume import (
     TABLE_STEPS,
     LatticeFFT,
@@ -39,12 +41,8 @@ from kernels.nitrogen.vertical_dispersion import fraction_below_mixing_height, p
 __all__ = ["CALM_DIRECTIONS", "HeightClass", "HourlyPlumes", "Rates", "Turbulence", "wind_directions"]
 
 CALM_DIRECTIONS = 16  # of the rose of an hour without direction, for single plumes
+STRIPS = 16  # of rows of a lattice, laid side by side
 REPORTED = np.radians(5.0)  # half of the 10 degrees to which a direction is rounded (KNMI)
-LARGEST_ITERATIONS = 24
-LANES = 8
-ROUND_OFF = 2.0e-7  # of the largest: what transforms in single precision leave where no plume is
-RELEASED = 4.0e-5  # of the emission: what is booked as dry deposition in rain may differ from v C
-TOLERANCE = 5.0e-6  # of the emission: deposition of the residual before the last step, which leaves a quarter or less
 
 
 @dataclass(frozen=True)
@@ -116,55 +114,6 @@ def wind_directions(direction: float) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 @njit
-def _dot(a: np.ndarray, b: np.ndarray) -> float:
-    """Sum of products in fixed order: eight sums side by side in each row, then over rows."""
-    total = 0.0
-    part = np.zeros(LANES)
-    for i in range(a.shape[0]):
-        part[:] = 0.0
-        whole = a.shape[1] // LANES * LANES
-        for j in range(0, whole, LANES):
-            for k in range(LANES):
-                part[k] += np.float64(a[i, j + k]) * np.float64(b[i, j + k])  # squares may underflow in single
-        for j in range(whole, a.shape[1]):
-            part[0] += np.float64(a[i, j]) * np.float64(b[i, j])
-        for k in range(LANES):
-            total += part[k]
-    return total
-
-
-@njit
-def _take(step: np.ndarray, change: np.ndarray, factor: float, old: np.ndarray, old_change: np.ndarray) -> None:
-    """Take from a direction, and from what it changes, ``factor`` times an older one."""
-    for i in range(step.shape[0]):
-        for j in range(step.shape[1]):
-            step[i, j] -= factor * old[i, j]
-            change[i, j] -= factor * old_change[i, j]
-
-
-@njit
-def _absolute(a: np.ndarray, b: np.ndarray) -> float:
-    total = 0.0
-    for i in range(a.shape[0]):
-        row = 0.0
-        for j in range(a.shape[1]):
-            row += abs(a[i, j] * b[i, j])
-        total += row
-    return total
-
-
-@njit
-def _total(a: np.ndarray) -> float:
-    total = 0.0
-    for i in range(a.shape[0]):
-        row = 0.0
-        for j in range(a.shape[1]):
-            row += abs(a[i, j])
-        total += row
-    return total
-
-
-@njit
 def _add_difference(out: np.ndarray, a: np.ndarray, b: np.ndarray, factor: np.ndarray) -> None:
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -172,75 +121,10 @@ def _add_difference(out: np.ndarray, a: np.ndarray, b: np.ndarray, factor: np.nd
 
 
 @njit
-def _divide(out: np.ndarray, factor: float, a: np.ndarray, inverse: np.ndarray) -> None:
-    """``inverse`` = 1/(1 - factor * a), and ``out`` times factor and that in its place."""
-    one = np.float32(1.0)
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            real, imaginary = one - factor * a[i, j].real, factor * a[i, j].imag
-            scale = one / (real * real + imaginary * imaginary)
-            inverse[i, j] = np.complex64(complex(real * scale, imaginary * scale))
-            out[i, j] *= factor * inverse[i, j]
-
-
-@njit
-def _add_excess(
-    out: np.ndarray, emission: np.ndarray, base: float, velocity: np.ndarray, concentration: np.ndarray, area: float
-) -> None:
-    """Add emission and what cells do not take of a plume over the base surface, (v_base - v) C."""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] += emission[i, j] + (base - velocity[i, j]) * concentration[i, j] * area
-
-
-@njit
-def _add(a: np.ndarray, factor: float, b: np.ndarray) -> None:
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            a[i, j] += factor * b[i, j]
-
-
-@njit
-def _product(out: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] = a[i, j] * b[i, j]
-
-
-@njit
 def _add_product(out: np.ndarray, factor: float, a: np.ndarray, b: np.ndarray) -> None:
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             out[i, j] += factor * (a[i, j] * b[i, j])
-
-
-@njit
-def _leave(out: np.ndarray, y: np.ndarray, given: np.ndarray, own: float) -> None:
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] = y[i, j] - (out[i, j] - own * given[i, j])
-
-
-@njit
-def _settle(a: np.ndarray, share: float) -> None:
-    """Set to zero what lies, on either side, within ``share`` of the largest."""
-    largest = 0.0
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            largest = max(largest, abs(a[i, j]))
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            if abs(a[i, j]) < share * largest:
-                a[i, j] = 0.0
-
-
-@njit
-def _exchange(velocity: np.ndarray, base: float, own: float, scale: np.ndarray, given: np.ndarray) -> None:
-    """What a cell's own exchange makes of its air, 1/(1 - k d) with d = v_base - v, and what it gives, d/(1 - k d)."""
-    for i in range(velocity.shape[0]):
-        for j in range(velocity.shape[1]):
-            scale[i, j] = 1.0 / (1.0 - own * (base - velocity[i, j]))
-            given[i, j] = (base - velocity[i, j]) * scale[i, j]
 
 
 class _Kernels:
@@ -259,13 +143,13 @@ class _Kernels:
             self.spectra = np.empty((count, *self.spectra.shape[1:]), self.spectra.dtype)
         self.used = self.all[:count]
 
-    def transform(self, span: np.ndarray, even: bool) -> None:
-        """Spectra of all kernels; even ones are written for offsets from zero on."""
-        for kernel, spectrum in zip(self.used, self.spectra):
+    def transform(self, first: int, end: int, span: np.ndarray, even: bool) -> None:
+        """Spectra of kernels from the first to before the end; even ones are written for offsets from zero on."""
+        for k in range(first, end):
             if even:
-                self.fft.even_kernel(kernel, spectrum)
+                self.fft.even_kernel(self.used[k], self.spectra[k])
             else:
-                self.fft.kernel(kernel, span, spectrum)
+                self.fft.kernel(self.used[k], span, self.spectra[k])
 
 
 class HourlyPlumes:
@@ -288,14 +172,7 @@ class HourlyPlumes:
         self.plumes = _Kernels(self.fft, np.float32)
         self.sinks = _Kernels(self.fft, np.float64)
         self.span = np.zeros((self.fft.rows, 2), np.int64)
-        self.field = np.empty((2, ny, nx))
-        self.own = np.empty((ny, nx))
-        self.single = np.empty((ny, nx), np.float32)
-        self.given = np.empty((ny, nx), np.float32)
-        self.net = np.empty(self.fft.spectrum_shape, complex)
-        self.sink = np.empty(self.fft.spectrum_shape, complex)
-        self.work, self.free, self.inverse = (np.empty(self.fft.spectrum_shape, np.complex64) for _ in range(3))
-        self.directions = [np.empty((2, ny, nx), np.float32) for _ in range(LARGEST_ITERATIONS)]
+        self.work = [LatticeDepletion(ny, nx, self.cell_size) for _ in range(2)]
         shape = (ny, nx)
         self.solutions = [
             Solution(np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(4), np.zeros(shape), np.zeros(1))
@@ -385,22 +262,29 @@ class HourlyPlumes:
             crosswind_coefficient(air.obukhov_length, air.roughness_length),
             meander_coefficient(air.obukhov_length, wind),
         )
-        faces = np.empty((3, 2 * self.nx, table.shape[1]))
-        kernels = (self.plumes.used, self.sinks.used, self.through_x, self.through_y, self.span, faces)
+        kernels = (self.plumes.used, self.sinks.used, self.through_x, self.through_y, self.span)
         self.even = bool(np.isnan(direction))
+
+        def in_strips(rows: int, lay: Callable[..., None]) -> None:
+            edges = np.linspace(0, rows, STRIPS + 1).astype(int)
+            side_by_side(lambda strip: lay(*strip), list(pairwise(edges)))
+
+        def faces() -> np.ndarray:
+            return np.empty((3, 2 * self.nx, table.shape[1]))
+
         if self.even:
             rose = np.empty_like(table)
             rose_table(table, self.cell_size / TABLE_STEPS, coefficient, rose)
-            assemble_rose(self.cell_size, rose, *kernels)
+            in_strips(self.ny, lambda *rows: assemble_rose(self.cell_size, rose, *kernels, faces(), *rows))
         else:
             towards = -float(np.sin(np.radians(direction))), -float(np.cos(np.radians(direction)))
             shape = (*towards, self.cell_size, coefficient, REPORTED / 3.0**0.5)  # standard deviation in a sector
             self.through_x[...] = 0.0
             self.through_y[...] = 0.0
-            corner_stream(*shape, self.stream, self.inside)
-            assemble_kernels(self.stream, self.inside, *shape, table, *kernels)
-        self.plumes.transform(self.span, self.even)
-        self.sinks.transform(self.span, self.even)
+            corners = (self.stream, self.inside)
+            in_strips(2 * self.ny, lambda *rows: corner_stream(*shape, *corners, *rows))
+            in_strips(2 * self.ny, lambda *rows: assemble_kernels(*corners, *shape, table, *kernels, faces(), *rows))
+        self.transformed = [False, False]
 
     def cell_concentration(
         self, substance: int, height_class: np.ndarray, row: np.ndarray, column: np.ndarray
@@ -430,7 +314,18 @@ class HourlyPlumes:
         active = self.active[substance]
         return self.remaining[substance][1 + active.index(c)] if c in active else np.ones(self.x.size)
 
-    def solve(self, substance: int, emission: list[tuple[int, np.ndarray]], total: np.ndarray, velocity: np.ndarray):
+    def solve_both(
+        self,
+        emission: list[list[tuple[int, np.ndarray]]],
+        total: np.ndarray | Sequence[np.ndarray],
+        velocity: np.ndarray | Sequence[np.ndarray],
+    ) -> list[Solution]:
+        """Solutions of both substances, side by side on two threads; what :meth:`solve` takes, of each."""
+        return side_by_side(lambda k: self.solve(k, emission[k], total[k], velocity[k]), range(len(self.work)))
+
+    def solve(
+        self, substance: int, emission: list[tuple[int, np.ndarray]], total: np.ndarray, velocity: np.ndarray
+    ) -> Solution:
         """Concentration, deposition and export of one substance.
 
         Args:
@@ -439,41 +334,41 @@ class HourlyPlumes:
             total: (ny, nx) emission of all classes [g s-1 per cell].
             velocity: (ny, nx) exchange velocity at 4 m [m s-1].
         """
-        first = self.first[substance]
+        first, end = (*self.first, len(self.plumes.used))[substance : substance + 2]
+        if not self.transformed[substance]:
+            self.plumes.transform(first, end, self.span, self.even)
+            self.sinks.transform(substance, substance + 1, self.span, self.even)
+            self.transformed[substance] = True
         classes = self.active[substance]
-        out = self.solutions[substance]
+        out, work = self.solutions[substance], self.work[substance]
         spectra = self.plumes.spectra[first:]
         area = self.cell_size**2
-        self.free[...] = 0.0
+        base = self.rates[substance].base_velocity
+        work.free[...] = 0.0
         for c, spectrum in emission:
-            _add_product(self.free, np.float32(1.0 / area), spectra[1 + classes.index(c)], spectrum)
-        # what a cell's own exchange does to its own air is solved cell by cell: C = y / (1 - k d), d = v_base - v
+            _add_product(work.free, np.float32(1.0 / area), spectra[1 + classes.index(c)], spectrum)
         own = float(self.plumes.used[first, 0, 0])
-        _exchange(velocity, self.rates[substance].base_velocity, own, self.own, self.given)
-        self._deplete(spectra[0], own, velocity, total, out)
-        out.concentration *= self.own
-        _settle(out.concentration, ROUND_OFF)
-        deposited = self.field[0]
+        out.iterations, out.residual = work.deplete(spectra[0], own, base, velocity, total, out.concentration)
+        net, deposited = work.net, work.residual
         np.multiply(velocity, out.concentration, out=deposited)
         deposited *= area
-        net = self.field[1]
         np.subtract(total, deposited, out=net)
         if out.by_hour.any():
-            self.free[...] = 0.0
+            work.free[...] = 0.0
             for c, spectrum in emission:
-                _add_difference(self.free, spectra[0], spectra[1 + classes.index(c)], spectrum)
-            self._release(spectra[0], self.rates[substance].base_velocity, velocity, total, out.concentration, net)
+                _add_difference(work.free, spectra[0], spectra[1 + classes.index(c)], spectrum)
+            work.release(spectra[0], base, velocity, total, out.concentration, net)
             np.subtract(total, net, out=deposited)
-        self.fft.forward(net, self.net)
-        _product(self.sink, self.sinks.spectra[substance], self.net)
-        self.fft.backward(self.sink, out.dry)
+        work.fft.forward(net, work.net_spectrum)
+        product(work.sink, self.sinks.spectra[substance], work.net_spectrum)
+        work.fft.backward(work.sink, out.dry)
         out.dry += deposited
         rain = first + 1 + len(classes)
         for field, rains in ((out.wet, out.by_hour[0] > 0.0), (out.later, out.by_hour[1:].any())):
             if rains:
-                _product(self.work, self.plumes.spectra[rain], self.net)
-                self.fft.backward(self.work, field)
-                _settle(field, ROUND_OFF)
+                product(work.work, self.plumes.spectra[rain], work.net_spectrum)
+                work.fft.backward(work.work, field)
+                settle(field, ROUND_OFF)
                 out.dry -= field
                 rain += 1
             else:
@@ -483,99 +378,4 @@ class HourlyPlumes:
         held = np.empty(4)
         edge_export(self.through_x[2 * substance + 1], self.through_y[2 * substance + 1], net, held)
         out.airborne = float(held.sum())
-        return out
-
-    def _release(
-        self,
-        ground: np.ndarray,
-        base: float,
-        velocity: np.ndarray,
-        total: np.ndarray,
-        concentration: np.ndarray,
-        net: np.ndarray,
-    ) -> None:
-        """Emission N at the ground over the base surface that leaves the same: N - v_base H_0 * N = E - v C, in place.
-
-        What has deposited by some age is then missing in the rain at that age. Of sources at the ground N is
-        E + (v_base - v) C; others add n with n - v_base H_0 * n = v_base (H_0 - H) * E (its right side but for v_base
-        lies in ``self.free``). The start is that on the padded lattice, which differs by what comes round; the residual
-        is part of what is booked as dry deposition, so that no mass is lost.
-
-        Args:
-            ground: spectrum of H_0.
-            base: v_base [m s-1].
-            velocity, total, concentration: as in :meth:`solve` and its result.
-            net: (ny, nx) E - v C, becomes N [g s-1 per cell].
-        """
-        n, residual = self.own, self.field[0]
-        emitted = float(total.sum())
-        _divide(self.free, np.float32(base), ground, self.inverse)
-        self.fft.backward(self.free, n)
-        _add_excess(n, total, base, velocity, concentration, self.cell_size**2)
-        self.given[...] = base
-        np.subtract(net, self._carried(ground, 0.0, n, residual), out=residual)
-        for k in range(LARGEST_ITERATIONS):
-            if _total(residual) <= RELEASED * emitted:
-                break
-            step, change = self.directions[k]
-            self.single[...] = residual
-            spectrum = self.fft.forward(self.single, self.work)
-            _product(spectrum, spectrum, self.inverse)
-            self.fft.backward(spectrum, step)
-            self._carried(ground, 0.0, step, change)
-            if not self._descend(k, n, residual):
-                break
-        net[...] = n
-
-    def _descend(self, k: int, solution: np.ndarray, residual: np.ndarray) -> bool:
-        """One step of generalised conjugate residuals along direction ``k``; whether it leads anywhere."""
-        step, change = self.directions[k]
-        for m in range(k):
-            old, old_change = self.directions[m]
-            _take(step, change, np.float32(_dot(change, old_change)), old, old_change)
-        norm = _dot(change, change) ** 0.5
-        if norm == 0.0:
-            return False
-        change /= norm
-        step /= norm
-        factor = _dot(change, residual)
-        _add(solution, factor, step)
-        _add(residual, -factor, change)
-        return True
-
-    def _deplete(self, ground: np.ndarray, own: float, velocity: np.ndarray, total: np.ndarray, out: Solution) -> None:
-        """Solve y - (H_0 - k) * (w y) = H * E with k the cell's own part of H_0 and w = d/(1 - k d).
-
-        ``total`` [g s-1 per cell] sets the tolerance; the spectrum of H * E [g m-3] lies in ``self.free`` and is the
-        start: the plumes over the base surface. Single precision: 1e-7 of a whole field, below 1e-9 of the largest
-        cell next to it. The last step, of Neumann's series, adds the residual found and takes no transform; what that
-        leaves is no leak: the deposition that is booked is the sink that the plumes of the result carry.
-        """
-        c, residual = out.concentration, self.field[0]
-        out.iterations, out.residual = 0, 0.0
-        emitted = float(total.sum())
-        self.fft.backward(self.free, c)
-        if emitted <= 0.0 or not self.given.any():
-            return
-        np.subtract(c, self._carried(ground, own, c, residual), out=residual)
-        scale = self.cell_size**2 / emitted
-        for n in range(LARGEST_ITERATIONS):
-            out.residual = _absolute(velocity, residual) * scale
-            if out.residual <= TOLERANCE:
-                _add(c, 1.0, residual)
-                return
-            step, change = self.directions[n]
-            step[...] = residual
-            self._carried(ground, own, step, change)
-            if not self._descend(n, c, residual):
-                return
-            out.iterations = n + 1
-
-    def _carried(self, ground: np.ndarray, own: float, y: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Left side of the equation, y - (H_0 - k) * (w y)."""
-        np.multiply(self.given, y, out=self.single, casting="same_kind")
-        spectrum = self.fft.forward(self.single, self.work)
-        _product(spectrum, spectrum, ground)
-        self.fft.backward(spectrum, out)
-        _leave(out, y, self.single, own)
         return out

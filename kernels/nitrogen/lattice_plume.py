@@ -25,7 +25,7 @@ import math
 import numpy as np
 import scipy.fft
 
-from kernels.jit import njit, threads
+from kernels.jit import njit
 
 __all__ = [
     "SUBDIVISIONS",
@@ -95,8 +95,10 @@ def corner_stream(
     rounding: float,
     stream: np.ndarray,
     inside: np.ndarray,
+    first_row: int,
+    end_row: int,
 ) -> None:
-    """Stream function of the plume of one cell at all cell corners around it.
+    """Stream function of the plume of one cell at the cell corners around it, those of some rows.
 
     Corner (a, b) lies at ((b - nx + 1/2), (a - ny + 1/2)) cells from the middle of the source cell. Near the
     source the mean over points of the source cell is taken, farther away its width widens the plume.
@@ -108,12 +110,13 @@ def corner_stream(
         rounding: standard deviation of the wind direction within the hour from its rounding [rad].
         stream: (2 ny, 2 nx) result [1]: flux passes a line between corners as the difference of their values.
         inside: (2 ny, 2) result, first and last corner of each row in the plume or near the source.
+        first_row, end_row: rows of corners that are written, from the first to before the end.
     """
     ny = stream.shape[0] // 2
     nx = stream.shape[1] // 2
     wide = cell_size * cell_size / 12.0
     widest = SATURATED * SATURATED * (coefficient * coefficient + rounding * rounding)
-    for a in range(2 * ny):
+    for a in range(first_row, end_row):
         y = (a - ny + 0.5) * cell_size
         inside[a, 0], inside[a, 1] = 2 * nx, -1
         for b in range(2 * nx):
@@ -265,8 +268,10 @@ def assemble_kernels(
     through_y: np.ndarray,
     span: np.ndarray,
     faces: np.ndarray,
+    first_row: int,
+    end_row: int,
 ) -> None:
-    """Lay the plume of one wind direction into the kernels of all tables.
+    """Lay the plume of one wind direction into some rows of the kernels of all tables.
 
     Args:
         stream, inside: stream function (2 ny, 2 nx) and its extent (2 ny, 2) of :func:`corner_stream`.
@@ -280,6 +285,7 @@ def assemble_kernels(
         through_y: (e, 2 ny, 2 nx - 1) the same in +y through the faces between corners (a, b) and (a, b+1).
         span: (P, 2) first and last column offset written in each row; see :func:`clear_kernels`.
         faces: (3, 2 nx, k + d + e) scratch: values on the faces below, above and between the cells of a row.
+        first_row, end_row: rows of corners with the cells below them that are written; each row depends on no other.
     """
     ny = stream.shape[0] // 2
     nx = stream.shape[1] // 2
@@ -293,7 +299,7 @@ def assemble_kernels(
     faces[...] = 0.0
     touched = np.zeros((2, 2), np.int64)  # faces, from and to, that may hold values below and above
     beside = np.zeros(2, np.int64)
-    for a in range(2 * ny):
+    for a in range(max(first_row - 1, 0), end_row):
         y = (a - ny + 0.5) * cell_size
         new = a % 2
         old = 1 - new
@@ -321,10 +327,10 @@ def assemble_kernels(
                 )
             else:
                 filled[new, b] = _far_face(s1, n1, s2, n2, flux, coefficient, rounding, wide, table, inverse_step, out)
-            if filled[new, b]:
+            if filled[new, b] and a >= first_row:
                 for e in range(ne):
                     through_y[e, a, b] = out[nk + e]
-        if a == 0:
+        if a < max(first_row, 1):  # what lies below the first row was needed for its faces only
             continue
         # vertical faces between the heights a - 1 and a, and the cells between them
         y -= cell_size
@@ -430,6 +436,8 @@ def assemble_rose(
     through_y: np.ndarray,
     span: np.ndarray,
     faces: np.ndarray,
+    first_row: int,
+    end_row: int,
 ) -> None:
     """Kernels of wind from all directions alike: flux through a face is the angle under which the source sees it.
 
@@ -440,6 +448,7 @@ def assemble_rose(
         table: (m, k + d + e) of :func:`rose_table`, equal steps of cell_size / TABLE_STEPS.
         plumes, sinks, span: as in :func:`assemble_kernels`, for offsets from zero on: kernels even in both.
         through_x, through_y, faces: as there; all of them is written.
+        first_row, end_row: rows of cells, of the ny from the source's on, that are written with their mirror images.
     """
     ny = through_x.shape[1] // 2 + 1
     nx = through_x.shape[2] // 2
@@ -449,7 +458,7 @@ def assemble_rose(
     share = 1.0 / (SUBDIVISIONS * SUBDIVISIONS)
     turns = np.zeros((2, nx + 1))  # angle of the corners above and below a row of cells, as a share of the circle
     sides = faces[2]
-    for a in range(ny):
+    for a in range(max(first_row - 1, 0), end_row):
         y = a * cell_size
         top, bottom = faces[a % 2], faces[1 - a % 2]
         low, high = turns[1 - a % 2], turns[a % 2]
@@ -484,6 +493,8 @@ def assemble_rose(
             for b in range(2 * nx - 1):
                 for k in range(table.shape[1]):
                     bottom[b, k] = -top[b, k]
+        if a < first_row:  # what lies below the first row was needed for its faces only
+            continue
         for e in range(through_x.shape[0]):
             for b in range(2 * nx):
                 through_x[e, ny - 1 + a, b] = through_x[e, ny - 1 - a, b] = sides[b, nk + e]
@@ -557,12 +568,12 @@ class LatticeFFT:
         """Spectrum (rows, columns // 2 + 1) of a field (ny, nx) set in zeros; returns ``out``, in its precision."""
         padded = self._padded[out.real.dtype]
         padded[:, : self.nx] = field
-        out[: self.ny] = scipy.fft.rfft(padded, axis=1, workers=threads())
+        out[: self.ny] = scipy.fft.rfft(padded, axis=1)
         out[self.ny :] = 0.0
         return self._columns(out)
 
     def _columns(self, out: np.ndarray) -> np.ndarray:
-        done = scipy.fft.fft(out, axis=0, workers=threads(), overwrite_x=True)
+        done = scipy.fft.fft(out, axis=0, overwrite_x=True)
         if not np.shares_memory(done, out):
             out[...] = done
         return out
@@ -578,17 +589,17 @@ class LatticeFFT:
         ends = np.flatnonzero(np.diff(used) > 1)
         out[...] = 0.0
         for block in np.split(used, ends + 1):
-            out[block[0] : block[-1] + 1] = scipy.fft.rfft(kernel[block[0] : block[-1] + 1], axis=1, workers=threads())
+            out[block[0] : block[-1] + 1] = scipy.fft.rfft(kernel[block[0] : block[-1] + 1], axis=1)
         self._columns(out)
 
     def even_kernel(self, kernel: np.ndarray, out: np.ndarray) -> None:
         """Spectrum ``out`` of a kernel (rows, columns) even in both offsets, of which those from zero on are given."""
         last = self.rows // 2
-        half = scipy.fft.dctn(kernel[: last + 1, : self.columns // 2 + 1], type=1, workers=threads())
+        half = scipy.fft.dctn(kernel[: last + 1, : self.columns // 2 + 1], type=1)
         out[: last + 1] = half
         out[last + 1 :] = half[last - 1 : 0 : -1]
 
     def backward(self, spectrum: np.ndarray, out: np.ndarray) -> None:
         """Field (ny, nx) of a spectrum, which is destroyed."""
-        full = scipy.fft.ifft(spectrum, axis=0, workers=threads(), overwrite_x=True)
-        out[...] = scipy.fft.irfft(full[: self.ny], n=self.columns, axis=1, workers=threads())[:, : self.nx]
+        full = scipy.fft.ifft(spectrum, axis=0, overwrite_x=True)
+        out[...] = scipy.fft.irfft(full[: self.ny], n=self.columns, axis=1)[:, : self.nx]

@@ -139,10 +139,10 @@ class Deposition(Component):
         self._set_sources(s)
         self._reach_of_link = np.bincount(s.cell_link, s.cell_share, minlength=len(s.nox))
         self._road = np.zeros(s.land_use.shape)
-        self._emission = np.zeros(s.land_use.shape)
+        self._emission = np.zeros((2, *s.land_use.shape))
         # g per cell that is in the air and that rain of a coming hour will bring down: (hour modulo, substance, y, x)
         self.pending = np.zeros((AGEING, 2, *s.land_use.shape))
-        self._road_spectrum = np.zeros(self.plumes.fft.spectrum_shape, np.complex64)
+        self._road_spectrum = np.zeros((2, *self.plumes.fft.spectrum_shape), np.complex64)
 
     def _set_surfaces(self, s: SimpleNamespace) -> None:
         if not (s.background_nh3 > 0).all():
@@ -162,7 +162,7 @@ class Deposition(Component):
         land = s.land_use != WATER
         self._region_roughness = float(np.exp(np.log(s.roughness[land] if land.any() else s.roughness).mean()))
         self.velocities = np.zeros((2, self._kinds.shape[1]))
-        self._velocity = np.zeros(s.land_use.shape)
+        self._velocity = np.zeros((2, *s.land_use.shape))
 
     def _set_weather(self, s: SimpleNamespace, times: np.ndarray) -> None:
         o = self.options
@@ -249,13 +249,14 @@ class Deposition(Component):
         s.wet[...] = 0.0
         seconds = float(clock.seconds)
         area = self._cell**2
+        emission = [self._emissions(s, substance, road, h) for substance, road in enumerate(roads)]
+        for velocity, field in zip(self.velocities, self._velocity):
+            np.take(velocity, self.surface, out=field)
+        solutions = self.plumes.solve_both(emission, self._emission, self._velocity)
         for substance, concentration in ((NOX, s.nox_concentration), (NH3, s.nh3_concentration)):
             name, molar = SUBSTANCES[substance], MOLAR_MASS[substance]
-            road = roads[substance]
+            road, result = roads[substance], solutions[substance]
             clock.ledger.take(f"road_{name}", float(road.sum()) * seconds, "g")
-            emission = self._emissions(s, substance, road, h)
-            np.take(self.velocities[substance], self.surface, out=self._velocity)
-            result = self.plumes.solve(substance, emission, self._emission, self._velocity)
             if result.residual > CONVERGED:
                 raise BudgetError(
                     f"depletion of {name} did not converge: residual {result.residual:.2g} of the emission after "
@@ -372,16 +373,16 @@ class Deposition(Component):
         return (*gas, *aerosol_scavenging(intensity, mixing_height), duration)
 
     def _emissions(self, s: SimpleNamespace, substance: int, road: np.ndarray, h: int) -> list[tuple[int, np.ndarray]]:
-        """Spectra of the hour's emission by height class; leaves the total [g s-1 per cell] in the work array."""
+        """Spectra of the hour's emission by height class; leaves the total [g s-1 per cell] in its array."""
         self._road[...] = np.bincount(
             s.cell_index, road[s.cell_link] * s.cell_share, minlength=self._road.size
         ).reshape(self._road.shape)
-        self._emission[...] = self._road
-        self.plumes.fft.forward(self._road, self._road_spectrum)
-        spectra = [(0, self._road_spectrum)]
+        self._emission[substance] = self._road
+        self.plumes.fft.forward(self._road, self._road_spectrum[substance])
+        spectra = [(0, self._road_spectrum[substance])]
         for m in self._maps[substance]:
             factor = float(self.factors[m.profile, h])
-            self._emission += factor * m.field
+            self._emission[substance] += factor * m.field
             spectra.append((m.height_class, np.float32(factor) * m.spectrum))
         return spectra
 

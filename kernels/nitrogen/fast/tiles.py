@@ -518,7 +518,7 @@ def _bin(plume, places, j):
     """Band of distance and sector of a pair, the middle of a tile standing for its receptors."""
     nodes = plume.values.shape[1] // 360
     position = places.entry[j] - places.degree[j] * nodes + places.share[j]
-    band = min(np.int64(position * (BANDS / (nodes - 1.0))), BANDS - 1)
+    band = np.int64(min(position * (BANDS / (nodes - 1.0)), BANDS - 1.0))
     return band * SECTORS + (places.degree[j] + 180 // SECTORS) // (360 // SECTORS) % SECTORS
 
 

@@ -169,8 +169,8 @@ class Tables:
     ) -> np.ndarray:
         """Exact results per g/s of one source, (receptors, pairs, OUTPUTS), at pairs of wind direction and distance.
 
-        ``over``: receptors whose surfaces are taken, each at all pairs; ``along`` (13,): what lies on every path; ``divided``: an area
-        by its sub-sources where the model has them, not as a whole.
+        ``over``: receptors whose surfaces are taken, each at all pairs; ``along`` (13,): what lies on every path;
+        ``divided``: an area by its sub-sources where the model has them, not as a whole.
         """
         return self.rings(member, degree, distance, over, along[None], divided)[0]
 
@@ -220,7 +220,12 @@ class Tables:
         degree = np.arange(7.0, 360.0, 15.0)
         anchor = self.surfaces.member[self.surfaces.anchors.surface[:1]]
         out = self.ring(
-            member, np.tile(degree, len(between)), np.repeat(between, len(degree)), self._on(anchor), self.reference, divided=True
+            member,
+            np.tile(degree, len(between)),
+            np.repeat(between, len(degree)),
+            self._on(anchor),
+            self.reference,
+            divided=True,
         )
         ratio = self.prepared.substance.mass_ratio
         exact = total_nitrogen(out[0].reshape(len(between), len(degree), -1), ratio) * between[:, None] ** 2
