@@ -9,6 +9,7 @@ substances solved, side by side on threads.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -274,17 +275,15 @@ class HourlyPlumes:
 
         if self.even:
             rose = np.empty_like(table)
-            rose_table(table, self.cell_size / TABLE_STEPS, coefficient, rose)
+            along = (table, self.cell_size / TABLE_STEPS, coefficient, rose)
+            in_strips(len(table), lambda *rows: rose_table(*along, *rows))
             in_strips(self.ny, lambda *rows: assemble_rose(self.cell_size, rose, *kernels, faces(), *rows))
         else:
             towards = -float(np.sin(np.radians(direction))), -float(np.cos(np.radians(direction)))
             shape = (*towards, self.cell_size, coefficient, REPORTED / 3.0**0.5)  # standard deviation in a sector
-            self.through_x[...] = 0.0
-            self.through_y[...] = 0.0
             corners = (self.stream, self.inside)
             in_strips(2 * self.ny, lambda *rows: corner_stream(*shape, *corners, *rows))
             in_strips(2 * self.ny, lambda *rows: assemble_kernels(*corners, *shape, table, *kernels, faces(), *rows))
-        self.transformed = [False, False]
 
     def cell_concentration(
         self, substance: int, height_class: np.ndarray, row: np.ndarray, column: np.ndarray
@@ -321,7 +320,12 @@ class HourlyPlumes:
         velocity: np.ndarray | Sequence[np.ndarray],
     ) -> list[Solution]:
         """Solutions of both substances, side by side on two threads; what :meth:`solve` takes, of each."""
-        return side_by_side(lambda k: self.solve(k, emission[k], total[k], velocity[k]), range(len(self.work)))
+        both = range(len(self.work))
+        given = [(k, emission[k], total[k], velocity[k]) for k in both]
+        # whichever substance is spread first leaves time for the kernels that only the books need
+        tasks = [partial(self._spread, *its) for its in given] + [partial(self._transform_losses, k) for k in both]
+        side_by_side(lambda task: task(), tasks)
+        return side_by_side(lambda its: self._book(*its), given)
 
     def solve(
         self, substance: int, emission: list[tuple[int, np.ndarray]], total: np.ndarray, velocity: np.ndarray
@@ -334,39 +338,56 @@ class HourlyPlumes:
             total: (ny, nx) emission of all classes [g s-1 per cell].
             velocity: (ny, nx) exchange velocity at 4 m [m s-1].
         """
-        first, end = (*self.first, len(self.plumes.used))[substance : substance + 2]
-        if not self.transformed[substance]:
-            self.plumes.transform(first, end, self.span, self.even)
-            self.sinks.transform(substance, substance + 1, self.span, self.even)
-            self.transformed[substance] = True
-        classes = self.active[substance]
+        self._spread(substance, emission, total, velocity)
+        self._transform_losses(substance)
+        return self._book(substance, emission, total, velocity)
+
+    def _spread(
+        self, substance: int, emission: list[tuple[int, np.ndarray]], total: np.ndarray, velocity: np.ndarray
+    ) -> None:
+        """Concentration of one substance, depleted by the surfaces."""
+        first, classes = self.first[substance], self.active[substance]
         out, work = self.solutions[substance], self.work[substance]
+        self.plumes.transform(first, first + 1 + len(classes), self.span, self.even)
         spectra = self.plumes.spectra[first:]
-        area = self.cell_size**2
-        base = self.rates[substance].base_velocity
         work.free[...] = 0.0
         for c, spectrum in emission:
-            _add_product(work.free, np.float32(1.0 / area), spectra[1 + classes.index(c)], spectrum)
-        own = float(self.plumes.used[first, 0, 0])
+            _add_product(work.free, np.float32(1.0 / self.cell_size**2), spectra[1 + classes.index(c)], spectrum)
+        own, base = float(self.plumes.used[first, 0, 0]), self.rates[substance].base_velocity
         out.iterations, out.residual = work.deplete(spectra[0], own, base, velocity, total, out.concentration)
+
+    def _transform_losses(self, substance: int) -> None:
+        """Spectra of what plumes lose on their way: by rain, and in all."""
+        first = self.first[substance] + 1 + len(self.active[substance])
+        self.plumes.transform(first, (*self.first, len(self.plumes.used))[substance + 1], self.span, self.even)
+        self.sinks.transform(substance, substance + 1, self.span, self.even)
+
+    def _book(
+        self, substance: int, emission: list[tuple[int, np.ndarray]], total: np.ndarray, velocity: np.ndarray
+    ) -> Solution:
+        """Where the emission of one substance goes whose concentration is known."""
+        first, classes = self.first[substance], self.active[substance]
+        out, work = self.solutions[substance], self.work[substance]
+        spectra = self.plumes.spectra[first:]
         net, deposited = work.net, work.residual
         np.multiply(velocity, out.concentration, out=deposited)
-        deposited *= area
+        deposited *= self.cell_size**2
         np.subtract(total, deposited, out=net)
         if out.by_hour.any():
             work.free[...] = 0.0
             for c, spectrum in emission:
                 _add_difference(work.free, spectra[0], spectra[1 + classes.index(c)], spectrum)
+            base = self.rates[substance].base_velocity
             work.release(spectra[0], base, velocity, total, out.concentration, net)
             np.subtract(total, net, out=deposited)
         work.fft.forward(net, work.net_spectrum)
         product(work.sink, self.sinks.spectra[substance], work.net_spectrum)
         work.fft.backward(work.sink, out.dry)
         out.dry += deposited
-        rain = first + 1 + len(classes)
+        rain = 1 + len(classes)
         for field, rains in ((out.wet, out.by_hour[0] > 0.0), (out.later, out.by_hour[1:].any())):
             if rains:
-                product(work.work, self.plumes.spectra[rain], work.net_spectrum)
+                product(work.work, spectra[rain], work.net_spectrum)
                 work.fft.backward(work.work, field)
                 settle(field, ROUND_OFF)
                 out.dry -= field

@@ -281,7 +281,7 @@ def assemble_kernels(
             integral of the tables' derivatives over the cell; the first k tables. Zero before.
         sinks: (d, P, Q) the same of the next d tables.
         through_x: (e, 2 ny - 1, 2 nx) of the last e tables, the flux in +x through the faces between corners (a, b)
-            and (a+1, b). Zero before.
+            and (a+1, b).
         through_y: (e, 2 ny, 2 nx - 1) the same in +y through the faces between corners (a, b) and (a, b+1).
         span: (P, 2) first and last column offset written in each row; see :func:`clear_kernels`.
         faces: (3, 2 nx, k + d + e) scratch: values on the faces below, above and between the cells of a row.
@@ -297,6 +297,8 @@ def assemble_kernels(
     sides = faces[2]
     filled = np.zeros((3, 2 * nx), np.bool_)  # whether a face holds values; where not, it holds zeros
     faces[...] = 0.0
+    through_x[:, max(first_row - 1, 0) : end_row - 1] = 0.0
+    through_y[:, first_row:end_row] = 0.0
     touched = np.zeros((2, 2), np.int64)  # faces, from and to, that may hold values below and above
     beside = np.zeros(2, np.int64)
     for a in range(max(first_row - 1, 0), end_row):
@@ -374,7 +376,9 @@ def assemble_kernels(
 
 
 @njit
-def rose_table(table: np.ndarray, step: float, coefficient: float, out: np.ndarray) -> None:
+def rose_table(
+    table: np.ndarray, step: float, coefficient: float, out: np.ndarray, first_row: int, end_row: int
+) -> None:
     """Tables over the distance from the source, from tables along the axis, for wind from all directions alike.
 
     A streamline at z standard deviations beside the axis passes the circle of radius r where s^2 + z^2 sigma_y(s)^2 =
@@ -385,10 +389,11 @@ def rose_table(table: np.ndarray, step: float, coefficient: float, out: np.ndarr
         step: [m].
         coefficient: of the crosswind spread [1].
         out: (m, k) result.
+        first_row, end_row: rows of the result that are written.
     """
-    out[...] = 0.0
+    out[first_row:end_row] = 0.0
     last = table.shape[0] - 1
-    for m in range(table.shape[0]):
+    for m in range(first_row, end_row):
         r = m * step
         for q in range(HERMITE_NODES.size):
             z = HERMITE_NODES[q]
