@@ -1,5 +1,6 @@
 """``twin deposit`` on bad input, as a script sees it: exit code 2, one line with what, where and cure, no output."""
 
+import json
 import resource
 import subprocess
 import sys
@@ -145,6 +146,26 @@ def test_bad_input_is_one_clear_error_and_nothing_is_written(data, tmp_path, cap
     for words_of_message in FAULTS[fault]:
         assert words_of_message in err, err
     assert {p.name for p in tmp_path.iterdir()} == before
+
+
+def test_of_both_substances_the_one_that_is_emitted_is_computed_and_the_other_told(data, tmp_path, capfd):
+    source = tmp_path / "farm.gml"
+    source.write_text(gml())
+    (tmp_path / "places.csv").write_text("name,x,y\na,155600,463000\nb,157000,463100\n")
+    words = ["--weather", str(data / "nitrogen" / "inputs" / "ops" / "a005105c.005"), "--substance", "both"]
+    words += ["--receptors", str(tmp_path / "places.csv"), "--z0", "0.1", "--background", BACKGROUND]
+    words += ["--out", str(tmp_path / "out.csv")]
+    with pytest.raises(SystemExit) as done:
+        main(["deposit", str(source), *words])
+    told = capfd.readouterr()
+    assert not done.value.code, told.err
+    assert "no source emits NOx" in told.err and "NH3 alone is computed" in told.err
+    assert json.loads(told.out.splitlines()[-1])["substance"] == "NH3"
+    assert (pd.read_csv(tmp_path / "out.csv")["tot_NHx"] > 0).all()
+    source.write_text(gml(emission="0"))
+    with pytest.raises(SystemExit) as refused:
+        main(["deposit", str(source), *words])
+    assert refused.value.code == 2 and "no source emits NH3" in capfd.readouterr().err
 
 
 def test_receptors_inside_an_area_source_are_computed(data, tmp_path):

@@ -9,6 +9,7 @@ __all__ = [
     "ConfigError",
     "ConvergenceError",
     "DataError",
+    "NoEmissionError",
     "RecordError",
     "ResumeError",
     "ScenarioError",
@@ -32,6 +33,10 @@ class ScenarioError(TwinError):
 
 class DataError(TwinError):
     """An input file that is missing, altered, malformed or physically impossible."""
+
+
+class NoEmissionError(DataError):
+    """A file of sources none of which emits the substance that is asked for."""
 
 
 class UnitError(TwinError):

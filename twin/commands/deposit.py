@@ -6,6 +6,7 @@ The flags are those of ``deposit_flags``; ``deposit_control`` says what a contro
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from twin.commands.deposit_flags import (
     value_or_map,
 )
 from twin.commands.deposit_output import beside, summary, write_result
-from twin.errors import ConfigError, DataError
+from twin.errors import ConfigError, DataError, NoEmissionError
 from twin.nitrogen import Grid, Map, Switches
 from twin.nitrogen.hours import Period
 from twin.nitrogen.permit_rules import REACH, apply_cut_off
@@ -207,7 +208,18 @@ def _sources_of_file(case: Path, flags: Flags) -> dict[str, pd.DataFrame]:
         if value is None:
             raise ConfigError(f"{case}: a file of sources alone does not say everything; give {name}")
     chosen = substances(case, str(flags.substance))
-    return {name: _read_sources(case, name, flags.release_height) for name in chosen}
+    tables: dict[str, pd.DataFrame] = {}
+    missing: list[NoEmissionError] = []
+    for name in chosen:
+        try:
+            tables[name] = _read_sources(case, name, flags.release_height)
+        except NoEmissionError as error:
+            missing.append(error)
+    if not tables:
+        raise missing[0]
+    for reason in missing:  # of both substances one is there
+        print(f"sources: {reason}; {', '.join(tables)} alone is computed", file=sys.stderr)
+    return tables
 
 
 def _sources_of_control(control: Control, flags: Flags) -> dict[str, pd.DataFrame]:

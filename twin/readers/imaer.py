@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from shapely.geometry import LineString, Polygon
 
-from twin.errors import DataError, UnitError
+from twin.errors import DataError, NoEmissionError, UnitError
 
 __all__ = ["ROAD_CATEGORY", "read_imaer"]
 
@@ -214,7 +214,9 @@ def read_imaer(path: str | Path, substance: str, release_height: float | None = 
         for effect in sorted(source.left_out):
             left_out[effect] = left_out.get(effect, 0) + 1
     if not rows:
-        raise DataError(f"{path}: no source emits {substance} ({len(features)} features); emissions must be calculated")
+        raise NoEmissionError(
+            f"{path}: no source emits {substance} ({len(features)} features); emissions must be calculated"
+        )
     table = pd.DataFrame(rows)
     units = {"emission": "g s-1", "x": "m", "y": "m", "height": "m", "heat_content": "MW", "diameter": "m"}
     counts = {"without_emission": empty, "other_features": other, "left_out": left_out}

@@ -9,7 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from twin.errors import DataError, UnitError
+from twin.errors import DataError, NoEmissionError, UnitError
 
 __all__ = ["EMISSION_UNITS", "read_source_table"]
 
@@ -68,7 +68,7 @@ def read_source_table(path: str | Path, substance: str) -> pd.DataFrame:
             raise DataError(f"{path}: line {table['line'].iloc[wrong[0]]}: {name} must not be negative")
     some = table["emission"] > 0
     if not some.any():
-        raise DataError(f"{path}: no source emits {substance}; check the column {column!r}")
+        raise NoEmissionError(f"{path}: no source emits {substance}; check the column {column!r}")
     empty = int((~some).sum())
     table = table[some].reset_index(drop=True)
     for name in ("x", "y"):
