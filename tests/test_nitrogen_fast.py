@@ -9,6 +9,7 @@ from kernels.nitrogen.fast import path, tiles
 from twin.errors import ConfigError
 from twin.nitrogen import Grid, Map, Roads, deposit
 from twin.nitrogen.fast.classes import _between
+from twin.nitrogen.fast.own_surface import lacking_of
 from twin.nitrogen.fast.tables import Tables, between_nodes
 from twin.nitrogen.fast.transform import lattice_of, offsets_of
 
@@ -158,8 +159,7 @@ def test_steps_in_the_roughness_of_receptors_are_followed_where_errors_do_not_av
     _, fast, error = both(points, places)
     assert fast.attrs["receptor_surfaces"] < 100 and fast.attrs["checked_pairs"] > 100
     assert np.percentile(error, 95) < 0.02 and error.max() < 0.10
-    followed = Tables._lacking
-    monkeypatch.setattr(Tables, "_lacking", lambda tables: 0.0 * followed(tables))
+    monkeypatch.setattr("twin.nitrogen.fast.tables.lacking_of", lambda tables: 0.0 * lacking_of(tables))
     _, _, interpolated = both(points, places)
     assert np.sqrt((error**2).mean()) < 0.6 * np.sqrt((interpolated**2).mean())
 

@@ -13,6 +13,7 @@ from kernels.nitrogen.exact import inputs
 from kernels.nitrogen.fast import lookup, path, surface, tiles
 from twin.nitrogen.fast.classes import kinds_of, surfaces_of
 from twin.nitrogen.fast.ground import Ground
+from twin.nitrogen.fast.own_surface import lacking_of
 
 __all__ = ["MERGED", "Run", "Tables", "between_nodes", "total_nitrogen"]
 
@@ -30,9 +31,6 @@ _PATHS, _PIVOTS = 150, 12  # sampled for the response of results to the path: pa
 _SOURCES_OF_PATHS = 1000  # at random, among which paths of a length are sought
 _BANDS = 3  # of distances at which it is sampled
 _SAMPLED_PLUMES = 4  # whose response to the path chooses the strengths
-_LADDER, _MOST_STEPS = 0.06, 48  # of ln z0 of receptors at which steps of the chain are looked for
-_PARTS = (3, 2)  # of a band of distances and of a sector, over which these are averaged
-_DIRECTIONS_OF_SURFACES = 6  # at which each surface that is not tabulated is computed itself
 _MORE_PATHS = 33  # tabulated beyond as many as the response has terms
 _MOST_PIVOTS = 1 + path.TERMS + _MORE_PATHS  # and the reference
 _DAMPING = 0.01  # of the polynomials' coefficients, in pivots: strengths are of order one
@@ -85,7 +83,7 @@ class Tables:
         if not self.uniform:
             self.reference = self._sample_paths(1000)[0].mean(axis=0)
             self._find_strengths()
-        self.lacking = self._lacking()
+        self.lacking = lacking_of(self)
 
     def _begin_at(self, nearest: float) -> None:
         """Distances at which all is tabulated, from the nearest on [m]."""
@@ -118,7 +116,7 @@ class Tables:
         spent = np.cumsum(cost.ravel()[order])
         budget = _NEAR_SHARE * sum(self.evaluations(p) for p in plumes)
         last = min(int(np.searchsorted(spent, budget)), len(order) - 1)
-        return float(np.clip(distance.ravel()[order[last]], _NEAR_ON_MAPS, 0.5 * self.reach))
+        return max(_NEAR_ON_MAPS, min(float(distance.ravel()[order[last]]), 0.5 * self.reach))
 
     def pairs(self, plume: int) -> float:
         """Pairs of a plume within reach, about."""
@@ -207,7 +205,7 @@ class Tables:
         )
         return self.run(ring)[0].reshape(len(along), count, len(degree), inputs.OUTPUTS)
 
-    def _on(self, rows: np.ndarray) -> inputs.Receptors:
+    def on(self, rows: np.ndarray) -> inputs.Receptors:
         """Receptors of these rows."""
         return inputs.Receptors(self.prepared.receptors.values[rows], self.prepared.receptors.shares[rows])
 
@@ -223,7 +221,7 @@ class Tables:
             member,
             np.tile(degree, len(between)),
             np.repeat(between, len(degree)),
-            self._on(anchor),
+            self.on(anchor),
             self.reference,
             divided=True,
         )
@@ -242,53 +240,7 @@ class Tables:
         bad = bad[between[bad] < 2000.0]
         return float(max(least, self.distance[bad[-1] + 1] if bad.size else 0.0))
 
-    def _lacking(self) -> np.ndarray:
-        """What dry deposition interpolated to surfaces that are not tabulated lacks, as a share, see tiles.Plume.
-
-        The chain has steps in the roughness of a receptor (its iterations stop, its plumes take another regime), at
-        roughnesses that depend on direction and distance and hardly on land use. For each land use a ladder of
-        roughnesses is computed exactly, of the plume that emits most, in each bin; on it stand the surface itself and
-        those between which it is interpolated. What else the surface lacks is found over itself, for a few pairs.
-        """
-        surfaces = self.surfaces
-        lacking = np.zeros((len(surfaces.own), tiles.BANDS * tiles.SECTORS), dtype=np.float32)
-        member = self._strongest(1)[0]
-        # middles of the parts of each band and sector; sectors lie around their direction
-        shape = (tiles.BANDS, _PARTS[0], tiles.SECTORS, _PARTS[1])
-        edges = lookup.nodes(self.distance[0], self.distance[-1], tiles.BANDS * _PARTS[0] + 1)
-        parts = tiles.SECTORS * _PARTS[1]
-        distance = np.repeat(np.sqrt(edges[1:] * edges[:-1]), parts)
-        degree = np.tile((np.arange(parts) + 0.5) * (360.0 / parts) - 180.0 / tiles.SECTORS, len(edges) - 1) % 360.0
-        # a few pairs that are computed over each surface itself
-        some_degrees = np.arange(0.0, 360.0, 360.0 / _DIRECTIONS_OF_SURFACES)
-        some_distances = np.full(_DIRECTIONS_OF_SURFACES, edges[len(edges) // 2])
-
-        def dry(over: inputs.Receptors, degree: np.ndarray, distance: np.ndarray) -> np.ndarray:
-            return self.ring(member, degree, distance, over, self.reference)[..., 1] * distance**2  # alike in weight
-
-        own = dry(self._on(surfaces.own), some_degrees, some_distances).sum(axis=1)
-        nodes = dry(self._on(surfaces.member), some_degrees, some_distances).sum(axis=1)
-        level = _ratio(own, (surfaces.shares * nodes[surfaces.neighbours]).sum(axis=1)[surfaces.own])
-        use = self.prepared.receptors.shares.argmax(axis=1)
-        rough = np.log(self.prepared.receptors.values[:, inputs.RZ0])
-        for own_use in np.unique(use[surfaces.own]):
-            which = np.flatnonzero(use[surfaces.own] == own_use)
-            rows = surfaces.own[which]
-            around, shares = rough[surfaces.member[surfaces.neighbours[rows]]], surfaces.shares[rows]
-            both = np.concatenate((rough[rows], around[shares != 0.0]))
-            steps = int(np.clip(np.ceil(np.ptp(both) / _LADDER), 1, _MOST_STEPS))
-            ladder = np.linspace(both.min(), both.max() + 1e-9, steps + 1)
-            over = self._on(np.full(steps + 1, rows[0]))
-            over.values[:, inputs.RZ0] = np.exp(ladder)
-            rungs = dry(over, np.append(degree, some_degrees), np.append(distance, some_distances))
-            bins = rungs[:, : len(degree)].reshape(steps + 1, *shape).sum(axis=(2, 4)).reshape(steps + 1, -1)
-            rungs = np.column_stack((bins, rungs[:, len(degree) :].sum(axis=1)))
-            between = sum(s[:, None] * _on_ladder(rungs, ladder, z) for s, z in zip(shares.T, around.T, strict=True))
-            ratio = _ratio(_on_ladder(rungs, ladder, rough[rows]), between)
-            lacking[which] = ratio[:, :-1] / ratio[:, -1:] * level[which, None] - 1.0
-        return lacking
-
-    def _strongest(self, count: int) -> list[int]:
+    def strongest(self, count: int) -> list[int]:
         """Sources that stand for the plumes that emit most."""
         emission = np.bincount(self.kinds.plume, self.emission, minlength=len(self.kinds.member))
         return [int(m) for m in self.kinds.member[np.argsort(-emission)[:count]]]
@@ -304,7 +256,7 @@ class Tables:
         for surfaces, nodes in ((slice(0, 1), np.arange(count)), (slice(1, None), some)):
             degree = np.repeat(np.arange(360.0), len(nodes))
             distance = np.tile(self.distance[nodes], 360)
-            out = self.ring(member, degree, distance, self._on(anchors[surfaces]), self.reference, divided=True)
+            out = self.ring(member, degree, distance, self.on(anchors[surfaces]), self.reference, divided=True)
             out = (out * distance[:, None] ** 2).reshape(len(out), 360, len(nodes), inputs.OUTPUTS)
             values[surfaces, :, nodes, : inputs.OUTPUTS] = out
         between = np.setdiff1d(np.arange(count), some)
@@ -315,7 +267,7 @@ class Tables:
     def _coarsely(self, member: int, receptors: np.ndarray) -> np.ndarray:
         degree = np.repeat(np.arange(0.0, 360.0, surface.SECTOR), len(self.changing))
         distance = np.tile(self.changing, 360 // surface.SECTOR)
-        return self.ring(member, degree, distance, self._on(receptors), self.reference)
+        return self.ring(member, degree, distance, self.on(receptors), self.reference)
 
     def _changes(self, plume: int, member: int) -> np.ndarray:
         """What turns the tables of full resolution into those of each kind of a plume at every surface."""
@@ -352,7 +304,7 @@ class Tables:
             # the source nearest to the mean roughness under what is emitted
             middle = np.average(z0[like], weights=self.emission[like] + 1e-300)
             member = int(like[np.argmin(np.abs(z0[like] - middle))])
-            results = self.rings(member, degree, distance, self._on(anchors), np.vstack((self.reference, self.pivots)))
+            results = self.rings(member, degree, distance, self.on(anchors), np.vstack((self.reference, self.pivots)))
             logs = _responses_of(results[1:], results[0])
             logs = logs.reshape(len(logs), count, turns, _STATIONS, path.RESPONSES)
             for i, station in enumerate(self.stations):
@@ -422,7 +374,7 @@ class Tables:
         Of the plumes that emit most; in each band of distances paths of about its lengths weigh most. Land uses act
         by themselves and with the roughness of the path.
         """
-        members = self._strongest(_SAMPLED_PLUMES)
+        members = self.strongest(_SAMPLED_PLUMES)
         common = self.surfaces.member[self.surfaces.anchors.surface[:1]]
         rough = (means[:, 0] - means[:, 0].mean()) / max(float(means[:, 0].std()), 1e-9)
         shares, back = means[:, 1:10] - means[:, 1:10].mean(axis=0), means[:, 10:] - means[:, 10:].mean(axis=0)
@@ -433,7 +385,7 @@ class Tables:
         for low, high in pairwise(edges):
             degree = np.floor(self.rng.uniform(0.0, 360.0, _PIVOTS))
             distance = np.exp(self.rng.uniform(np.log(low), np.log(high), _PIVOTS))
-            exact = [self.rings(m, degree, distance, self._on(common), paths)[:, 0] for m in members]
+            exact = [self.rings(m, degree, distance, self.on(common), paths)[:, 0] for m in members]
             results = total_nitrogen(np.concatenate(exact, axis=1), self.prepared.substance.mass_ratio)
             logs = _log_ratio(results[:-1], results[-1])
             weight = np.exp(-0.5 * np.log(lengths / np.sqrt(low * high)) ** 2) + 0.02
@@ -450,20 +402,6 @@ class Tables:
         slopes[1:10] = np.hstack((fit[2:11], fit[11:20]))
         slopes[10:, : fit.shape[1]] = fit[20:]
         return slopes
-
-
-def _on_ladder(rungs: np.ndarray, ladder: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Values of evenly spaced rungs (rungs, bins) at places on the ladder, its ends beyond, (places, bins)."""
-    position = np.clip((at - ladder[0]) / (ladder[1] - ladder[0]), 0.0, len(ladder) - 1.0)
-    below = np.minimum(position.astype(int), len(ladder) - 2)
-    share = (position - below)[:, None]
-    return (1.0 - share) * rungs[below] + share * rungs[below + 1]
-
-
-def _ratio(exact: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """exact/found; 1 where it says nothing, because dry deposition changes sign."""
-    ratio = np.where(exact * found > 0.0, exact / np.where(found == 0.0, 1.0, found), 1.0)
-    return np.where((ratio > 0.1) & (ratio < 10.0), ratio, 1.0)
 
 
 def between_nodes(values: np.ndarray, base: np.ndarray, nodes: np.ndarray) -> np.ndarray:
