@@ -64,15 +64,16 @@ def hourly(weather, surface=1.0):
     times = xr.Dataset(coords={"weather_time": weather.index.to_numpy().astype("datetime64[ns]")})
     component.setup(s, xr.DataTree.from_dict({"lattice": lattice, "weather": times}))
     sums = np.zeros((2, 3, *shape))
-    solve = component.plumes.solve
+    solve_both = component.plumes.solve_both
 
-    def spy(substance, emission, total, velocity):
-        out = solve(substance, emission, total, surface * velocity)
-        to_year = 1e6 * 3600 * 87.6 / (46.0, 17.0)[substance] / CELL**2
-        sums[substance] += out.concentration * 1e6, out.dry * to_year, (out.wet + out.later) * to_year
-        return out
+    def spy(emission, total, velocity):
+        solutions = solve_both(emission, total, surface * velocity)
+        for substance, out in enumerate(solutions):
+            to_year = 1e6 * 3600 * 87.6 / (46.0, 17.0)[substance] / CELL**2
+            sums[substance] += out.concentration * 1e6, out.dry * to_year, (out.wet + out.later) * to_year
+        return solutions
 
-    component.plumes.solve = spy
+    component.plumes.solve_both = spy
     component._share = surface * component._share  # the base surface takes as much less
     hours = np.arange(3, len(weather), STRIDE)
     turbulence = {name: getattr(component, name) for name in ("_ustar", "_length", "_mixing")}
