@@ -3,8 +3,8 @@
 Tables along the plume axis, depleted by a surface of one base velocity (:mod:`kernels.nitrogen.axis_depletion`),
 become kernels on the lattice (:mod:`kernels.nitrogen.lattice_plume`); what the surfaces differ from it, and what rain
 takes of what they leave, is solved in :mod:`kernels.nitrogen.lattice_depletion`. The driver is plain Python between
-Numba kernels and ``scipy.fft``; its work arrays are allocated once. Rows of kernels are laid, and
-substances solved, side by side on threads.
+Numba kernels and ``scipy.fft``; its work arrays are allocated once. Rows of kernels are laid, and substances solved,
+side by side on threads.
 """
 
 from collections.abc import Callable, Sequence

@@ -49,7 +49,7 @@ def run_chain(prepared: KernelInput) -> tuple[np.ndarray, np.ndarray, np.ndarray
     after = (maps, climate, substance, options)
 
     def run(begin: int, end: int, road_pass: int, sums: np.ndarray) -> int:
-        some = inputs.Receptors(receptors.values[begin:end], receptors.shares[begin:end])
+        some = receptors.at(slice(begin, end))
         counts[:] = 0
         part = (ratio[begin:end], out[begin:end], sums)
         pairs.run_pairs(parts(end - begin), *before, some, *after, road_pass, *part, counts)

@@ -41,6 +41,10 @@ class Receptors(NamedTuple):
     values: np.ndarray  # (nr, RECEPTOR_COLUMNS)
     shares: np.ndarray  # (nr, 9) of land use, sum 1
 
+    def at(self, rows) -> "Receptors":
+        """Receptors of some rows: numbers (copies) or a slice (views)."""
+        return Receptors(self.values[rows], self.shares[rows])
+
 
 class Maps(NamedTuple):
     """Maps that trajectories cross; frames are x left, y top, cell size in x and y [m]."""

@@ -153,6 +153,12 @@ def _take(sources, chosen, first, n, out):
             out[row, j] = sources[row, chosen[first + j]]
 
 
+@fused_njit(forceinline=True)
+def _node(places, j, nodes):
+    """Where a pair lies between the ``nodes`` tabulated distances."""
+    return places.entry[j] - places.degree[j] * nodes + places.share[j]
+
+
 @fused_njit
 def _respond(plume, anchor, own, batch, n, places, sums, work, logs):
     """Logarithms ``logs`` (RESPONSES, n) of the factors of the paths of pairs, over the surfaces of one anchor."""
@@ -166,7 +172,7 @@ def _respond(plume, anchor, own, batch, n, places, sums, work, logs):
             for m in range(RESPONSES):
                 logs[m, j] = 0.0
             continue
-        position = min((places.entry[j] - places.degree[j] * nodes + places.share[j]) * coarser, 1.0 * intervals)
+        position = min(_node(places, j, nodes) * coarser, 1.0 * intervals)
         i = min(np.int64(position), intervals - 1)
         # sectors of the climatology lie around their direction
         turn = (places.degree[j] + TURN // 2) // TURN
@@ -194,8 +200,7 @@ def _find_changes(plume, batch, n, places, position, corners):
     stations = plume.changes.shape[2] // (360 // SECTOR)
     coarser = (stations - 1.0) / (nodes - 1.0)
     for j in range(n):
-        whole = (places.entry[j] - places.degree[j] * nodes + places.share[j]) * coarser
-        position[j] = min(whole, stations - 1.0)
+        position[j] = min(_node(places, j, nodes) * coarser, stations - 1.0)
     find_corners(places.degree, position, n, stations, corners)
 
 
@@ -517,8 +522,7 @@ def _within_reach(
 def _bin(plume, places, j):
     """Band of distance and sector of a pair, the middle of a tile standing for its receptors."""
     nodes = plume.values.shape[1] // 360
-    position = places.entry[j] - places.degree[j] * nodes + places.share[j]
-    band = np.int64(min(position * (BANDS / (nodes - 1.0)), BANDS - 1.0))
+    band = np.int64(min(_node(places, j, nodes) * (BANDS / (nodes - 1.0)), BANDS - 1.0))
     return band * SECTORS + (places.degree[j] + 180 // SECTORS) // (360 // SECTORS) % SECTORS
 
 

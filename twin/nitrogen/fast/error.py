@@ -29,7 +29,7 @@ def only(prepared: Any, sources: np.ndarray, receptors: np.ndarray) -> Any:
     codes[:, 2] = 0
     return prepared._replace(
         sources=prepared.sources._replace(values=prepared.sources.values[sources], codes=codes),
-        receptors=inputs.Receptors(prepared.receptors.values[receptors], prepared.receptors.shares[receptors]),
+        receptors=prepared.receptors.at(receptors),
     )
 
 

@@ -42,7 +42,7 @@ def lacking_of(tables: Tables) -> np.ndarray:
     def dry(over: inputs.Receptors, degree: np.ndarray, distance: np.ndarray) -> np.ndarray:
         return tables.ring(member, degree, distance, over, tables.reference)[..., 1] * distance**2  # alike in weight
 
-    own, nodes = (dry(tables.on(rows), *few).sum(axis=1) for rows in (surfaces.own, surfaces.member))
+    own, nodes = (dry(tables.prepared.receptors.at(rows), *few).sum(axis=1) for rows in (surfaces.own, surfaces.member))
     level = _ratio(own, (surfaces.shares * nodes[surfaces.neighbours]).sum(axis=1)[surfaces.own])
     use = tables.prepared.receptors.shares.argmax(axis=1)
     rough = np.log(tables.prepared.receptors.values[:, inputs.RZ0])
@@ -53,7 +53,7 @@ def lacking_of(tables: Tables) -> np.ndarray:
         both = np.concatenate((rough[rows], around[shares != 0.0]))
         steps = int(np.clip(np.ceil(np.ptp(both) / _LADDER), 1, _MOST_STEPS))
         ladder = np.linspace(both.min(), both.max() + 1e-9, steps + 1)
-        over = tables.on(np.full(steps + 1, rows[0]))
+        over = tables.prepared.receptors.at(np.full(steps + 1, rows[0]))
         over.values[:, inputs.RZ0] = np.exp(ladder)
         parts = dry(over, degree, distance).reshape(steps + 1, tiles.BANDS, _PARTS[0], tiles.SECTORS, _PARTS[1])
         rungs = np.column_stack((parts.sum(axis=(2, 4)).reshape(steps + 1, -1), dry(over, *few).sum(axis=1)))

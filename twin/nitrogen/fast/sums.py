@@ -190,7 +190,7 @@ def _add_near(prepared: Any, run: Run, near: np.ndarray, out: np.ndarray) -> int
             continue
         close = sources.values[some].copy()
         close[:, inputs.SREACH] = near[some]
-        few = inputs.Receptors(places[rows], prepared.receptors.shares[rows])
+        few = prepared.receptors.at(rows)
         part = prepared._replace(
             sources=sources._replace(values=close, codes=sources.codes[some]),
             receptors=few,
@@ -204,7 +204,7 @@ def _add_near(prepared: Any, run: Run, near: np.ndarray, out: np.ndarray) -> int
 
 def _load(prepared: Any, run: Run) -> None:
     """Load the compiled kernels, so that the time that is taken is that of the computation."""
-    nobody = inputs.Receptors(prepared.receptors.values[:0], prepared.receptors.shares[:0])
+    nobody = prepared.receptors.at(slice(0))
     run(prepared._replace(receptors=nobody))
     *_, begin, end, parent, leaf, box, _ = tiles.halve(np.zeros(1), np.zeros(1))
     one = tiles.Tiles(begin, end, parent, leaf, box, np.array([0, 1]))

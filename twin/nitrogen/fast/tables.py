@@ -192,22 +192,18 @@ class Tables:
         subdivide = divided and self.prepared.options.subdivide and not inside.all()
         bearing = np.radians(degree - 180.0)
         number = np.tile(np.repeat(np.arange(count), len(degree)), len(along))
-        where = over.values[number]
-        where[:, inputs.RX] = np.tile(np.sin(bearing) * distance, len(along) * count)
-        where[:, inputs.RY] = np.tile(np.cos(bearing) * distance, len(along) * count)
-        where[:, inputs.RWEIGHT] = 1.0
+        where = over.at(number)
+        where.values[:, inputs.RX] = np.tile(np.sin(bearing) * distance, len(along) * count)
+        where.values[:, inputs.RY] = np.tile(np.cos(bearing) * distance, len(along) * count)
+        where.values[:, inputs.RWEIGHT] = 1.0
         each = np.repeat(along, count * len(degree), axis=0)
         ring = self.prepared._replace(
             sources=sources._replace(values=values, codes=codes),
-            receptors=inputs.Receptors(where, over.shares[number]),
+            receptors=where,
             maps=self.prepared.maps._replace(uniform=True, path=each),
             options=self.prepared.options._replace(cell=0.0, subdivide=subdivide, merged=MERGED, reach=np.inf),
         )
         return self.run(ring)[0].reshape(len(along), count, len(degree), inputs.OUTPUTS)
-
-    def on(self, rows: np.ndarray) -> inputs.Receptors:
-        """Receptors of these rows."""
-        return inputs.Receptors(self.prepared.receptors.values[rows], self.prepared.receptors.shares[rows])
 
     def near(self, plume: int, tables: tiles.Plume) -> float:
         """Distance within which interpolation in the table is not good enough, or the surroundings are too near [m]."""
@@ -221,7 +217,7 @@ class Tables:
             member,
             np.tile(degree, len(between)),
             np.repeat(between, len(degree)),
-            self.on(anchor),
+            self.prepared.receptors.at(anchor),
             self.reference,
             divided=True,
         )
@@ -256,7 +252,9 @@ class Tables:
         for surfaces, nodes in ((slice(0, 1), np.arange(count)), (slice(1, None), some)):
             degree = np.repeat(np.arange(360.0), len(nodes))
             distance = np.tile(self.distance[nodes], 360)
-            out = self.ring(member, degree, distance, self.on(anchors[surfaces]), self.reference, divided=True)
+            out = self.ring(
+                member, degree, distance, self.prepared.receptors.at(anchors[surfaces]), self.reference, divided=True
+            )
             out = (out * distance[:, None] ** 2).reshape(len(out), 360, len(nodes), inputs.OUTPUTS)
             values[surfaces, :, nodes, : inputs.OUTPUTS] = out
         between = np.setdiff1d(np.arange(count), some)
@@ -267,7 +265,7 @@ class Tables:
     def _coarsely(self, member: int, receptors: np.ndarray) -> np.ndarray:
         degree = np.repeat(np.arange(0.0, 360.0, surface.SECTOR), len(self.changing))
         distance = np.tile(self.changing, 360 // surface.SECTOR)
-        return self.ring(member, degree, distance, self.on(receptors), self.reference)
+        return self.ring(member, degree, distance, self.prepared.receptors.at(receptors), self.reference)
 
     def _changes(self, plume: int, member: int) -> np.ndarray:
         """What turns the tables of full resolution into those of each kind of a plume at every surface."""
@@ -304,7 +302,9 @@ class Tables:
             # the source nearest to the mean roughness under what is emitted
             middle = np.average(z0[like], weights=self.emission[like] + 1e-300)
             member = int(like[np.argmin(np.abs(z0[like] - middle))])
-            results = self.rings(member, degree, distance, self.on(anchors), np.vstack((self.reference, self.pivots)))
+            results = self.rings(
+                member, degree, distance, self.prepared.receptors.at(anchors), np.vstack((self.reference, self.pivots))
+            )
             logs = _responses_of(results[1:], results[0])
             logs = logs.reshape(len(logs), count, turns, _STATIONS, path.RESPONSES)
             for i, station in enumerate(self.stations):
@@ -385,7 +385,7 @@ class Tables:
         for low, high in pairwise(edges):
             degree = np.floor(self.rng.uniform(0.0, 360.0, _PIVOTS))
             distance = np.exp(self.rng.uniform(np.log(low), np.log(high), _PIVOTS))
-            exact = [self.rings(m, degree, distance, self.on(common), paths)[:, 0] for m in members]
+            exact = [self.rings(m, degree, distance, self.prepared.receptors.at(common), paths)[:, 0] for m in members]
             results = total_nitrogen(np.concatenate(exact, axis=1), self.prepared.substance.mass_ratio)
             logs = _log_ratio(results[:-1], results[-1])
             weight = np.exp(-0.5 * np.log(lengths / np.sqrt(low * high)) ** 2) + 0.02
